@@ -1,0 +1,68 @@
+# Every target works on a bare machine with Linux, Python 3.11 and make. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+export ENGINE DATABASE_URL KAFKA_BOOTSTRAP
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format lock up down status migrate rollback psql dbt clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## install the locked environment into .venv
+
+$(VENV)/.installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is too old: use Python 3.11 or newer, for example make PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing requirements.lock into $(VENV)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements.lock
+	@touch $@
+
+demo: install ## a synthetic day (or DATA=path) from Kafka to features, and a report
+	@$(BIN)/python -m demo $(if $(DATA),--data "$(DATA)")
+
+test: install ## the whole suite on the engine that is there; ARGS="-k name" picks tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: install ## ruff, mypy and sqlfluff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --disable-progress-bar migrations models macros tests/dbt
+
+format: install ## let ruff rewrite what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: install ## pin the newest versions that pyproject.toml allows
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --generate-hashes --upgrade \
+	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o requirements.lock
+
+up: install ## start the engine, print its address
+	@$(BIN)/python -m engine up
+
+down: install ## stop the embedded engine and broker; the data stays
+	@$(BIN)/python -m embedded.broker stop
+	@$(BIN)/python -m engine down
+
+status: install ## which engine is used, and whether it answers
+	@$(BIN)/python -m engine status
+
+migrate: install ## apply pending migrations, load the reference seeds
+	@$(BIN)/python -m engine migrate
+
+rollback: install ## roll back migrations: the last one, STEPS=n, or STEPS=all
+	@$(BIN)/python -m engine rollback --steps $(or $(STEPS),1)
+
+psql: install ## psql into the engine; ARGS='-c "select 1"' passes options
+	@$(BIN)/python -m engine psql $(ARGS)
+
+dbt: install ## dbt on the engine; ARGS="build --select feature_1m"
+	@$(BIN)/python -m engine dbt $(or $(ARGS),build)
+
+clean: down ## stop what runs here, delete .state and build leavings
+	@rm -rf .state target logs .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,166 @@
+"""Run the demo: python -m demo [--data PATH]."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from rich.console import Console
+from rich.table import Table
+
+from demo import queries, report
+from engine import dbt
+from engine.errors import EngineError
+from engine.migrate import migrate
+from engine.resolve import STATE_DIR, Engine, start
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORT = STATE_DIR / "report.html"
+SYNTHETIC = "Synthetic data: a deterministic random day made by this repository, no real market."
+AGGREGATES = (
+    *("ohlc_1m", "ohlc_5m", "ohlc_15m", "ohlc_1h", "ohlc_1d", "flow_1m", "flow_1h"),
+    *("quote_1m", "quote_1h", "volatility_1h", "latency_1m"),
+)
+console = Console(highlight=False)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run every step; returns 0, or 1 with a message that names the step and the remedy."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--data", type=Path, nargs="+", help="captured files instead of the day")
+    parser.add_argument("--report", type=Path, default=REPORT, help="where the HTML goes")
+    options = parser.parse_args(arguments)
+    try:
+        run(options.data, options.report)
+    except (EngineError, StepFailed) as error:
+        console.print(f"[red]demo stopped:[/red] {error}")
+        return 1
+    return 0
+
+
+class StepFailed(Exception):
+    """A step's command failed; the text carries what it printed."""
+
+
+def run(data: list[Path] | None, report_path: Path) -> None:
+    """Engine, broker, migrations, ticks through Kafka, aggregates, dbt, report."""
+    began = time.monotonic()
+    with step("engine"):
+        engine = start()
+    with step("migrations and seeds"):
+        migrate(engine.url)
+        dbt.run(engine.url, "seed", "--quiet", quiet=True)
+    with step("broker"):
+        environment = {**os.environ, "DATABASE_URL": engine.url, "KAFKA_BOOTSTRAP": broker()}
+    if data:
+        ingest(environment, "replay", *map(str, data))
+    else:
+        ingest(environment, "synthetic")
+    ingest(environment, "run", "--until-end")
+    with step("continuous aggregates"):
+        refresh(engine.url)
+    with step("dbt build"):
+        dbt.run(engine.url, "build", "--exclude", "resource_type:seed", "--quiet", quiet=True)
+    with step("report"):
+        show(engine, report_path, "Your files, replayed." if data else SYNTHETIC)
+    console.print(f"\n[bold]done in {time.monotonic() - began:.0f} s[/bold]")
+    console.print(f"report:   {relative(report_path)}")
+    console.print("psql:     make psql        select * from feature.feature_1m limit 5;")
+    console.print("stop it:  make down")
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Show a spinner while a step runs, then how long it took."""
+    began = time.monotonic()
+    with console.status(name):
+        yield
+    console.print(f"[green]✓[/green] {name} [dim]{time.monotonic() - began:.1f} s[/dim]")
+
+
+def broker() -> str:
+    """Bootstrap address: KAFKA_BOOTSTRAP, else the embedded broker."""
+    given = os.environ.get("KAFKA_BOOTSTRAP")
+    if given:
+        return given
+    from embedded import broker as embedded_broker
+
+    directory = STATE_DIR / "kafka"
+    running = embedded_broker.status(directory) or embedded_broker.start(directory)
+    return running.bootstrap
+
+
+def ingest(environment: dict[str, str], *arguments: str) -> None:
+    """Run python -m ingest with its progress on this terminal."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "ingest", *arguments], env=environment, cwd=ROOT, check=False
+    )
+    if finished.returncode != 0:
+        raise StepFailed(f"python -m ingest {' '.join(arguments)} failed; its message is above")
+
+
+def refresh(url: str) -> None:
+    """Materialize every aggregate; the policies would do so within minutes."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in AGGREGATES:
+            connection.execute(f"call refresh_continuous_aggregate('market.{name}', null, null)")
+
+
+def show(engine: Engine, path: Path, label: str) -> None:
+    """Print the newest features and the rejected messages, and write the report."""
+    with psycopg.connect(engine.url, autocommit=True, row_factory=dict_row) as connection:
+        newest = connection.execute(queries.NEWEST).fetchall()
+        rejected = connection.execute(queries.REJECTED).fetchall()
+        series = {
+            f"tenant {row['tenant_id']}, {row['symbol']}": connection.execute(
+                queries.FEATURES, {"tenant_id": row["tenant_id"], "symbol": row["symbol"]}
+            ).fetchall()
+            for row in newest
+        }
+        report.write(
+            path,
+            title="Point-in-time features",
+            subtitle=f"{sum(map(len, series.values())):,} bars of {len(series)} series",
+            label=label,
+            series=series,
+            freshness=connection.execute(queries.FRESHNESS).fetchall(),
+            rejected=rejected,
+            counts=connection.execute(queries.COUNTS).fetchall(),
+        )
+    console.print(table("newest features", newest))
+    console.print(table("rejected, and why", rejected))
+
+
+def table(title: str, rows: list[dict[str, Any]]) -> Table:
+    """A terminal table of rows, floats to six digits."""
+    drawn = Table(title=title, title_justify="left")
+    for name in rows[0] if rows else ():
+        drawn.add_column(name, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(text(value) for value in row.values()))
+    return drawn
+
+
+def text(value: Any) -> str:
+    """One cell: floats short, times without a zone, NULL as a dash."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"{value:%Y-%m-%d %H:%M}" if hasattr(value, "hour") else str(value)
+
+
+def relative(path: Path) -> str:
+    """The path as a user in the repository would type it."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

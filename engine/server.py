@@ -1,0 +1,84 @@
+"""Connect to a server, and say clearly what it lacks."""
+
+import re
+
+import psycopg
+
+from engine.errors import EngineUnavailable, EngineUnsuitable
+
+MIN_TIMESCALEDB = (2, 29, 2)
+MIN_SINGLE_BACKEND = (2, 23, 0)
+MIN_POSTGRES = 16
+
+
+def connect(url: str) -> psycopg.Connection:
+    """Open an autocommit connection whose search path ends in the schema that holds TimescaleDB.
+
+    Errors: EngineUnavailable (unreachable, wrong credentials, no such database).
+    """
+    try:
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        info = psycopg.conninfo.conninfo_to_dict(url)
+        where = f"{info.get('host', 'localhost')}:{info.get('port', 5432)}"
+        raise EngineUnavailable(
+            f"no connection to {where}, database {info.get('dbname')!r}, "
+            f"user {info.get('user')!r}: {str(error).strip()}. "
+            "Check DATABASE_URL, or unset it to use the embedded engine."
+        ) from error
+    return connection
+
+
+def extension_schema(connection: psycopg.Connection) -> str:
+    """Make sure that TimescaleDB is there and new enough; return the schema it lives in.
+
+    Errors: EngineUnsuitable.
+    """
+    major = connection.info.server_version // 10000
+    if major < MIN_POSTGRES:
+        raise EngineUnsuitable(f"PostgreSQL {major} is too old; use {MIN_POSTGRES} to 18")
+    found = _installed(connection)
+    if found is None:
+        _create(connection)
+        found = _installed(connection)
+    if found is None:  # create extension succeeded, so this cannot be; say so rather than go on
+        raise EngineUnsuitable("TimescaleDB was created but is not listed in pg_extension")
+    schema, version = found
+    # 2.28 and older let any login drop chunks. A server without background processes has one
+    # backend, no logins to keep apart, and is not for production: there an older build will do.
+    many = connection.execute(
+        "select exists (select from pg_stat_activity where backend_type = 'checkpointer')"
+    ).fetchone()
+    minimum = MIN_TIMESCALEDB if many is not None and many[0] else MIN_SINGLE_BACKEND
+    if _numbers(version) < minimum:
+        wanted = ".".join(map(str, minimum))
+        raise EngineUnsuitable(
+            f"TimescaleDB {version} is too old; install {wanted} or newer, "
+            "then: alter extension timescaledb update"
+        )
+    return schema
+
+
+def _installed(connection: psycopg.Connection) -> tuple[str, str] | None:
+    row = connection.execute(
+        "select n.nspname, e.extversion from pg_extension as e"
+        " inner join pg_namespace as n on e.extnamespace = n.oid where e.extname = 'timescaledb'"
+    ).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+def _create(connection: psycopg.Connection) -> None:
+    try:
+        connection.execute("create extension timescaledb")
+    except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateObject):
+        return  # another migration created it at the same moment
+    except psycopg.Error as error:
+        raise EngineUnsuitable(
+            f"this server cannot create the extension TimescaleDB: {str(error).strip()}. Install "
+            "TimescaleDB >= 2.29.2, put it into shared_preload_libraries, and let a superuser run: "
+            "create extension timescaledb"
+        ) from error
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in re.findall(r"\d+", version)[:3])

@@ -1,0 +1,2 @@
+-- loses: nothing; the policies go with their relations
+drop procedure market.apply_policies();

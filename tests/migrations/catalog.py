@@ -1,0 +1,51 @@
+"""The objects of a database as lines of text, one object or column a line."""
+
+import psycopg
+
+OURS = ["market", "staging", "intermediate", "feature"]
+
+RELATIONS = """
+    select concat_ws(' | ', c.relkind, c.oid::regclass, a.attname,
+        format_type(a.atttypid, a.atttypmod), case when a.attnotnull then 'not null' end,
+        pg_get_expr(d.adbin, d.adrelid))
+    from pg_class as c
+    inner join pg_namespace as n on c.relnamespace = n.oid
+    left join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    left join pg_attrdef as d on d.adrelid = c.oid and d.adnum = a.attnum
+    where n.nspname = any(%(schemas)s) and c.relkind in ('r', 'v', 'm', 'p', 'i', 'S')
+"""
+CONSTRAINTS = """
+    select concat_ws(' | ', 'constraint', c.conrelid::regclass, c.conname,
+        pg_get_constraintdef(c.oid))
+    from pg_constraint as c
+    inner join pg_namespace as n on c.connamespace = n.oid
+    where n.nspname = any(%(schemas)s) and c.conrelid <> 0 and c.contype <> 'n'
+"""
+FUNCTIONS = """
+    select concat_ws(' | ', 'function', p.oid::regprocedure, p.provolatile, p.proparallel,
+        p.prosecdef, p.proconfig, md5(p.prosrc))
+    from pg_proc as p
+    inner join pg_namespace as n on p.pronamespace = n.oid
+    where n.nspname = any(%(schemas)s)
+        and not exists (select from pg_depend as e where e.objid = p.oid and e.deptype = 'e')
+"""
+POLICIES = """
+    select concat_ws(' | ', 'job', j.hypertable_name, j.proc_name, j.schedule_interval,
+        j.config - 'mat_hypertable_id' - 'hypertable_id')
+    from timescaledb_information.jobs as j
+    where j.hypertable_schema is not null
+"""
+SCHEMA_NAMES = """
+    select concat_ws(' | ', 'schema', nspname, pg_get_userbyid(nspowner))
+    from pg_namespace where nspname = any(%(schemas)s) and nspname <> 'public'
+"""
+
+
+def lines(url: str, schemas: list[str]) -> list[str]:
+    """Sorted lines for every object of the schemas, without object ids or sizes."""
+    found: list[str] = []
+    with psycopg.connect(url, autocommit=True) as connection:
+        for query in (RELATIONS, CONSTRAINTS, FUNCTIONS, POLICIES, SCHEMA_NAMES):
+            rows = connection.execute(query, {"schemas": schemas}).fetchall()
+            found += [" ".join(row[0].split()) for row in rows]
+    return sorted(found)

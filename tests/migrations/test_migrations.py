@@ -1,0 +1,159 @@
+"""Migrations: from empty, twice, at once, after a failure, back, and what they leave."""
+
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from engine import migrate as migrate_module
+from engine.errors import EngineUnavailable, EngineUnsuitable, MigrationFailed
+from engine.migrate import MIGRATIONS, migrate, rollback
+from tests.migrations import catalog
+
+SNAPSHOT = Path(__file__).parent / "schema.txt"
+
+
+def names() -> list[str]:
+    return sorted(p.stem for p in MIGRATIONS.glob("*.sql") if not p.stem.endswith(".rollback"))
+
+
+def test_a_second_run_applies_nothing(empty_database: str) -> None:
+    assert migrate(empty_database) == names()
+    assert migrate(empty_database) == []
+
+
+def test_rollback_returns_the_database_to_what_it_was_and_can_be_undone(
+    empty_database: str,
+) -> None:
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("create extension if not exists timescaledb")
+    before = catalog.lines(empty_database, [*catalog.OURS, "public"])
+    migrate(empty_database)
+    after = catalog.lines(empty_database, [*catalog.OURS, "public"])
+    assert after != before
+    assert rollback(empty_database) == names()[::-1]
+    assert catalog.lines(empty_database, [*catalog.OURS, "public"]) == before
+    migrate(empty_database)
+    assert catalog.lines(empty_database, [*catalog.OURS, "public"]) == after
+
+
+def test_one_step_back_takes_the_last_migration_only(empty_database: str) -> None:
+    migrate(empty_database)
+    assert rollback(empty_database, steps=1) == names()[-1:]
+    assert migrate(empty_database) == names()[-1:]
+
+
+def test_every_migration_has_a_rollback_that_says_what_it_loses_first() -> None:
+    for name in names():
+        first = (MIGRATIONS / f"{name}.rollback.sql").read_text().splitlines()[0]
+        assert first.startswith("-- loses: "), name
+
+
+def test_the_schema_is_the_committed_one(database: str) -> None:
+    """After a migration: python -m tests.migrations.snapshot, and read the diff."""
+    assert catalog.lines(database, catalog.OURS) == SNAPSHOT.read_text().splitlines()
+
+
+def test_a_failure_keeps_what_was_applied_and_the_next_run_goes_on(
+    empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in MIGRATIONS.glob("*.sql"):
+        (tmp_path / file.name).write_text(file.read_text())
+    broken = tmp_path / f"{names()[5]}.sql"
+    sound = broken.read_text()
+    broken.write_text(sound + "\nselect 1 / 0;\n")
+    monkeypatch.setattr(migrate_module, "MIGRATIONS", tmp_path)
+    with pytest.raises(MigrationFailed, match=f"{names()[5]} stopped.*division by zero"):
+        migrate(empty_database)
+    broken.write_text(sound)
+    assert migrate(empty_database) == names()[5:]
+
+
+def test_an_applied_file_that_changed_is_refused(
+    empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in MIGRATIONS.glob("*.sql"):
+        (tmp_path / file.name).write_text(file.read_text())
+    monkeypatch.setattr(migrate_module, "MIGRATIONS", tmp_path)
+    migrate(empty_database)
+    first = tmp_path / f"{names()[0]}.sql"
+    first.write_text(first.read_text() + "-- changed\n")
+    with pytest.raises(MigrationFailed, match=f"{names()[0]} changed after it was applied"):
+        migrate(empty_database)
+
+
+def test_migrations_at_once_apply_each_file_once(empty_database: str) -> None:
+    applied: list[str] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            applied.extend(migrate(empty_database))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert sorted(applied) == names()
+
+
+def test_an_unreachable_server_is_named_with_the_remedy() -> None:
+    with pytest.raises(EngineUnavailable, match=r"(?s)127\.0\.0\.1:1,.*Check DATABASE_URL"):
+        migrate("postgresql://nobody@127.0.0.1:1/nowhere")
+
+
+def test_wrong_credentials_are_named(empty_database: str) -> None:
+    url = empty_database.replace("postgres@", "no_such_role@")
+    assert url != empty_database
+    with pytest.raises(EngineUnavailable, match="no_such_role"):
+        migrate(url)
+
+
+def test_an_old_timescaledb_is_refused(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engine import server
+
+    monkeypatch.setattr(server, "MIN_TIMESCALEDB", (99, 0, 0))
+    monkeypatch.setattr(server, "MIN_SINGLE_BACKEND", (99, 0, 0))
+    with pytest.raises(EngineUnsuitable, match=r"is too old; install 99\.0\.0"):
+        migrate(empty_database)
+
+
+def test_everything_in_market_has_a_comment(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        bare = connection.execute(
+            """
+            select c.oid::regclass::text || '.' || coalesce(a.attname, '')
+            from pg_class as c
+            left join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
+                and not a.attisdropped
+            where c.relnamespace = 'market'::regnamespace and c.relkind in ('r', 'v')
+                and (obj_description(c.oid, 'pg_class') is null
+                    or col_description(c.oid, a.attnum) is null)
+            union all
+            select p.oid::regprocedure::text from pg_proc as p
+            where p.pronamespace = 'market'::regnamespace
+                and obj_description(p.oid, 'pg_proc') is null
+            """
+        ).fetchall()
+    assert bare == []
+
+
+def test_everything_belongs_to_the_owner_that_cannot_log_in(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        strangers = connection.execute(
+            "select c.oid::regclass::text from pg_class as c"
+            " where c.relnamespace = 'market'::regnamespace"
+            " and pg_get_userbyid(c.relowner) <> 'market_owner'"
+        ).fetchall()
+        limit = connection.execute(
+            "select rolconnlimit from pg_roles where rolname = 'market_owner'"
+        ).fetchone()
+    assert strangers == []
+    assert limit == (0,)
