@@ -9,7 +9,7 @@ from pathlib import Path
 from engine import dbt
 from engine.errors import EngineError
 from engine.migrate import migrate, rollback
-from engine.resolve import STATE_DIR, choice, start
+from engine.resolve import STATE_DIR, choice, compose, start
 
 
 def psql_path() -> str:
@@ -70,10 +70,17 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _down() -> int:
-    from embedded import database
+    kind = choice()
+    if kind == "given":
+        print("DATABASE_URL is not this project's to stop; left alone")
+    elif kind == "container":
+        compose("stop", "timescaledb")
+        print("stopped")
+    else:
+        from embedded import database
 
-    stopped = database.stop(STATE_DIR / "timescaledb")
-    print("stopped" if stopped else "was not running")
+        stopped = database.stop(STATE_DIR / "timescaledb")
+        print("stopped" if stopped else "was not running")
     return 0
 
 

@@ -1,24 +1,25 @@
 """Choose the engine: DATABASE_URL, else a container, else the embedded TimescaleDB."""
 
 import os
-from collections.abc import Callable
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from engine.errors import EngineUnavailable
 
 STATE_DIR = Path(__file__).resolve().parent.parent / ".state"
+COMPOSE = Path(__file__).resolve().parent.parent / "deploy" / "docker-compose.yml"
 IMAGE = "timescale/timescaledb:2.29.2-pg17"
 CHOICES = ("given", "container", "embedded")
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A running engine: which of CHOICES it is, its address, and how to stop it."""
+    """A running engine: which of CHOICES it is, and its address."""
 
     kind: str
     url: str
-    stop: Callable[[], None]
 
 
 def choice() -> str:
@@ -61,28 +62,30 @@ def start(data_dir: Path | None = None) -> Engine:
     """
     kind = choice()
     if kind == "given":
-        return Engine(kind, os.environ["DATABASE_URL"], lambda: None)
+        return Engine(kind, os.environ["DATABASE_URL"])
     if kind == "container":
         return _container()
     from embedded import database
 
     directory = data_dir or STATE_DIR / "timescaledb"
     running = database.status(directory) or database.start(directory)
-    return Engine(kind, running.url, lambda: database.stop(directory))
+    return Engine(kind, running.url)
+
+
+def compose(*arguments: str) -> None:
+    """Run docker compose on deploy/docker-compose.yml. Errors: EngineUnavailable."""
+    os.environ.setdefault("POSTGRES_PASSWORD", "local")
+    command = ["docker", "compose", "-f", str(COMPOSE), *arguments]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise EngineUnavailable(
+            f"{' '.join(command)} failed: {finished.stderr.strip()}; correct it, set DATABASE_URL, "
+            "or use ENGINE=embedded"
+        )
 
 
 def _container() -> Engine:
-    try:
-        from testcontainers.postgres import PostgresContainer
-    except ImportError as error:
-        raise EngineUnavailable(
-            "ENGINE=container needs testcontainers: run make install"
-        ) from error
-    container = PostgresContainer(IMAGE, username="postgres", dbname="postgres", driver=None)
-    try:
-        container.start()
-    except Exception as error:  # docker, its registry and the image fail in many ways
-        raise EngineUnavailable(
-            f"the container {IMAGE} did not start: {error}; set DATABASE_URL or ENGINE=embedded"
-        ) from error
-    return Engine("container", container.get_connection_url(), container.stop)
+    port = os.environ.setdefault("TIMESCALEDB_PORT", "54320")
+    compose("up", "-d", "--wait", "timescaledb")
+    password = quote(os.environ["POSTGRES_PASSWORD"])
+    return Engine("container", f"postgresql://postgres:{password}@127.0.0.1:{port}/features")

@@ -1,4 +1,5 @@
--- loses: every dbt view of the schemas staging, intermediate and feature; "dbt run" makes them again
+-- loses: every dbt view of the schemas staging, intermediate and feature; "dbt run" makes them
+--   again
 drop schema feature cascade;
 drop schema intermediate cascade;
 drop schema staging cascade;

@@ -1,7 +1,8 @@
 -- depends: 0001_create_schemas
 -- purpose: tenants, instruments and the Smart-DB contract, filled by "dbt seed" from seeds/
 -- lock: none, the tables are new
--- No foreign keys to these tables: dbt seed truncates and refills them; dbt's relationship tests stand in.
+-- No foreign keys to these tables: dbt seed truncates and refills them; dbt's relationship
+--   tests stand in.
 set local role market_owner;
 
 create table market.tenant (
@@ -24,7 +25,8 @@ create table market.instrument (
 comment on table market.instrument is
 'One row per instrument that ingest accepts; a tick of any other symbol goes to the dead letters.';
 comment on column market.instrument.symbol is 'Name as it stands in the ticks.';
-comment on column market.instrument.description is 'What it is, in words; says so when the data is synthetic.';
+comment on column market.instrument.description is
+'What it is, in words; says so when the data is synthetic.';
 comment on column market.instrument.venue is 'Where it trades.';
 comment on column market.instrument.asset_class is 'future, crypto, fx or equity.';
 comment on column market.instrument.currency is 'ISO 4217 code, or the coin, that prices are in.';
@@ -42,14 +44,17 @@ create table market.contract (
     max_staleness_s integer not null check (max_staleness_s > 0),
     inputs text
 );
-comment on table market.contract is 'The Smart-DB contract: one row per feature of feature.feature_1m.';
+comment on table market.contract is
+'The Smart-DB contract: one row per feature of feature.feature_1m.';
 comment on column market.contract.ordinal is 'Position of the field in every output, from 1.';
 comment on column market.contract.field is 'Name of the field, the same everywhere.';
 comment on column market.contract.data_type is 'PostgreSQL type.';
 comment on column market.contract.unit is 'Unit of the value.';
 comment on column market.contract.formula is 'Definition over the bar [bucket, bucket + 1 minute).';
 comment on column market.contract.null_when is 'When the value is NULL; empty: never.';
-comment on column market.contract.available_after_s is 'Seconds after the bar''s close at which the value is due.';
+comment on column market.contract.available_after_s is
+'Seconds after the bar''s close at which the value is due.';
 comment on column market.contract.max_staleness_s is
 'Seconds, in trading hours, after which a snapshot of the value counts as stale.';
-comment on column market.contract.inputs is 'Fields it is made from, separated by spaces; each is due no later.';
+comment on column market.contract.inputs is
+'Fields it is made from, separated by spaces; each is due no later.';

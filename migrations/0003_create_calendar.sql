@@ -21,9 +21,11 @@ create table market.calendar_session (
     primary key (calendar_id, iso_weekday, opens)
 );
 comment on table market.calendar_session is
-'One row per regular session of a week, in the calendar''s local time. A session belongs to the local day on which it opens.';
+'One row per regular session of a week, in the calendar''s local time. A session belongs to the '
+'local day on which it opens.';
 comment on column market.calendar_session.calendar_id is 'Calendar, market.calendar.';
-comment on column market.calendar_session.iso_weekday is 'Local day on which it opens, Monday 1 to Sunday 7.';
+comment on column market.calendar_session.iso_weekday is
+'Local day on which it opens, Monday 1 to Sunday 7.';
 comment on column market.calendar_session.opens is 'Local time of opening, inclusive.';
 comment on column market.calendar_session.closes is
 'Local time of closing, exclusive; not after opens means on the next day.';
@@ -42,7 +44,8 @@ comment on table market.calendar_holiday is
 comment on column market.calendar_holiday.calendar_id is 'Calendar, market.calendar.';
 comment on column market.calendar_holiday.day is 'Local day.';
 comment on column market.calendar_holiday.name is 'Name of the holiday.';
-comment on column market.calendar_holiday.opens is 'Local opening of the one session held instead; NULL: closed all day.';
+comment on column market.calendar_holiday.opens is
+'Local opening of the one session held instead; NULL: closed all day.';
 comment on column market.calendar_holiday.closes is
 'Local closing of the session held instead; not after opens means on the next day.';
 
@@ -108,6 +111,6 @@ as $$
 $$;
 revoke all on function market.trading_session(text, timestamptz, timestamptz) from public;
 comment on function market.trading_session(text, timestamptz, timestamptz) is
-'Sessions of a calendar that overlap [p_from, p_to), oldest first, not cut to that range.
-p_calendar_id: market.calendar. Columns: opens_at (inclusive), closes_at (exclusive). An unknown calendar has no sessions.
-Daylight saving follows the calendar''s time zone.';
+'Sessions of a calendar that overlap [p_from, p_to), oldest first, not cut to that range. '
+'p_calendar_id: market.calendar. Columns: opens_at (inclusive), closes_at (exclusive). An unknown '
+'calendar has no sessions. Daylight saving follows the calendar''s time zone.';

@@ -28,7 +28,8 @@ create table market.quote (
     timescaledb.create_default_indexes = false
 );
 comment on table market.quote is
-'One row per best bid and offer update as it is believed now, identified by (tenant_id, symbol, ts, seq).';
+'One row per best bid and offer update as it is believed now, identified by (tenant_id, symbol, '
+'ts, seq).';
 comment on column market.quote.tenant_id is 'Owner, market.tenant.';
 comment on column market.quote.symbol is 'Instrument, market.instrument.';
 comment on column market.quote.ts is 'Event time: when it happened at the venue.';
@@ -37,8 +38,10 @@ comment on column market.quote.bid is 'Best bid, price; NULL: no bid.';
 comment on column market.quote.bid_size is 'Units at the best bid; NULL: not known.';
 comment on column market.quote.ask is 'Best ask, price; NULL: no ask.';
 comment on column market.quote.ask_size is 'Units at the best ask; NULL: not known.';
-comment on column market.quote.known_at is 'Knowledge time: when this system could first have used this version; never before ts.';
-comment on column market.quote.source_topic is 'Kafka topic it came from; NULL: loaded without Kafka.';
+comment on column market.quote.known_at is
+'Knowledge time: when this system could first have used this version; never before ts.';
+comment on column market.quote.source_topic is
+'Kafka topic it came from; NULL: loaded without Kafka.';
 comment on column market.quote.source_partition is 'Kafka partition.';
 comment on column market.quote.source_offset is 'Kafka offset.';
 
@@ -65,21 +68,27 @@ create table market.quote_superseded (
 -- not a hypertable: corrections are rare, and every new trade or quote is looked up here by its key
 create index quote_superseded_key on market.quote_superseded (tenant_id, symbol, ts, seq);
 comment on table market.quote_superseded is
-'One row per version of a quote that a correction or cancel replaced. It was believed in [known_at, superseded_at).';
+'One row per version of a quote that a correction or cancel replaced. It was believed in '
+'[known_at, superseded_at).';
 comment on column market.quote_superseded.tenant_id is 'Owner, market.tenant.';
 comment on column market.quote_superseded.symbol is 'Instrument, market.instrument.';
 comment on column market.quote_superseded.ts is 'Event time: when it happened at the venue.';
-comment on column market.quote_superseded.seq is 'Order among equal ts, given by the venue or the capture.';
+comment on column market.quote_superseded.seq is
+'Order among equal ts, given by the venue or the capture.';
 comment on column market.quote_superseded.bid is 'Best bid, price; NULL: no bid.';
 comment on column market.quote_superseded.bid_size is 'Units at the best bid; NULL: not known.';
 comment on column market.quote_superseded.ask is 'Best ask, price; NULL: no ask.';
 comment on column market.quote_superseded.ask_size is 'Units at the best ask; NULL: not known.';
-comment on column market.quote_superseded.known_at is 'Knowledge time: when this system could first have used this version; never before ts.';
-comment on column market.quote_superseded.source_topic is 'Kafka topic it came from; NULL: loaded without Kafka.';
+comment on column market.quote_superseded.known_at is
+'Knowledge time: when this system could first have used this version; never before ts.';
+comment on column market.quote_superseded.source_topic is
+'Kafka topic it came from; NULL: loaded without Kafka.';
 comment on column market.quote_superseded.source_partition is 'Kafka partition.';
 comment on column market.quote_superseded.source_offset is 'Kafka offset.';
-comment on column market.quote_superseded.superseded_at is 'Knowledge time of the event that replaced it: the end, exclusive, of the belief.';
+comment on column market.quote_superseded.superseded_at is
+'Knowledge time of the event that replaced it: the end, exclusive, of the belief.';
 comment on column market.quote_superseded.cause is 'What replaced it: correction or cancel.';
-comment on column market.quote_superseded.superseded_topic is 'Kafka topic of the event that replaced it.';
+comment on column market.quote_superseded.superseded_topic is
+'Kafka topic of the event that replaced it.';
 comment on column market.quote_superseded.superseded_partition is 'Kafka partition of that event.';
 comment on column market.quote_superseded.superseded_offset is 'Kafka offset of that event.';

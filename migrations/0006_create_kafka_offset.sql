@@ -11,7 +11,8 @@ create table market.kafka_offset (
     primary key (topic, partition)
 );
 comment on table market.kafka_offset is
-'One row per partition that ingest consumes. The row moves with the ticks, so that each message counts once.';
+'One row per partition that ingest consumes. The row moves with the ticks, so that each message '
+'counts once.';
 comment on column market.kafka_offset.topic is 'Kafka topic.';
 comment on column market.kafka_offset.partition is 'Kafka partition.';
 comment on column market.kafka_offset.next_offset is 'First offset that has not been consumed.';

@@ -3,7 +3,8 @@
 -- lock: share row exclusive on its source for an instant; created empty
 set local role market_owner;
 
--- first and last take one ordering value: big-endian bytes order as (ts, seq) does, since neither is negative
+-- first and last take one ordering value: big-endian bytes order as (ts, seq) does, since
+--   neither is negative
 create materialized view market.ohlc_1m
 with (timescaledb.continuous, timescaledb.materialized_only = false) as
 select
@@ -24,7 +25,8 @@ comment on view market.ohlc_1m is
 'One row per (tenant_id, symbol, minute) that traded: the one-minute bar.';
 comment on column market.ohlc_1m.tenant_id is 'Owner, market.tenant.';
 comment on column market.ohlc_1m.symbol is 'Instrument, market.instrument.';
-comment on column market.ohlc_1m.bucket is 'Start of the bar, inclusive; it ends 1 minute later, exclusive.';
+comment on column market.ohlc_1m.bucket is
+'Start of the bar, inclusive; it ends 1 minute later, exclusive.';
 comment on column market.ohlc_1m.open is 'First trade''s price by (ts, seq).';
 comment on column market.ohlc_1m.high is 'Highest price.';
 comment on column market.ohlc_1m.low is 'Lowest price.';

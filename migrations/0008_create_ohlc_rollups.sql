@@ -24,7 +24,8 @@ comment on view market.ohlc_5m is
 'One row per (tenant_id, symbol, 5 minutes) that traded, rolled up exactly from market.ohlc_1m.';
 comment on column market.ohlc_5m.tenant_id is 'Owner, market.tenant.';
 comment on column market.ohlc_5m.symbol is 'Instrument, market.instrument.';
-comment on column market.ohlc_5m.bucket is 'Start of the bar, inclusive; it ends 5 minutes later, exclusive.';
+comment on column market.ohlc_5m.bucket is
+'Start of the bar, inclusive; it ends 5 minutes later, exclusive.';
 comment on column market.ohlc_5m.open is 'First trade''s price by (ts, seq).';
 comment on column market.ohlc_5m.high is 'Highest price.';
 comment on column market.ohlc_5m.low is 'Lowest price.';
@@ -53,7 +54,8 @@ comment on view market.ohlc_15m is
 'One row per (tenant_id, symbol, 15 minutes) that traded, rolled up exactly from market.ohlc_5m.';
 comment on column market.ohlc_15m.tenant_id is 'Owner, market.tenant.';
 comment on column market.ohlc_15m.symbol is 'Instrument, market.instrument.';
-comment on column market.ohlc_15m.bucket is 'Start of the bar, inclusive; it ends 15 minutes later, exclusive.';
+comment on column market.ohlc_15m.bucket is
+'Start of the bar, inclusive; it ends 15 minutes later, exclusive.';
 comment on column market.ohlc_15m.open is 'First trade''s price by (ts, seq).';
 comment on column market.ohlc_15m.high is 'Highest price.';
 comment on column market.ohlc_15m.low is 'Lowest price.';
@@ -82,7 +84,8 @@ comment on view market.ohlc_1h is
 'One row per (tenant_id, symbol, 1 hour) that traded, rolled up exactly from market.ohlc_15m.';
 comment on column market.ohlc_1h.tenant_id is 'Owner, market.tenant.';
 comment on column market.ohlc_1h.symbol is 'Instrument, market.instrument.';
-comment on column market.ohlc_1h.bucket is 'Start of the bar, inclusive; it ends 1 hour later, exclusive.';
+comment on column market.ohlc_1h.bucket is
+'Start of the bar, inclusive; it ends 1 hour later, exclusive.';
 comment on column market.ohlc_1h.open is 'First trade''s price by (ts, seq).';
 comment on column market.ohlc_1h.high is 'Highest price.';
 comment on column market.ohlc_1h.low is 'Lowest price.';
@@ -108,10 +111,12 @@ from market.ohlc_1h
 group by 1, 2, 3
 with no data;
 comment on view market.ohlc_1d is
-'One row per (tenant_id, symbol, 1 day) that traded, rolled up exactly from market.ohlc_1h. The day is UTC, not a trading session.';
+'One row per (tenant_id, symbol, 1 day) that traded, rolled up exactly from market.ohlc_1h. The '
+'day is UTC, not a trading session.';
 comment on column market.ohlc_1d.tenant_id is 'Owner, market.tenant.';
 comment on column market.ohlc_1d.symbol is 'Instrument, market.instrument.';
-comment on column market.ohlc_1d.bucket is 'Start of the bar, inclusive; it ends 1 day later, exclusive.';
+comment on column market.ohlc_1d.bucket is
+'Start of the bar, inclusive; it ends 1 day later, exclusive.';
 comment on column market.ohlc_1d.open is 'First trade''s price by (ts, seq).';
 comment on column market.ohlc_1d.high is 'Highest price.';
 comment on column market.ohlc_1d.low is 'Lowest price.';

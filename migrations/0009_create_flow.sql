@@ -20,7 +20,8 @@ comment on view market.flow_1m is
 'One row per (tenant_id, symbol, minute) that traded: size and count by aggressor side.';
 comment on column market.flow_1m.tenant_id is 'Owner, market.tenant.';
 comment on column market.flow_1m.symbol is 'Instrument, market.instrument.';
-comment on column market.flow_1m.bucket is 'Start of the bar, inclusive; it ends 1 minute later, exclusive.';
+comment on column market.flow_1m.bucket is
+'Start of the bar, inclusive; it ends 1 minute later, exclusive.';
 comment on column market.flow_1m.buy_size is 'Units traded by buying aggressors. NULL: none.';
 comment on column market.flow_1m.sell_size is 'Units traded by selling aggressors. NULL: none.';
 comment on column market.flow_1m.buy_trades is 'Trades with a buying aggressor.';
@@ -43,7 +44,8 @@ comment on view market.flow_1h is
 'One row per (tenant_id, symbol, hour) that traded, rolled up from market.flow_1m.';
 comment on column market.flow_1h.tenant_id is 'Owner, market.tenant.';
 comment on column market.flow_1h.symbol is 'Instrument, market.instrument.';
-comment on column market.flow_1h.bucket is 'Start of the bar, inclusive; it ends 1 hour later, exclusive.';
+comment on column market.flow_1h.bucket is
+'Start of the bar, inclusive; it ends 1 hour later, exclusive.';
 comment on column market.flow_1h.buy_size is 'Units traded by buying aggressors. NULL: none.';
 comment on column market.flow_1h.sell_size is 'Units traded by selling aggressors. NULL: none.';
 comment on column market.flow_1h.buy_trades is 'Trades with a buying aggressor.';

@@ -18,15 +18,19 @@ select
 from market.quote
 group by 1, 2, 3
 with no data;
-comment on view market.quote_1m is
-'One row per (tenant_id, symbol, minute) that was quoted.';
+comment on view market.quote_1m is 'One row per (tenant_id, symbol, minute) that was quoted.';
 comment on column market.quote_1m.tenant_id is 'Owner, market.tenant.';
 comment on column market.quote_1m.symbol is 'Instrument, market.instrument.';
-comment on column market.quote_1m.bucket is 'Start of the bar, inclusive; it ends 1 minute later, exclusive.';
-comment on column market.quote_1m.spread_bps_sum is 'Sum over two-sided, uncrossed quotes of 10000 x (ask - bid) / mid, basis points. NULL: none.';
-comment on column market.quote_1m.spread_bps_count is 'Number of those quotes; the mean spread is sum / count.';
-comment on column market.quote_1m.last_bid is 'Bid of the last quote by (ts, seq) that has one; NULL: none has.';
-comment on column market.quote_1m.last_ask is 'Ask of the last quote by (ts, seq) that has one; NULL: none has.';
+comment on column market.quote_1m.bucket is
+'Start of the bar, inclusive; it ends 1 minute later, exclusive.';
+comment on column market.quote_1m.spread_bps_sum is
+'Sum over two-sided, uncrossed quotes of 10000 x (ask - bid) / mid, basis points. NULL: none.';
+comment on column market.quote_1m.spread_bps_count is
+'Number of those quotes; the mean spread is sum / count.';
+comment on column market.quote_1m.last_bid is
+'Bid of the last quote by (ts, seq) that has one; NULL: none has.';
+comment on column market.quote_1m.last_ask is
+'Ask of the last quote by (ts, seq) that has one; NULL: none has.';
 comment on column market.quote_1m.quotes is 'Number of quotes, one-sided and crossed included.';
 
 create materialized view market.quote_1h
@@ -47,9 +51,14 @@ comment on view market.quote_1h is
 'One row per (tenant_id, symbol, hour) that was quoted, rolled up from market.quote_1m.';
 comment on column market.quote_1h.tenant_id is 'Owner, market.tenant.';
 comment on column market.quote_1h.symbol is 'Instrument, market.instrument.';
-comment on column market.quote_1h.bucket is 'Start of the bar, inclusive; it ends 1 hour later, exclusive.';
-comment on column market.quote_1h.spread_bps_sum is 'Sum over two-sided, uncrossed quotes of 10000 x (ask - bid) / mid, basis points. NULL: none.';
-comment on column market.quote_1h.spread_bps_count is 'Number of those quotes; the mean spread is sum / count.';
-comment on column market.quote_1h.last_bid is 'Bid of the last quote by (ts, seq) that has one; NULL: none has.';
-comment on column market.quote_1h.last_ask is 'Ask of the last quote by (ts, seq) that has one; NULL: none has.';
+comment on column market.quote_1h.bucket is
+'Start of the bar, inclusive; it ends 1 hour later, exclusive.';
+comment on column market.quote_1h.spread_bps_sum is
+'Sum over two-sided, uncrossed quotes of 10000 x (ask - bid) / mid, basis points. NULL: none.';
+comment on column market.quote_1h.spread_bps_count is
+'Number of those quotes; the mean spread is sum / count.';
+comment on column market.quote_1h.last_bid is
+'Bid of the last quote by (ts, seq) that has one; NULL: none has.';
+comment on column market.quote_1h.last_ask is
+'Ask of the last quote by (ts, seq) that has one; NULL: none has.';
 comment on column market.quote_1h.quotes is 'Number of quotes, one-sided and crossed included.';

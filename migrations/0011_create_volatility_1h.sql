@@ -22,13 +22,19 @@ from market.ohlc_1m
 group by 1, 2, 3
 with no data;
 comment on view market.volatility_1h is
-'One row per (tenant_id, symbol, hour) that traded: additive parts of the range estimators over its one-minute bars.
-The square root of a sum is the volatility of the hour, a fraction. They read low on thin trading: see the contract.';
+'One row per (tenant_id, symbol, hour) that traded: additive parts of the range estimators over '
+'its one-minute bars. The square root of a sum is the volatility of the hour, a fraction. They '
+'read low on thin trading: see the contract.';
 comment on column market.volatility_1h.tenant_id is 'Owner, market.tenant.';
 comment on column market.volatility_1h.symbol is 'Instrument, market.instrument.';
-comment on column market.volatility_1h.bucket is 'Start of the bar, inclusive; it ends 1 hour later, exclusive.';
+comment on column market.volatility_1h.bucket is
+'Start of the bar, inclusive; it ends 1 hour later, exclusive.';
 comment on column market.volatility_1h.bars is 'One-minute bars that traded.';
 comment on column market.volatility_1h.trades is 'Number of trades.';
-comment on column market.volatility_1h.parkinson_sum is 'Sum of ln(high/low)^2 / (4 ln 2). Parkinson 1980, J. Business 53.';
-comment on column market.volatility_1h.garman_klass_sum is 'Sum of ln(high/low)^2 / 2 - (2 ln 2 - 1) ln(close/open)^2. Garman and Klass 1980, J. Business 53.';
-comment on column market.volatility_1h.rogers_satchell_sum is 'Sum of ln(high/close) ln(high/open) + ln(low/close) ln(low/open). Rogers and Satchell 1991, Ann. Appl. Prob. 1.';
+comment on column market.volatility_1h.parkinson_sum is
+'Sum of ln(high/low)^2 / (4 ln 2). Parkinson 1980, J. Business 53.';
+comment on column market.volatility_1h.garman_klass_sum is
+'Sum of ln(high/low)^2 / 2 - (2 ln 2 - 1) ln(close/open)^2. Garman and Klass 1980, J. Business 53.';
+comment on column market.volatility_1h.rogers_satchell_sum is
+'Sum of ln(high/close) ln(high/open) + ln(low/close) ln(low/open). Rogers and Satchell 1991, Ann. '
+'Appl. Prob. 1.';

@@ -19,11 +19,14 @@ from market.trade
 group by 1, 2, 3
 with no data;
 comment on view market.latency_1m is
-'One row per (tenant_id, symbol, minute) that traded: how long after the event the trades were known.';
+'One row per (tenant_id, symbol, minute) that traded: how long after the event the trades were '
+'known.';
 comment on column market.latency_1m.tenant_id is 'Owner, market.tenant.';
 comment on column market.latency_1m.symbol is 'Instrument, market.instrument.';
-comment on column market.latency_1m.bucket is 'Start of the bar, inclusive; it ends 1 minute later, exclusive.';
+comment on column market.latency_1m.bucket is
+'Start of the bar, inclusive; it ends 1 minute later, exclusive.';
 comment on column market.latency_1m.trades is 'Number of trades.';
 comment on column market.latency_1m.lag_ms_sum is 'Sum of known_at - ts, milliseconds.';
 comment on column market.latency_1m.lag_ms_max is 'Largest known_at - ts, milliseconds.';
-comment on column market.latency_1m.late_trades is 'Trades known only after their one-minute bar had closed.';
+comment on column market.latency_1m.late_trades is
+'Trades known only after their one-minute bar had closed.';

@@ -162,8 +162,9 @@ end
 $$;
 revoke all on function market.apply_ticks(text, text) from public;
 comment on function market.apply_ticks(text, text) is
-'Applies the caller''s temporary table incoming_<p_kind> to market.<p_kind> and market.<p_kind>_superseded.
-p_kind: trade or quote. p_values: its value columns, comma and space between. Called by apply_trades and apply_quotes.';
+'Applies the caller''s temporary table incoming_<p_kind> to market.<p_kind> and '
+'market.<p_kind>_superseded. p_kind: trade or quote. p_values: its value columns, comma and space '
+'between. Called by apply_trades and apply_quotes.';
 
 create function market.apply_trades()
 returns table (ordinal bigint, outcome text)
@@ -177,11 +178,12 @@ as $$
 $$;
 revoke all on function market.apply_trades() from public;
 comment on function market.apply_trades() is
-'Applies a batch of trade events from the temporary table incoming_trade (ordinal bigint, action text: new, correction or cancel,
-then the columns of market.trade) in the order of ordinal. A correction or cancel moves the version it replaces to
-market.trade_superseded. Returns the events that were not applied: ordinal, and outcome "duplicate" (nothing lost) or
-"unknown_trade" (a correction or cancel of a trade that is not current).
-Errors: 42P01 when the temporary table is missing; check violations for values that no trade can have.';
+'Applies a batch of trade events from the temporary table incoming_trade (ordinal bigint, action '
+'text: new, correction or cancel, then the columns of market.trade) in the order of ordinal. A '
+'correction or cancel moves the version it replaces to market.trade_superseded. Returns the events '
+'that were not applied: ordinal, and outcome "duplicate" (nothing lost) or "unknown_trade" (a '
+'correction or cancel of a trade that is not current). Errors: 42P01 when the temporary table is '
+'missing; check violations for values that no trade can have.';
 
 create function market.apply_quotes()
 returns table (ordinal bigint, outcome text)
@@ -195,5 +197,5 @@ as $$
 $$;
 revoke all on function market.apply_quotes() from public;
 comment on function market.apply_quotes() is
-'As market.apply_trades, for the temporary table incoming_quote and market.quote; the outcome for a correction or cancel
-without its quote is "unknown_quote".';
+'As market.apply_trades, for the temporary table incoming_quote and market.quote; the outcome for '
+'a correction or cancel without its quote is "unknown_quote".';

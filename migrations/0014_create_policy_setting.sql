@@ -1,4 +1,5 @@
--- depends: 0008_create_ohlc_rollups 0009_create_flow 0010_create_quote_aggregates 0011_create_volatility_1h 0012_create_latency_1m
+-- depends: 0008_create_ohlc_rollups 0009_create_flow 0010_create_quote_aggregates
+--   0011_create_volatility_1h 0012_create_latency_1m
 -- purpose: one table that holds every interval of chunks, refresh, columnstore and retention
 -- lock: none, the table is new
 set local role market_owner;
@@ -15,46 +16,54 @@ create table market.policy_setting (
     check ((policy = 'refresh') = (every is not null))
 );
 comment on table market.policy_setting is
-'One row per policy of a hypertable or continuous aggregate of the schema market. After a change: call market.apply_policies().';
+'One row per policy of a hypertable or continuous aggregate of the schema market. After a change: '
+'call market.apply_policies().';
 comment on column market.policy_setting.relation is 'Table or aggregate, without its schema.';
 comment on column market.policy_setting.policy is
-'chunk: length of a chunk. refresh: window that the job keeps materialized. columnstore: age at which a chunk becomes columnar. retention: age at which it is dropped.';
+'chunk: length of a chunk. refresh: window that the job keeps materialized. columnstore: age at '
+'which a chunk becomes columnar. retention: age at which it is dropped.';
 comment on column market.policy_setting.span is
 'chunk: length. refresh: how far back from now the window starts. columnstore, retention: age.';
-comment on column market.policy_setting.end_offset is 'refresh: how far before now the window ends; NULL for the others.';
-comment on column market.policy_setting.every is 'refresh: how often the job runs; NULL for the others.';
+comment on column market.policy_setting.end_offset is
+'refresh: how far before now the window ends; NULL for the others.';
+comment on column market.policy_setting.every is
+'refresh: how often the job runs; NULL for the others.';
 comment on column market.policy_setting.reason is 'Why this interval.';
 
 insert into market.policy_setting (relation, policy, span, reason)
 select
     relation,
-    'chunk',
-    interval '1 day',
+    'chunk' as policy,
+    interval '1 day' as span,
     'a busy day of 1,000 symbols is some tens of millions of rows; corrections touch one chunk'
+        as reason
 from unnest(array['trade', 'quote']) as r (relation);
 
 insert into market.policy_setting (relation, policy, span, reason)
 select
     relation,
-    'columnstore',
-    interval '7 days',
+    'columnstore' as policy,
+    interval '7 days' as span,
     'corrections come within a week nearly always; a later one decompresses only its own segment'
+        as reason
 from unnest(array['trade', 'quote']) as r (relation);
 
 insert into market.policy_setting (relation, policy, span, reason)
 select
     relation,
-    'retention',
-    interval '7300 days',
-    'raw ticks are what every version is rebuilt from, and replayed history must stay; a shorter one wants a shorter refresh window'
+    'retention' as policy,
+    interval '7300 days' as span,
+    'raw ticks are what every version is rebuilt from, and replayed history must stay; a shorter '
+    'one wants a shorter refresh window'
+        as reason
 from unnest(array['trade', 'quote']) as r (relation);
 
 insert into market.policy_setting (relation, policy, span, reason)
 select
     relation,
-    'chunk',
-    chunk,
-    'one bar a bucket is small: long chunks keep plans short'
+    'chunk' as policy,
+    chunk as span,
+    'one bar a bucket is small: long chunks keep plans short' as reason
 from (
     values
     ('ohlc_1m', interval '7 days'),
@@ -73,11 +82,13 @@ from (
 insert into market.policy_setting (relation, policy, span, end_offset, every, reason)
 select
     relation,
-    'refresh',
-    interval '7200 days',
+    'refresh' as policy,
+    interval '7200 days' as span,
     end_offset,
     every,
-    'only invalidated ranges are recomputed: a long window is cheap and catches every late tick; it ends before retention, where a refresh would delete what dropped ticks left'
+    'only invalidated ranges are recomputed: a long window is cheap and catches every late tick; '
+    'it ends before retention, where a refresh would delete what dropped ticks left'
+        as reason
 from (
     values
     ('ohlc_1m', interval '1 minute', interval '1 minute'),
@@ -96,7 +107,8 @@ from (
 insert into market.policy_setting (relation, policy, span, reason)
 select
     relation,
-    'columnstore',
-    interval '28 days',
+    'columnstore' as policy,
+    interval '28 days' as span,
     'reads of the last weeks stay in the row store; a late refresh of an older range still works'
+        as reason
 from unnest(array['ohlc_1m', 'flow_1m', 'quote_1m', 'latency_1m']) as r (relation);

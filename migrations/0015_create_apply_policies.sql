@@ -27,7 +27,8 @@ declare
 begin
     if v_unknown is not null then
         raise exception 'market.policy_setting names relations that do not exist: %', v_unknown
-            using errcode = 'undefined_table', hint = 'Correct or delete these rows, then call market.apply_policies() again.';
+            using errcode = 'undefined_table',
+            hint = 'Correct or delete these rows, then call market.apply_policies() again.';
     end if;
 
     for v_relation in select distinct s.relation from market.policy_setting as s order by 1 loop
@@ -46,11 +47,21 @@ begin
                 v_ts, 'market.' || v_relation
             );
         end if;
-        execute format('call %s.remove_columnstore_policy(%L, if_exists => true)', v_ts, 'market.' || v_relation);
-        execute format('select %s.remove_retention_policy(%L, if_exists => true)', v_ts, 'market.' || v_relation);
+        execute format(
+            'call %s.remove_columnstore_policy(%L, if_exists => true)',
+            v_ts, 'market.' || v_relation
+        );
+        execute format(
+            'select %s.remove_retention_policy(%L, if_exists => true)',
+            v_ts, 'market.' || v_relation
+        );
 
         for v_setting in
-            select s.* from market.policy_setting as s where s.relation = v_relation order by s.policy
+            select s.*
+            from market.policy_setting as s
+            where s.relation = v_relation
+            -- TimescaleDB 2.23 wants an aggregate's refresh policy before its columnstore policy
+            order by array_position(array['chunk', 'refresh', 'columnstore', 'retention'], s.policy)
         loop
             case v_setting.policy
                 when 'chunk' then
@@ -60,7 +71,8 @@ begin
                     );
                 when 'refresh' then
                     execute format(
-                        'select %s.add_continuous_aggregate_policy(%L, %L::interval, %L::interval, %L::interval)',
+                        'select %s.add_continuous_aggregate_policy(%L, %L::interval, %L::interval, '
+                        '%L::interval)',
                         v_ts, 'market.' || v_relation,
                         v_setting.span, v_setting.end_offset, v_setting.every
                     );
@@ -81,7 +93,7 @@ end
 $$;
 revoke all on procedure market.apply_policies() from public;
 comment on procedure market.apply_policies() is
-'Makes TimescaleDB''s policies what market.policy_setting says. Safe to call again; a policy without a row is removed.
-Errors: 42P01 when a row names a relation that does not exist.';
+'Makes TimescaleDB''s policies what market.policy_setting says. Safe to call again; a policy '
+'without a row is removed. Errors: 42P01 when a row names a relation that does not exist.';
 
-call market.apply_policies();
+do $$ begin call market.apply_policies(); end $$;
