@@ -35,19 +35,25 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("status", help="say which engine is used and whether it answers")
     commands.add_parser("url", help="print the address of the running engine")
     commands.add_parser("migrate", help="apply pending migrations and load the reference seeds")
-    back = commands.add_parser("rollback", help="roll back migrations, all of them without --steps")
-    back.add_argument("--steps", type=int, default=None)
-    commands.add_parser("psql", help="open psql").add_argument("rest", nargs=argparse.REMAINDER)
-    commands.add_parser("dbt", help="run dbt").add_argument("rest", nargs=argparse.REMAINDER)
-    options = parser.parse_args(arguments)
+    back = commands.add_parser("rollback", help="roll back the last migration, or --steps n or all")
+    back.add_argument("--steps", type=_steps, default=1)
+    commands.add_parser("psql", help="open psql; what follows goes to it", add_help=False)
+    commands.add_parser("dbt", help="run dbt; what follows goes to it", add_help=False)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command not in ("psql", "dbt"):
+        parser.error(f"unknown arguments: {' '.join(rest)}")
     try:
-        return _run(options)
+        return _run(options, rest)
     except EngineError as error:
         print(f"{options.command}: {error}", file=sys.stderr)
         return 1
 
 
-def _run(options: argparse.Namespace) -> int:
+def _steps(text: str) -> int | None:
+    return None if text == "all" else int(text)
+
+
+def _run(options: argparse.Namespace, rest: list[str]) -> int:
     if options.command == "down":
         return _down()
     if options.command == "status":
@@ -63,9 +69,9 @@ def _run(options: argparse.Namespace) -> int:
         for name in rollback(url, options.steps):
             print(f"rolled back {name}")
     elif options.command == "psql":
-        os.execv(psql_path(), ["psql", url, *options.rest])
+        os.execv(psql_path(), ["psql", url, *rest])
     else:
-        dbt.run(url, *options.rest)
+        dbt.run(url, *rest)
     return 0
 
 

@@ -115,7 +115,7 @@ def _check_manifest(url: str, migrations: MigrationList) -> None:
             "create table if not exists public.migration_checksum"
             " (migration text primary key, sha256 text not null)"
         )
-        applied = dict(
+        applied: dict[str, str] = dict(
             connection.execute("select migration, sha256 from public.migration_checksum").fetchall()
         )
     changed = [m.id for m in migrations if m.id in applied and applied[m.id] != _digest(m.id)]

@@ -25,7 +25,7 @@ class Engine:
 def choice() -> str:
     """Name of the engine to use: ENGINE if set, else the first of CHOICES that is there."""
     forced = os.environ.get("ENGINE")
-    if forced is not None:
+    if forced:
         if forced not in CHOICES:
             raise EngineUnavailable(
                 f"ENGINE={forced!r} is unknown; use one of {', '.join(CHOICES)}"

@@ -92,8 +92,8 @@ begin
 end
 $$;
 revoke all on procedure market.apply_policies() from public;
-comment on procedure market.apply_policies() is
+comment on procedure market.apply_policies() is -- noqa: LT01
 'Makes TimescaleDB''s policies what market.policy_setting says. Safe to call again; a policy '
 'without a row is removed. Errors: 42P01 when a row names a relation that does not exist.';
 
-do $$ begin call market.apply_policies(); end $$;
+call market.apply_policies();

@@ -1,0 +1,98 @@
+"""Which engine is chosen, and how a choice that cannot be met is refused."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import resolve
+from engine.dbt import environment
+from engine.errors import EngineUnavailable
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ENGINE", raising=False)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+
+def test_a_given_address_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://a@b/c")
+    assert resolve.choice() == "given"
+
+
+@pytest.mark.parametrize(("docker", "expected"), [(True, "container"), (False, "embedded")])
+def test_a_container_comes_before_the_embedded_engine(
+    monkeypatch: pytest.MonkeyPatch, docker: bool, expected: str
+) -> None:
+    # a real Docker engine cannot be conjured up or away here, so its answer is given
+    monkeypatch.setattr(resolve, "docker_answers", lambda: docker)
+    assert resolve.choice() == expected
+
+
+def test_engine_forces_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://a@b/c")
+    monkeypatch.setenv("ENGINE", "embedded")
+    assert resolve.choice() == "embedded"
+
+
+def test_an_empty_engine_forces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE", "")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://a@b/c")
+    assert resolve.choice() == "given"
+
+
+def test_an_unknown_engine_is_refused_with_the_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE", "oracle")
+    with pytest.raises(EngineUnavailable, match="'oracle' is unknown; use one of given, container"):
+        resolve.choice()
+
+
+def test_given_without_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE", "given")
+    with pytest.raises(EngineUnavailable, match="needs DATABASE_URL"):
+        resolve.choice()
+
+
+def test_no_docker_engine_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    assert resolve.docker_answers() is False
+
+
+def test_dbt_gets_the_address_and_nothing_of_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "elsewhere")
+    monkeypatch.setenv("PGPASSWORD", "stale")
+    found = environment("postgresql://me@127.0.0.1:5433/features")
+    assert (found["PGHOST"], found["PGPORT"], found["PGUSER"]) == ("127.0.0.1", "5433", "me")
+    assert found["PGDATABASE"] == "features"
+    assert "PGPASSWORD" not in found
+
+
+def test_the_command_says_what_is_wrong_and_exits_1() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", "engine", "migrate"],
+        cwd=ROOT,
+        env={**os.environ, "ENGINE": "given", "DATABASE_URL": "postgresql://a@127.0.0.1:1/c"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("migrate: no connection to 127.0.0.1:1")
+    assert "Traceback" not in finished.stderr
+
+
+def test_psql_reaches_the_database(database: str) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", "engine", "psql", "-Atc", "select count(*) from market.contract"],
+        cwd=ROOT,
+        env={**os.environ, "ENGINE": "given", "DATABASE_URL": database},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (finished.returncode, finished.stdout) == (0, "11\n"), finished.stderr

@@ -1,0 +1,28 @@
+"""make help lists every target, and the README names only targets that exist."""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_help_lists_every_target() -> None:
+    listed = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert {line.split()[1] for line in listed.splitlines() if line} == TARGETS
+
+
+def test_the_readme_names_only_real_targets() -> None:
+    named = set(re.findall(r"`make ([a-z]+)", (ROOT / "README.md").read_text()))
+    assert named
+    assert named <= TARGETS
+
+
+def test_lock_files_carry_no_addresses() -> None:
+    for lock in ("requirements.lock", "embedded/package-lock.json"):
+        text = (ROOT / lock).read_text()
+        assert "://" not in text, lock
+    assert "--hash=sha256:" in (ROOT / "requirements.lock").read_text()
