@@ -90,7 +90,7 @@ def broker() -> str:
     given = os.environ.get("KAFKA_BOOTSTRAP")
     if given:
         return given
-    from embedded import broker as embedded_broker
+    import embedded.broker as embedded_broker
 
     directory = STATE_DIR / "kafka"
     running = embedded_broker.status(directory) or embedded_broker.start(directory)

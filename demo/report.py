@@ -3,6 +3,7 @@
 import html
 import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ REGIME_COLOURS = {
     "trend_down": "rgba(219, 143, 33, 0.18)",
     "range": "rgba(120, 130, 145, 0.12)",
 }
+BAR = timedelta(minutes=1)
 Row = Mapping[str, Any]
 
 PAGE = """<!doctype html>
@@ -28,7 +30,7 @@ h1 {{ font-size: 1.5rem; margin-bottom: 0; }} h2 {{ font-size: 1.1rem; margin-to
 .label {{ background: #fff4d6; border-left: 4px solid #db8f21; padding: .5rem .8rem; }}
 table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }}
 th, td {{ text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #e3e7ec; }}
-th:first-child, td:first-child {{ text-align: left; }} td.text {{ text-align: left; }}
+th:first-child, td:first-child {{ text-align: left; }} td.text, th.text {{ text-align: left; }}
 .ok {{ color: #1d7a4a; }} .late {{ color: #b3261e; font-weight: 600; }}
 .key span {{ display: inline-block; padding: 0 .6rem; margin-right: .4rem; }}
 select {{ font: inherit; padding: .2rem .4rem; }}
@@ -131,12 +133,13 @@ def _regime_bands(rows: Sequence[Row]) -> list[dict[str, Any]]:
     previous = None
     for row in rows:
         tag, at = row["regime_tag"], row["bucket"].isoformat()
+        closed = (row["bucket"] + BAR).isoformat()
         if tag is not None and tag == previous:
-            bands[-1]["x1"] = at
+            bands[-1]["x1"] = closed
         elif tag is not None:
             band = {"type": "rect", "xref": "x3", "yref": "y3 domain", "y0": 0, "y1": 1}
             style = {"fillcolor": REGIME_COLOURS[tag], "line": {"width": 0}, "layer": "below"}
-            bands.append({**band, **style, "x0": at, "x1": at, "name": tag})
+            bands.append({**band, **style, "x0": at, "x1": closed, "name": tag})
         previous = tag
     return bands
 
@@ -163,9 +166,13 @@ def _table(rows: Sequence[Row]) -> str:
             return f"<td>{value:,.3f}</td>"
         if isinstance(value, int):
             return f"<td>{value:,}</td>"
-        mark = {"in time": "ok", "late at p99": "late"}.get(str(value), "text")
+        mark = {"in time": "ok", "late at p99": "late"}.get(str(value), "")
+        mark = f"text {mark}".strip()
         return f'<td class="{mark}">{html.escape(str(value))}</td>'
 
-    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in rows[0])
+    head = "".join(
+        f'<th class="{"text" if isinstance(value, str) else ""}">{html.escape(name)}</th>'
+        for name, value in rows[0].items()
+    )
     body = "".join(f"<tr>{''.join(cell(v) for v in row.values())}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -8,6 +8,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict
 
 from engine.errors import EngineUnavailable
+from engine.server import connect
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,12 +36,16 @@ def run(url: str, *arguments: str, quiet: bool = False) -> str:
 
     quiet: keep the output back unless dbt fails. Errors: EngineUnavailable with dbt's own output.
     """
+    with connect(url) as connection:
+        row = connection.execute("select current_database()").fetchone()
+    # dbt writes the name into its SQL, and an engine may answer to other names than its own
+    env = environment(url) | ({"PGDATABASE": row[0]} if row else {})
     command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments]
     command += ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT / "profiles")]
     finished = subprocess.run(
         command,
         cwd=ROOT,
-        env=environment(url),
+        env=env,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

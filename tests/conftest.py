@@ -94,20 +94,21 @@ def _embedded_databases(base: Path) -> Iterator[Databases]:
         running.discard(directory)
         shutil.rmtree(directory)
 
-    def template() -> Path:
-        directory = base / "template"
+    def template(migrated: bool) -> Path:
+        """A stopped data directory to copy: much faster than making one anew."""
+        directory = base / ("migrated" if migrated else "empty")
         if not directory.exists():
             url = start(directory)
-            migrate(url)
-            dbt.run(url, "seed", "--quiet", quiet=True)
+            if migrated:
+                migrate(url)
+                dbt.run(url, "seed", "--quiet", quiet=True)
             embedded_database.stop(directory)
             running.discard(directory)
         return directory
 
     def create(migrated: bool) -> tuple[str, Callable[[], None]]:
         directory = base / uuid.uuid4().hex[:12]
-        if migrated:
-            shutil.copytree(template(), directory)
+        shutil.copytree(template(migrated), directory)
         return start(directory), lambda: stop(directory)
 
     yield Databases("embedded", create)

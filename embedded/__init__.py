@@ -1,0 +1,1 @@
+"""An embedded TimescaleDB for development, demonstration and tests."""

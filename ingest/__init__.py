@@ -1,0 +1,1 @@
+"""Ticks on Kafka: replay of captures, the consumer into TimescaleDB, dead letters."""

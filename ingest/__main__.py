@@ -1,0 +1,97 @@
+"""Command line: `python -m ingest run|replay|synthetic`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import signal
+import sys
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from embedded.errors import EmbeddedError
+from engine.errors import EngineError
+from ingest.config import Config
+from ingest.consumer import Ingester
+from ingest.errors import IngestError
+
+Command = Callable[[list[str]], int]
+
+USAGE = """python -m ingest COMMAND ...
+
+commands:
+  run        consume trades and quotes from Kafka into the database
+  replay     send captured files to Kafka
+  synthetic  send a made-up day to Kafka
+
+`python -m ingest COMMAND --help` says more. Settings come from the environment:
+see ingest/config.py.
+"""
+
+
+def run(argv: list[str]) -> int:
+    """Consume until a signal, or with --until-end until the topics' present ends."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ingest run", description="Consume trades and quotes into the database."
+    )
+    parser.add_argument(
+        "--until-end",
+        action="store_true",
+        help="take all partitions over, consume what is in Kafka now, print the numbers and exit",
+    )
+    args = parser.parse_args(argv)
+    with Ingester(Config.from_env()) as ingester:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ingester.stop())
+        if not args.until_end:
+            ingester.run()
+        else:
+            _run_until_end(ingester)
+        print(ingester.counts)
+    return 0
+
+
+def _run_until_end(ingester: Ingester) -> None:
+    console = Console(stderr=True)
+    columns = (TextColumn("consume"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("consume", total=None)
+        ingester.run_until_end(
+            lambda done, total: progress.update(task, completed=done, total=total)
+        )
+
+
+def _module(name: str, argv: list[str]) -> int:
+    command: Command = importlib.import_module(f"ingest.{name}").main
+    return command(argv)
+
+
+COMMANDS: dict[str, Command] = {
+    "run": run,
+    "replay": lambda argv: _module("replay", argv),
+    "synthetic": lambda argv: _module("synthetic", argv),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code (1: refused, with the reason on stderr)."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(USAGE, end="")
+        return 0
+    if not arguments or arguments[0] not in COMMANDS:
+        print(USAGE, end="", file=sys.stderr)
+        return 2
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    try:
+        return COMMANDS[arguments[0]](arguments[1:])
+    except (IngestError, EngineError, EmbeddedError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

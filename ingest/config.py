@@ -1,0 +1,96 @@
+"""Settings of ingest, all from the environment.
+
+docs:
+
+    DATABASE_URL         the database; absent: the engine that `make up` has started
+    KAFKA_BOOTSTRAP      host:port of the broker; absent: the embedded broker in .state/kafka
+    KAFKA_GROUP          consumer group (ingest); one group for each database
+    TRADE_TOPIC          topic of trades (trades); refused ones go to <topic>.dlq
+    QUOTE_TOPIC          topic of quotes (quotes); refused ones go to <topic>.dlq
+    TOPIC_PARTITIONS     partitions of a topic that does not exist yet (4)
+    BATCH_SIZE           most messages in one transaction (10000)
+    LINGER_S             longest wait for a batch to fill, seconds (0.5)
+    FUTURE_TOLERANCE_S   how far ahead of this machine's clock a tick may be, seconds (5)
+    RETRY_S              how long a failing database is tried again, seconds (60)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.errors import ConfigError
+
+
+def _number(env: Mapping[str, str], name: str, default: Any, least: float) -> Any:
+    text = env.get(name, str(default))
+    try:
+        value = type(default)(text)
+    except ValueError:
+        value = None
+    if value is None or not least <= value < float("inf"):
+        raise ConfigError(f"{name}={text!r}: set it to a number of at least {least:g}")
+    return value
+
+
+def _database_url() -> str:
+    from engine import resolve
+
+    return resolve.start().url
+
+    return resolve.running_url()
+
+
+def _bootstrap() -> str:
+    from embedded import broker
+
+    running = broker.status()
+    if running is None:
+        raise ConfigError(
+            "no Kafka broker: start the embedded one with `python -m embedded.broker start`, or "
+            "set KAFKA_BOOTSTRAP to host:port of one that runs"
+        )
+    return running.bootstrap
+
+
+@dataclass(frozen=True)
+class Config:
+    """What one ingester needs to know; see the module's text for the meanings and units."""
+
+    database_url: str
+    kafka_bootstrap: str
+    kafka_group: str = "ingest"
+    trade_topic: str = "trades"
+    quote_topic: str = "quotes"
+    partitions: int = 4
+    batch_size: int = 10_000
+    linger_s: float = 0.5
+    future_tolerance_s: float = 5.0
+    retry_s: float = 60.0
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """Topic of each kind: {'trade': ..., 'quote': ...}."""
+        return {"trade": self.trade_topic, "quote": self.quote_topic}
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Config:
+        """Read the environment. Raises ConfigError naming the variable and what it may be."""
+        trade = env.get("TRADE_TOPIC", cls.trade_topic)
+        quote = env.get("QUOTE_TOPIC", cls.quote_topic)
+        if trade == quote:
+            raise ConfigError(f"TRADE_TOPIC and QUOTE_TOPIC are both {trade!r}: choose two topics")
+        return cls(
+            kafka_group=env.get("KAFKA_GROUP", cls.kafka_group),
+            trade_topic=trade,
+            quote_topic=quote,
+            partitions=_number(env, "TOPIC_PARTITIONS", cls.partitions, 1),
+            batch_size=_number(env, "BATCH_SIZE", cls.batch_size, 1),
+            linger_s=_number(env, "LINGER_S", cls.linger_s, 0.01),
+            future_tolerance_s=_number(env, "FUTURE_TOLERANCE_S", cls.future_tolerance_s, 0),
+            retry_s=_number(env, "RETRY_S", cls.retry_s, 0),
+            kafka_bootstrap=env.get("KAFKA_BOOTSTRAP") or _bootstrap(),
+            database_url=env.get("DATABASE_URL") or _database_url(),
+        )

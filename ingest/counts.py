@@ -1,0 +1,40 @@
+"""What became of the messages: each is applied, a duplicate or refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Counts:
+    """Numbers of messages; refused: by reason."""
+
+    applied: int = 0
+    duplicates: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def dead_lettered(self) -> int:
+        """Messages that went to a dead-letter topic."""
+        return self.refused.total()
+
+    @property
+    def messages(self) -> int:
+        """All messages that were taken from Kafka."""
+        return self.applied + self.duplicates + self.dead_lettered
+
+    def add(self, other: Counts) -> None:
+        """Add the numbers of one more batch."""
+        self.applied += other.applied
+        self.duplicates += other.duplicates
+        self.refused += other.refused
+
+    def __str__(self) -> str:
+        """One line, and one more for each reason of refusal."""
+        lines = [
+            f"{self.messages} messages: {self.applied} applied, {self.duplicates} duplicates, "
+            f"{self.dead_lettered} dead-lettered"
+        ]
+        lines += [f"  {reason}: {number}" for reason, number in sorted(self.refused.items())]
+        return "\n".join(lines)

@@ -1,0 +1,260 @@
+"""The database's side: one transaction holds a batch's rows, its refusals and its offsets."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from ingest.batch import Batch, Partition
+from ingest.codec import KINDS
+from ingest.counts import Counts
+from ingest.deadletter import DeadLetters
+from ingest.errors import DatabaseUnavailableError, FencedError
+from ingest.validate import Known
+
+log = logging.getLogger("ingest.sink")
+T = TypeVar("T")
+
+FIRST_WAIT_S = 0.2
+LONGEST_WAIT_S = 5.0
+CONNECT_S = 10
+
+TYPES = {
+    "trade": "int8 text int4 text timestamptz int8 float8 float8 text timestamptz text int4 int8",
+    "quote": (
+        "int8 text int4 text timestamptz int8 float8 float8 float8 float8"
+        " timestamptz text int4 int8"
+    ),
+}
+TABLE = {
+    "trade": (
+        "create temporary table if not exists incoming_trade"
+        " (ordinal bigint, action text, like market.trade) on commit delete rows"
+    ),
+    "quote": (
+        "create temporary table if not exists incoming_quote"
+        " (ordinal bigint, action text, like market.quote) on commit delete rows"
+    ),
+}
+COPY = {
+    "trade": "copy pg_temp.incoming_trade from stdin (format binary)",
+    "quote": "copy pg_temp.incoming_quote from stdin (format binary)",
+}
+APPLY = {
+    "trade": "select ordinal, outcome from market.apply_trades()",
+    "quote": "select ordinal, outcome from market.apply_quotes()",
+}
+CLAIM = """
+    with before as (
+        select next_offset from market.kafka_offset where topic = %(topic)s and partition = %(part)s
+    )
+    insert into market.kafka_offset as o (topic, partition, next_offset, epoch)
+    values (%(topic)s, %(part)s, 0, 1)
+    on conflict (topic, partition) do update set
+        next_offset = case when %(from_start)s then 0 else o.next_offset end,
+        epoch = o.epoch + 1
+    returning next_offset, epoch, (select next_offset from before)
+"""
+ADVANCE = """
+    update market.kafka_offset set next_offset = %s
+    where topic = %s and partition = %s and next_offset = %s and epoch = %s
+"""
+# an embedded broker that was restarted counts its offsets from 0 again: the newest refusal stays
+REFUSED = """
+    insert into market.dead_letter (topic, partition, "offset", reason, message)
+    values (%s, %s, %s, %s, %s)
+    on conflict (topic, partition, "offset") do update set
+        reason = excluded.reason, message = excluded.message, recorded_at = excluded.recorded_at
+"""
+
+
+class Sink:
+    """A connection that comes back after a failure, and the epochs of the partitions held."""
+
+    def __init__(self, url: str, retry_s: float = 60.0) -> None:
+        """url: the migrated database; retry_s: how long a failing one is tried again."""
+        self.url = url
+        self.retry_s = retry_s
+        self._connection: psycopg.Connection | None = None
+        self._epochs: dict[Partition, int] = {}
+
+    def connect(self) -> None:
+        """Connect now, without trying again. Raises DatabaseUnavailableError."""
+        try:
+            self._open().execute("select from market.kafka_offset limit 0")
+            self._open().rollback()
+        except psycopg.Error as error:
+            raise self._unavailable(error) from None
+
+    def close(self) -> None:
+        """Close the connection; a later call opens another one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self.url, connect_timeout=CONNECT_S, application_name="ingest"
+            )
+            self._connection.execute("set client_min_messages = warning")
+            self._connection.commit()
+        return self._connection
+
+    def _unavailable(self, error: psycopg.Error) -> DatabaseUnavailableError:
+        said = " ".join(str(error).split()) or type(error).__name__
+        return DatabaseUnavailableError(f"database {address(self.url)}: {said}; {_remedy(error)}")
+
+    def _retried(self, work: Callable[[psycopg.Connection, bool], T]) -> T:
+        """Do work(connection, again) in a transaction; a passing failure is tried again."""
+        wait_s, give_up = FIRST_WAIT_S, time.monotonic() + self.retry_s
+        again = False
+        while True:
+            try:
+                connection = self._open()
+                with connection.transaction():
+                    return work(connection, again)
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                if time.monotonic() + wait_s > give_up:
+                    raise self._unavailable(error) from error
+                log.warning(
+                    "database %s: %s; trying again in %.1f s, nothing is lost",
+                    address(self.url),
+                    str(error).strip(),
+                    wait_s,
+                )
+                if self._connection is not None and self._connection.broken:
+                    self.close()
+                time.sleep(wait_s)
+                wait_s, again = min(2 * wait_s, LONGEST_WAIT_S), True
+            except psycopg.Error as error:
+                raise self._unavailable(error) from error
+
+    def known(self) -> Known:
+        """Read the tenants and symbols that ticks may name."""
+        return self._retried(lambda connection, _: _known(connection))
+
+    def claim(self, partitions: Iterable[tuple[Partition, bool]]) -> dict[Partition, int]:
+        """Take partitions over, from their next offset or (True) from 0; return the offsets.
+
+        Whoever held them before can commit no more.
+        """
+        asked = sorted(partitions)
+
+        def work(connection: psycopg.Connection, _: bool) -> dict[Partition, tuple[int, int]]:
+            claimed = {}
+            for (topic, part), from_start in asked:
+                values = {"topic": topic, "part": part, "from_start": from_start}
+                row = connection.execute(CLAIM, values).fetchone()
+                assert row is not None  # noqa: S101 - the statement returns one
+                claimed[topic, part] = row[0], row[1]
+                if from_start and row[2]:
+                    log.warning(
+                        "Kafka does not know that %d messages of partition %d of %s were consumed: "
+                        "a new topic, broker or group; reading from its start, ticks that are "
+                        "stored already count as duplicates",
+                        row[2],
+                        part,
+                        topic,
+                    )
+            return claimed
+
+        claimed = self._retried(work)
+        self._epochs.update({at: epoch for at, (_, epoch) in claimed.items()})
+        return {at: next_offset for at, (next_offset, _) in claimed.items()}
+
+    def write(self, batch: Batch, dead_letters: DeadLetters) -> Counts:
+        """Write a batch, all or nothing, and return what became of its messages.
+
+        Dead letters are in Kafka before the transaction commits. Raises FencedError,
+        DatabaseUnavailableError, DeliveryError.
+        """
+        dead_letters.begin()
+        last = Counts()
+
+        def work(connection: psycopg.Connection, again: bool) -> Counts:
+            nonlocal last
+            if again and self._has_committed(connection, batch):
+                return last  # the connection broke between the commit and its answer
+            last = self._write(connection, batch, dead_letters)
+            return last
+
+        return self._retried(work)
+
+    def _has_committed(self, connection: psycopg.Connection, batch: Batch) -> bool:
+        (topic, partition), (_, end) = next(iter(batch.ranges.items()))
+        row = connection.execute(
+            "select next_offset, epoch from market.kafka_offset"
+            " where topic = %s and partition = %s",
+            (topic, partition),
+        ).fetchone()
+        return row == (end, self._epochs[topic, partition])
+
+    def _write(
+        self, connection: psycopg.Connection, batch: Batch, dead_letters: DeadLetters
+    ) -> Counts:
+        refusals = dict(batch.refusals)
+        duplicates = 0
+        for kind in KINDS:
+            if not batch.rows[kind]:
+                continue
+            connection.execute(TABLE[kind])
+            with connection.cursor().copy(COPY[kind]) as copy:
+                copy.set_types(TYPES[kind].split())
+                for row in batch.rows[kind]:
+                    copy.write_row(row)
+            for ordinal, outcome in connection.execute(APPLY[kind]).fetchall():
+                if outcome == "duplicate":
+                    duplicates += 1
+                else:
+                    refusals[ordinal] = batch.not_current(kind, ordinal)
+        if refusals:
+            letters = [batch.letter(ordinal, refusals[ordinal]) for ordinal in sorted(refusals)]
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    REFUSED,
+                    [(x.topic, x.partition, x.offset, x.reason, x.message) for x in letters],
+                )
+            self._advance(connection, batch)
+            dead_letters.publish(letters)
+        else:
+            self._advance(connection, batch)
+        reasons = Counter(str(refusal.reason) for refusal in refusals.values())
+        return Counts(len(batch.messages) - duplicates - len(refusals), duplicates, reasons)
+
+    def _advance(self, connection: psycopg.Connection, batch: Batch) -> None:
+        for (topic, partition), (first, end) in sorted(batch.ranges.items()):
+            epoch = self._epochs[topic, partition]
+            moved = connection.execute(ADVANCE, (end, topic, partition, first, epoch)).rowcount
+            if moved != 1:
+                raise FencedError(
+                    f"partition {partition} of {topic} was taken over by another consumer since "
+                    f"epoch {epoch}: this one wrote nothing of its batch and stops; let one of "
+                    "them run, or start this one again to take over"
+                )
+
+
+def _known(connection: psycopg.Connection) -> Known:
+    tenants = connection.execute("select tenant_id from market.tenant").fetchall()
+    symbols = connection.execute("select symbol from market.instrument").fetchall()
+    return Known({row[0] for row in tenants}, {row[0] for row in symbols})
+
+
+def address(url: str) -> str:
+    """Name a server without its password: host:port/database."""
+    info = conninfo_to_dict(url)
+    return f"{info.get('host', 'localhost')}:{info.get('port', 5432)}/{info.get('dbname', '')}"
+
+
+def _remedy(error: psycopg.Error) -> str:
+    if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
+        return "the tables are missing: run make migrate"
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return "log in with a role that may write market.*: check DATABASE_URL"
+    return "check that the server runs and DATABASE_URL names it and a login it takes"

@@ -1,0 +1,74 @@
+with bar as (
+    select * from {{ ref('int_bar__return') }}
+),
+
+-- Every window in one pass: joining one view per window back together makes the planner,
+-- which cannot estimate such a join, compare all bars with all bars.
+-- Buckets lie on whole minutes, so (bucket - 60 min, bucket] is 59 minutes back and inclusive.
+-- PostgreSQL adds a moving float8 frame up afresh for each row: the sum depends on the frame alone.
+windowed as (
+    select
+        tenant_id,
+        symbol,
+        bucket,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        notional,
+        close_before_trend,
+        count(*) over last_bars as bars,
+        avg(close) over last_bars as mean_close,
+        count(log_return) over last_hour as returns_1h,
+        sum(log_return * log_return) over last_hour as squared_return_sum_1h,
+        sum(log_return * log_return) over baseline as squared_return_sum_baseline,
+        -- hours that the window's bars cover: history, or a session, can be shorter than it
+        (extract(epoch from bucket - min(bucket) over baseline)::double precision + 60) / 3600
+            as baseline_hours
+    from bar
+    window
+        last_bars as (
+            partition by tenant_id, symbol
+            order by bucket
+            rows between {{ var('sma_bars') | int - 1 }} preceding and current row
+        ),
+        last_hour as (
+            partition by tenant_id, symbol
+            order by bucket
+            range between interval '{{ var("volatility_minutes") | int - 1 }} minutes' preceding
+            and current row
+        ),
+        baseline as (
+            partition by tenant_id, symbol
+            order by bucket
+            range between interval '{{ var("regime_minutes") | int - 1 }} minutes' preceding
+            and current row
+        )
+),
+
+gated as (
+    select
+        tenant_id,
+        symbol,
+        bucket,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        notional,
+        close_before_trend,
+        case when bars = {{ var('sma_bars') }} then mean_close end as sma_20,
+        case
+            when returns_1h >= {{ var('volatility_min_returns') }}
+                then sqrt(squared_return_sum_1h)
+        end as volatility_1h,
+        case
+            when returns_1h >= {{ var('volatility_min_returns') }}
+                then sqrt(squared_return_sum_baseline / greatest(baseline_hours, 1))
+        end as volatility_baseline
+    from windowed
+)
+
+select * from gated

@@ -1,0 +1,102 @@
+"""The eleven contract fields from ticks, bar by bar in plain Python, without the SQL."""
+
+import math
+
+import pandas as pd
+
+FIELDS = [
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "vwap",
+    "sma_20",
+    "volatility_1h",
+    "regime_tag",
+    "spread_bps",
+    "order_imbalance",
+]
+MINUTE = pd.Timedelta(minutes=1)
+
+
+def bars(trades: pd.DataFrame) -> pd.DataFrame:
+    """One row per minute that traded: prices, volume, vwap and order_imbalance.
+
+    trades: ts (UTC), seq, price, size, side ('buy', 'sell' or None) of one symbol.
+    """
+    rows = []
+    ordered = trades.sort_values(["ts", "seq"])
+    for bucket, group in ordered.groupby(ordered["ts"].dt.floor("min")):
+        price, size = group["price"].tolist(), group["size"].tolist()
+        volume = math.fsum(size)
+        buy = math.fsum(group.loc[group["side"] == "buy", "size"])
+        sell = math.fsum(group.loc[group["side"] == "sell", "size"])
+        rows.append(
+            {
+                "bucket": bucket,
+                "open": price[0],
+                "high": max(price),
+                "low": min(price),
+                "close": price[-1],
+                "volume": volume,
+                "vwap": math.fsum(p * s for p, s in zip(price, size, strict=True)) / volume,
+                "order_imbalance": (buy - sell) / (buy + sell) if buy + sell else None,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def spreads(quotes: pd.DataFrame) -> dict[pd.Timestamp, float]:
+    """Mean spread in basis points of each minute with a two-sided, uncrossed quote."""
+    usable = [
+        (row.ts.floor("min"), 10000 * (row.ask - row.bid) / (row.bid + row.ask) * 2)
+        for row in quotes.itertuples()
+        if row.bid is not None and row.ask is not None and row.ask >= row.bid
+    ]
+    return {
+        minute: math.fsum(group["bps"]) / len(group)
+        for minute, group in pd.DataFrame(usable, columns=["minute", "bps"]).groupby("minute")
+    }
+
+
+def realised(
+    returns: list[tuple[pd.Timestamp, float]], bucket: pd.Timestamp, minutes: int
+) -> list[tuple[pd.Timestamp, float]]:
+    """The returns whose bar starts in (bucket - minutes, bucket]."""
+    start = bucket - minutes * MINUTE
+    return [(at, value) for at, value in returns if start < at <= bucket]
+
+
+def regime(volatility: float, baseline: float, close: float, close_20_ago: float) -> str:
+    """The tag of a bar whose inputs are all there and whose volatility is above zero."""
+    if volatility > 1.5 * baseline:
+        return "volatile"
+    score = math.log(close / close_20_ago) / (volatility * math.sqrt(20 / 60))
+    return "trend_up" if score >= 1 else "trend_down" if score <= -1 else "range"
+
+
+def features(trades: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
+    """One row per bar of one symbol, indexed by bucket; None where the contract says NULL."""
+    frame = bars(trades)
+    spread = spreads(quotes)
+    closes, buckets = frame["close"].tolist(), frame["bucket"].tolist()
+    returns = [(buckets[i], math.log(closes[i] / closes[i - 1])) for i in range(1, len(closes))]
+    sma, hourly, tags = [], [], []
+    for i, bucket in enumerate(buckets):
+        sma.append(math.fsum(closes[i - 19 : i + 1]) / 20 if i >= 19 else None)
+        hour = realised(returns[:i], bucket, 60)
+        volatility = math.sqrt(math.fsum(r * r for _, r in hour)) if len(hour) >= 30 else None
+        hourly.append(volatility)
+        if not volatility or i < 20:
+            tags.append(None)
+            continue
+        six = realised(returns[:i], bucket, 360)
+        # "per hour": of the hours that the window's bars cover (DECISIONS.md, regime_tag)
+        first = next(b for b in buckets if b > bucket - 360 * MINUTE)
+        hours = max(1.0, (bucket + MINUTE - first) / pd.Timedelta(hours=1))
+        baseline = math.sqrt(math.fsum(r * r for _, r in six) / hours)
+        tags.append(regime(volatility, baseline, closes[i], closes[i - 20]))
+    frame["sma_20"], frame["volatility_1h"], frame["regime_tag"] = sma, hourly, tags
+    frame["spread_bps"] = [spread.get(bucket) for bucket in buckets]
+    return frame.set_index("bucket")[FIELDS].astype(object).where(lambda f: f.notna(), None)
