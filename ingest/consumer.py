@@ -27,6 +27,8 @@ from ingest.topics import ANSWER_S, CLIENT, ensure_topics
 
 log = logging.getLogger("ingest.consumer")
 
+FIRST_FETCH_S = 1.0
+
 Progress = Callable[[int, int], None]
 
 
@@ -102,16 +104,22 @@ class Ingester:
         self._take(TopicPartition(*at) for at in ends)
         start = dict(self._positions)
         total = sum(max(0, end - start[at]) for at, end in ends.items())
+        fetched_by = time.monotonic() + FIRST_FETCH_S
+        done = 0
         while not self._stopping:
             taken = self.step()
-            done = sum(self._positions.values()) - sum(start.values())
+            done += taken
             if progress is not None:
                 progress(done, max(total, done))
-            # tansu names an end that lies within its last batch: what follows has come as well
-            # when nothing more comes
-            if not taken and all(self._positions[at] >= end for at, end in ends.items()):
+            # tansu names an end that lies within its last batch of messages; that batch has come
+            # as a whole when a step is not filled
+            settled = done > 0 or time.monotonic() > fetched_by
+            if settled and taken < self._config.batch_size and self._reached(ends):
                 break
         self._report(wait=True)
+
+    def _reached(self, ends: dict[Partition, int]) -> bool:
+        return all(self._positions[at] >= end for at, end in ends.items())
 
     def step(self) -> int:
         """Consume and write one batch, at most linger_s long; return its number of messages."""

@@ -70,9 +70,11 @@ begin
                         v_ts, 'market.' || v_relation, v_setting.span
                     );
                 when 'refresh' then
+                    -- One batch: batches start with the newest, and the first one moves the watermark
+                    -- past the rows that the others still have to bring, which then show nowhere.
                     execute format(
                         'select %s.add_continuous_aggregate_policy(%L, %L::interval, %L::interval, '
-                        '%L::interval)',
+                        '%L::interval, buckets_per_batch => 0)',
                         v_ts, 'market.' || v_relation,
                         v_setting.span, v_setting.end_offset, v_setting.every
                     );

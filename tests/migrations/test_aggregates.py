@@ -1,6 +1,7 @@
 """Every continuous aggregate equals a plain GROUP BY over the ticks, whatever happened before."""
 
 import math
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -10,6 +11,8 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.conftest import Databases
 
 T0 = datetime(2026, 3, 2, 22, 30, tzinfo=UTC)
 REFRESH_ORDER = [
@@ -227,3 +230,38 @@ def test_equal_timestamps_open_and_close_by_seq(database: str) -> None:
                 f"select open, close from market.{relation} where tenant_id = %s", (tenant,)
             ).fetchall()
             assert bar == [(100.0, 103.0)], relation
+
+
+def test_a_refresh_by_its_policy_hides_no_row_while_it_runs(databases: Databases) -> None:
+    url, drop = databases.create(True)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
+            " where hypertable_schema = 'market'"
+        )
+        connection.execute(
+            "insert into market.trade (tenant_id, symbol, ts, seq, price, size, known_at)"
+            " select 1, 'SYN_ES', at, 0, 100, 1, at from generate_series("
+            " timestamptz '2026-03-02 00:00Z', '2026-03-09 00:00Z', interval '1 minute') as s (at)"
+        )
+        ((job,),) = connection.execute(
+            "select job_id from timescaledb_information.jobs"
+            " where hypertable_name = 'ohlc_1m' and proc_name like 'policy_refresh%'"
+        ).fetchall()
+        count_bars = "select count(*) from market.ohlc_1m"
+        expected = (7 * 24 * 60 + 1,)
+        assert connection.execute(count_bars).fetchone() == expected
+
+        def refresh() -> None:
+            with psycopg.connect(url, autocommit=True) as other:
+                other.execute("call run_job(%s)", (job,))
+
+        refreshing = threading.Thread(target=refresh)
+        refreshing.start()
+        seen = set()
+        while refreshing.is_alive():
+            seen.add(connection.execute(count_bars).fetchone())
+        refreshing.join()
+        assert seen <= {expected}
+        assert connection.execute(count_bars).fetchone() == expected
+    drop()
