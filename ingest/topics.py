@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from ingest.errors import KafkaUnavailableError
 
 ANSWER_S = 10.0
-FIRST_ANSWER_S = 5.0
+FIRST_ANSWER_S = 3.0
 BROKER_DEFAULT = -1
 CLIENT: dict[str, Any] = {"logger": logging.getLogger("ingest.kafka"), "client.id": "ingest"}
 
