@@ -22,8 +22,8 @@ $(VENV)/.installed: requirements.lock
 	@$(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements.lock
 	@touch $@
 
-demo: install ## a synthetic day (or DATA=path) from Kafka to features, and a report
-	@$(BIN)/python -m demo $(if $(DATA),--data "$(DATA)")
+demo: install ## a synthetic day (or DATA=files) from Kafka to features, and a report
+	@$(BIN)/python -m demo $(if $(DATA),--data $(DATA))
 
 test: install ## the whole suite on the engine that is there; ARGS="-k name" picks tests
 	@$(BIN)/python -m pytest $(ARGS)

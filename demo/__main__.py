@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -116,18 +118,23 @@ def refresh(url: str) -> None:
 def show(engine: Engine, path: Path, label: str) -> None:
     """Print the newest features and the rejected messages, and write the report."""
     with psycopg.connect(engine.url, autocommit=True, row_factory=dict_row) as connection:
-        newest = connection.execute(queries.NEWEST).fetchall()
-        rejected = connection.execute(queries.REJECTED).fetchall()
+        # one read: each would compute every window again
+        features = connection.execute(queries.FEATURES).fetchall()
         series = {
-            f"tenant {row['tenant_id']}, {row['symbol']}": connection.execute(
-                queries.FEATURES, {"tenant_id": row["tenant_id"], "symbol": row["symbol"]}
-            ).fetchall()
-            for row in newest
+            f"tenant {tenant_id}, {symbol}": list(bars)
+            for (tenant_id, symbol), bars in groupby(
+                features, key=itemgetter("tenant_id", "symbol")
+            )
         }
+        newest = [
+            {name: value for name, value in bars[-1].items() if name not in ("open", "high", "low")}
+            for bars in series.values()
+        ]
+        rejected = connection.execute(queries.REJECTED).fetchall()
         report.write(
             path,
             title="Point-in-time features",
-            subtitle=f"{sum(map(len, series.values())):,} bars of {len(series)} series",
+            subtitle=f"{len(features):,} bars of {len(series)} series",
             label=label,
             series=series,
             freshness=connection.execute(queries.FRESHNESS).fetchall(),

@@ -1,19 +1,10 @@
 """What the demo reads back, all of it from SQL."""
 
 FEATURES = """
-    select f.bucket, f.open, f.high, f.low, f.close, f.volume, f.vwap, f.sma_20,
-        f.volatility_1h, f.regime_tag, f.spread_bps, f.order_imbalance
+    select f.tenant_id, f.symbol, f.bucket, f.open, f.high, f.low, f.close, f.volume, f.vwap,
+        f.sma_20, f.volatility_1h, f.regime_tag, f.spread_bps, f.order_imbalance
     from feature.feature_1m as f
-    where f.tenant_id = %(tenant_id)s and f.symbol = %(symbol)s
-    order by f.bucket
-"""
-
-NEWEST = """
-    select distinct on (f.tenant_id, f.symbol)
-        f.tenant_id, f.symbol, f.bucket, f.close, f.volume, f.vwap, f.sma_20,
-        f.volatility_1h, f.regime_tag, f.spread_bps, f.order_imbalance
-    from feature.feature_1m as f
-    order by f.tenant_id, f.symbol, f.bucket desc
+    order by f.tenant_id, f.symbol, f.bucket
 """
 
 REJECTED = """

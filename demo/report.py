@@ -50,6 +50,10 @@ const chart = document.getElementById("chart");
 const series = document.getElementById("series");
 const show = () => {{
   const figure = figures[series.value];
+  if (!figure) {{
+    chart.textContent = "No bar has closed: features need trades.";
+    return;
+  }}
   Plotly.react(chart, figure.data, figure.layout, {{responsive: true, displaylogo: false}});
 }};
 series.addEventListener("change", show);
@@ -91,7 +95,7 @@ def write(
             key=key,
             figures=_script_json(figures),
             freshness=_table(_with_verdict(freshness)),
-            rejected=_table(rejected) if rejected else "<p>Nothing.</p>",
+            rejected=_table(rejected),
             counts=_table(counts),
         ),
         encoding="utf-8",
@@ -161,6 +165,9 @@ def _with_verdict(freshness: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _table(rows: Sequence[Row]) -> str:
+    if not rows:
+        return "<p>Nothing.</p>"
+
     def cell(value: Any) -> str:
         if isinstance(value, float):
             return f"<td>{value:,.3f}</td>"

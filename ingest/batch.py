@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Protocol
 
 from ingest.codec import KINDS, Record, decode
 from ingest.deadletter import DeadLetter
 from ingest.errors import UndecodableError
-from ingest.validate import Known, Reason, Refusal, refuse, validate
+from ingest.validate import EPOCH, Known, Reason, Refusal, refuse, validate
 
 Partition = tuple[str, int]
 Row = tuple[Any, ...]
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 VALUES = {
     "trade": ("price", "size", "side"),
     "quote": ("bid", "bid_size", "ask", "ask_size"),

@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ingest.errors import IngestError
 from ingest.sources import Ragged, Row, Source
+from ingest.validate import EPOCH
 
 BUNDLED = Path(__file__).parent / "mappings"
 VALUES = {"trade": ("price", "size"), "quote": ("bid", "bid_size", "ask", "ask_size")}
 REPEATS = 1_000_000
 REPEATS_KEPT = 200_000
 BIGINT = 2**63
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PER_MICROSECOND = {"ns": Decimal(1000), "us": Decimal(1), "ms": Decimal("0.001")}
 Record = dict[str, Any]
 

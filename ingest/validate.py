@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from ingest.codec import Record
 
 ACTIONS = ("new", "correction", "cancel")
 SIDES = ("buy", "sell", None)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_US = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 
 
@@ -69,8 +70,17 @@ class Known:
 
 
 def key_of(kind: str, record: Record) -> str:
-    """Name a tick in a message: 'trade of ES, tenant 1, ts 1700000000000000, seq 3'."""
-    return "{} of {symbol!r}, tenant {tenant_id}, ts {ts}, seq {seq}".format(kind, **record)
+    """Name a tick in a message: 'trade of ES, tenant 1, ts 2026-03-02T10:00:00+00:00, seq 3'."""
+    named = {**record, "ts": moment(record["ts"])}
+    return "{} of {symbol!r}, tenant {tenant_id}, ts {ts}, seq {seq}".format(kind, **named)
+
+
+def moment(micros: int) -> str:
+    """Write microseconds since the epoch as ISO 8601, or as they are where no calendar has them."""
+    try:
+        return (EPOCH + timedelta(microseconds=micros)).isoformat()
+    except OverflowError:
+        return f"{micros} us"
 
 
 def refuse(kind: str, record: Record, reason: Reason, what: str) -> Refusal:
@@ -108,11 +118,11 @@ def _key_fault(record: Record, known: Known, latest_us: int) -> Fault:
         return Reason.UNKNOWN_SYMBOL, f"symbol={record['symbol']!r}"
     known_at = record["known_at"]
     if record["ts"] < EARLIEST_US:
-        return Reason.TIME_TOO_EARLY, f"ts={record['ts']}"
+        return Reason.TIME_TOO_EARLY, f"ts={moment(record['ts'])}"
     if record["ts"] > latest_us:
-        return Reason.TIME_IN_FUTURE, f"ts={record['ts']}"
+        return Reason.TIME_IN_FUTURE, f"ts={moment(record['ts'])}"
     if known_at is not None and known_at > latest_us:
-        return Reason.TIME_IN_FUTURE, f"known_at={known_at}"
+        return Reason.TIME_IN_FUTURE, f"known_at={moment(known_at)}"
     if record["seq"] < 0:
         return Reason.NEGATIVE_SEQ, f"seq={record['seq']}"
     return None

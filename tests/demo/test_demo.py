@@ -110,7 +110,8 @@ def test_the_report_needs_no_network(demo: Demo) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
     if not chromium or not driver:
         pytest.skip("no Chromium here: apt-get install chromium chromium-driver")
     from selenium import webdriver

@@ -1,8 +1,7 @@
-"""A server to talk to: the one DATABASE_URL names, or an embedded engine of this test run's own."""
+"""A server to talk to: a database of the session's server, or an embedded engine of its own."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from embedded import database
 from embedded.database import EmbeddedDatabase
+from tests.conftest import Databases
 
 StartEngine = Callable[..., EmbeddedDatabase]
 
@@ -31,14 +31,15 @@ def template_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server_url(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[str]:
     """URL of the server under test."""
-    given = os.environ.get("DATABASE_URL")
-    if given:
-        with psycopg.connect(given, autocommit=True) as connection:
+    if databases.kind != "embedded":
+        url, drop = databases.create(False)
+        with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("create extension if not exists timescaledb")
-        yield given
+        yield url
+        drop()
         return
     directory = tmp_path_factory.mktemp("engine") / "data"
     shutil.copytree(request.getfixturevalue("template_dir"), directory)

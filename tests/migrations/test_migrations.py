@@ -114,6 +114,17 @@ def test_wrong_credentials_are_named(empty_database: str) -> None:
         migrate(url)
 
 
+def test_a_login_that_cannot_create_timescaledb_is_told_what_to_do(empty_database: str) -> None:
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("drop role if exists test_limited")
+        connection.execute("create role test_limited login")
+        try:
+            with pytest.raises(EngineUnsuitable, match="cannot create the extension TimescaleDB"):
+                migrate(empty_database.replace("postgres@", "test_limited@"))
+        finally:
+            connection.execute("drop role test_limited")
+
+
 def test_an_old_timescaledb_is_refused(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
