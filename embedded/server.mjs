@@ -30,6 +30,11 @@ function fail(text) {
   process.exit(1)
 }
 
+/** Everything is closed. process.exit() would first join V8's compiler threads and can hang there: nodejs/node#54918. */
+function end() {
+  process.kill(process.pid, 'SIGKILL')
+}
+
 const config = {
   idleTransactionMs: seconds('EMBEDDED_IDLE_TRANSACTION_S', 60),
   lockWaitMs: seconds('EMBEDDED_LOCK_WAIT_S', 30),
@@ -115,12 +120,12 @@ async function stop(signal) {
     // What runs now never committed; the next start recovers from the log, as after a crash.
     log(`a statement still runs after ${STOP_WAIT_MS / 1000} s: stopping without it`)
     unlock()
-    process.exit(0)
+    end()
   }, STOP_WAIT_MS)
   await turns.acquire(shared, 0)
   await engine.close()
   clearTimeout(forced)
   unlock()
   log('stopped')
-  process.exit(0)
+  end()
 }

@@ -26,14 +26,22 @@ FUNCTIONS = """
         p.prosecdef, p.proconfig, md5(p.prosrc))
     from pg_proc as p
     inner join pg_namespace as n on p.pronamespace = n.oid
-    where n.nspname = any(%(schemas)s)
+    where (n.nspname = any(%(schemas)s) or p.proname ~ '^feature_pit')
         and not exists (select from pg_depend as e where e.objid = p.oid and e.deptype = 'e')
+"""
+TRIGGERS = """
+    select concat_ws(' | ', 'trigger', t.tgname, pg_get_triggerdef(t.oid))
+    from pg_trigger as t
+    inner join pg_class as c on t.tgrelid = c.oid
+    inner join pg_namespace as n on c.relnamespace = n.oid
+    where n.nspname = any(%(schemas)s) and not t.tgisinternal
+        and t.tgname !~ '^(ts_|compressed_data)'
 """
 POLICIES = """
     select concat_ws(' | ', 'job', j.hypertable_name, j.proc_name, j.schedule_interval,
         j.config - 'mat_hypertable_id' - 'hypertable_id')
     from timescaledb_information.jobs as j
-    where j.hypertable_schema is not null
+    where j.hypertable_schema is not null or j.proc_schema = any(%(schemas)s)
 """
 SCHEMA_NAMES = """
     select concat_ws(' | ', 'schema', nspname, pg_get_userbyid(nspowner))
@@ -45,7 +53,7 @@ def lines(url: str, schemas: list[str]) -> list[str]:
     """Sorted lines for every object of the schemas, without object ids or sizes."""
     found: list[str] = []
     with psycopg.connect(url, autocommit=True) as connection:
-        for query in (RELATIONS, CONSTRAINTS, FUNCTIONS, POLICIES, SCHEMA_NAMES):
+        for query in (RELATIONS, CONSTRAINTS, FUNCTIONS, TRIGGERS, POLICIES, SCHEMA_NAMES):
             rows = connection.execute(query, {"schemas": schemas}).fetchall()
             found += [" ".join(row[0].split()) for row in rows]
     return sorted(found)

@@ -1,0 +1,4 @@
+-- loses: nothing
+drop function feature.evaluate(text, jsonb);
+drop function feature.reach();
+drop function feature.formula(jsonb);
