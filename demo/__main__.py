@@ -70,11 +70,13 @@ def run(data: list[Path] | None, report_path: Path) -> None:
         refresh(engine.url)
     with step("dbt build"):
         dbt.run(engine.url, "build", "--exclude", "resource_type:seed", "--quiet", quiet=True)
+    with step("feature log"):
+        publish(engine.url)
     with step("report"):
         show(engine, report_path, "Your files, replayed." if data else SYNTHETIC)
     console.print(f"\n[bold]done in {time.monotonic() - began:.0f} s[/bold]")
     console.print(f"report:   {relative(report_path)}")
-    console.print("psql:     make psql        select * from feature.feature_1m limit 5;")
+    console.print("psql:     make psql")
     console.print("stop it:  make down")
 
 
@@ -115,6 +117,16 @@ def refresh(url: str) -> None:
             connection.execute(f"call refresh_continuous_aggregate('market.{name}', null, null)")
 
 
+def publish(url: str) -> None:
+    """Build the versions of all bars by the clock of the ticks."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("call feature.publish()")
+        connection.execute(queries.DECLARE_HISTORY)
+        span = connection.execute(queries.TICK_RANGE).fetchone()
+        if span and span[0]:
+            connection.execute("call feature.backfill(%s, %s)", span)
+
+
 def show(engine: Engine, path: Path, label: str) -> None:
     """Print the newest features and the rejected messages, and write the report."""
     with psycopg.connect(engine.url, autocommit=True, row_factory=dict_row) as connection:
@@ -130,6 +142,7 @@ def show(engine: Engine, path: Path, label: str) -> None:
             {name: value for name, value in bars[-1].items() if name not in ("open", "high", "low")}
             for bars in series.values()
         ]
+        restated = connection.execute(queries.RESTATED).fetchall()
         rejected = connection.execute(queries.REJECTED).fetchall()
         report.write(
             path,
@@ -142,6 +155,13 @@ def show(engine: Engine, path: Path, label: str) -> None:
             counts=connection.execute(queries.COUNTS).fetchall(),
         )
     console.print(table("newest features", newest))
+    console.print(table("one moment: as it was known then, and as it is known now", restated))
+    for row in restated[:1]:
+        console.print(
+            f"select * from feature_pit_snapshot(array['{row['symbol']}'], '{row['as_of']}',"
+            f" p_tenant_id => {row['tenant_id']});",
+            soft_wrap=True,
+        )
     console.print(table("rejected, and why", rejected))
 
 

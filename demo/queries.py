@@ -7,6 +7,41 @@ FEATURES = """
     order by f.tenant_id, f.symbol, f.bucket
 """
 
+# All that was replayed is history: its knowledge clock is the captures' own.
+DECLARE_HISTORY = "update feature.clock set live_from = published_at"
+
+TICK_RANGE = "select date_trunc('minute', min(ts)), max(ts) + interval '1 minute' from market.trade"
+
+# The bar whose close was restated most, as it was known at its close and as it is known now.
+RESTATED = """
+    with version as (
+        select
+            l.tenant_id,
+            l.symbol,
+            l.bucket,
+            first_value(l.known_at) over bar as known_at,
+            abs(l.close / first_value(l.close) over bar - 1) as change
+        from feature.log as l
+        window bar as (partition by l.tenant_id, l.symbol, l.bucket order by l.known_at)
+    ),
+
+    most as (
+        select v.tenant_id, v.symbol, v.known_at
+        from version as v
+        where v.change > 0
+        order by v.change desc
+        limit 1
+    )
+
+    select m.tenant_id, s.symbol, s.as_of, s.known_as_of, s.bucket, s.known_at, s.close, s.vwap,
+        s.sma_20, s.volatility_1h, s.regime_tag
+    from most as m
+    cross join lateral feature_pit_snapshot(
+        array[m.symbol, m.symbol], array[m.known_at, m.known_at], array[m.known_at, now()],
+        m.tenant_id
+    ) as s
+"""
+
 REJECTED = """
     select d.reason, count(*) as messages, min(d.message) as example
     from market.dead_letter as d

@@ -2,5 +2,5 @@
 set local role market_owner;
 select delete_job(job_id)
 from timescaledb_information.jobs
-where proc_schema = 'feature' and proc_name = 'publish_job';
+where proc_schema = 'feature' or hypertable_schema = 'feature';
 drop procedure feature.publish_job(integer, jsonb);
