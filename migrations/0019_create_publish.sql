@@ -108,8 +108,10 @@ begin
         order by l.known_at desc
         limit 1
     ) as v on true
-    -- a bar known as a whole before this database was live is history: feature.backfill() has it
-    where (v.version).known_at is not null or b.known_to > v_clock.live_from;
+    -- a bar closed and known as a whole before this database was live is history, for a backfill
+    where
+        (v.version).known_at is not null
+        or greatest(b.known_to, b.bucket + c_minute) > v_clock.live_from;
     if not exists (select from changed) then
         return;
     end if;

@@ -293,7 +293,9 @@ begin
         select
             g.place,
             coalesce(
-                sum(least(g.as_of, s.closes_at) - greatest(g.closed_at, s.opens_at)),
+                sum(least(g.as_of, s.closes_at) - greatest(g.closed_at, s.opens_at))
+                -- least() and greatest() pass over a NULL
+                filter (where s.opens_at is not null),
                 interval '0'
             ) as age
         from aged as g

@@ -1,0 +1,463 @@
+"""What was known at any moment, by brute force from the raw events, without the SQL.
+
+An oracle answers for two logs. The exact one learns every event at its own known_at, as
+feature.backfill does. The live one learns at the stamps of the publishes, `published`: an event
+counts from the first stamp at or after its known_at that came after it was applied. What was known
+by `live_from` can be given to it exactly, as a backfill before the first publish does.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+FIELDS = (
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "vwap",
+    "sma_20",
+    "volatility_1h",
+    "regime_tag",
+    "spread_bps",
+    "order_imbalance",
+)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+LONGEST_AGE = timedelta(days=31)
+MAX_STALENESS = dict.fromkeys(FIELDS, timedelta(seconds=900))
+# two float sums of the same numbers in another order differ by less than this
+TOLERANCE = 1e-9
+
+Session = tuple[datetime, datetime]
+Stream = tuple[int, str]
+Value = float | str | None
+
+
+@dataclass(frozen=True)
+class Trade:
+    """Values of a trade; side is buy, sell or None."""
+
+    price: float
+    size: float
+    side: str | None
+
+
+@dataclass(frozen=True)
+class Quote:
+    """Values of a quote; a side that is not there is None."""
+
+    bid: float | None
+    bid_size: float | None
+    ask: float | None
+    ask_size: float | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """A message: action is new, correction or cancel; the values of a cancel do not matter."""
+
+    action: str
+    tenant_id: int
+    symbol: str
+    ts: datetime
+    seq: int
+    values: Trade | Quote
+    known_at: datetime
+
+
+@dataclass
+class Version:
+    """One version of a trade or quote, believed in [known_at, superseded_at).
+
+    The live log believes it in [known_from, superseded_from); None: not so far.
+    """
+
+    ts: datetime
+    seq: int
+    values: Trade | Quote
+    known_at: datetime
+    superseded_at: datetime | None = None
+    known_from: datetime | None = None
+    superseded_from: datetime | None = None
+
+    def believed(self, at: datetime, live: bool) -> bool:
+        """Whether this version is what the live, or the exact, log believes at that moment."""
+        since = self.known_from if live else self.known_at
+        until = self.superseded_from if live else self.superseded_at
+        return since is not None and since <= at and (until is None or at < until)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The fields that come from the bar's own trades and quotes."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    vwap: float
+    spread_bps: float | None
+    order_imbalance: float | None
+    spreads: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One row of feature_pit_snapshot without the echo of its arguments.
+
+    tags: the regime_tag, and a second one when the bar is so near a threshold that the order of
+    a sum decides. later: moments after known_at at which quotes came whose mean is the same but for
+    the rounding of a sum, which may be versions or not.
+    """
+
+    bucket: datetime | None
+    known_at: datetime | None
+    values: Mapping[str, Value]
+    is_stale: bool
+    tags: frozenset[str | None] = frozenset({None})
+    later: frozenset[datetime] = frozenset()
+
+
+NOTHING = Snapshot(None, None, dict.fromkeys(FIELDS), True)
+
+
+def floor_minute(moment: datetime) -> datetime:
+    """Start of the minute."""
+    return moment.replace(second=0, microsecond=0)
+
+
+def bars(trades: Iterable[Version], quotes: Iterable[Version]) -> dict[datetime, Bar]:
+    """Bars of the minutes that traded, oldest first."""
+    by_minute: dict[datetime, list[Version]] = {}
+    for version in sorted(trades, key=lambda v: (v.ts, v.seq)):
+        by_minute.setdefault(floor_minute(version.ts), []).append(version)
+    spreads: dict[datetime, list[float]] = {}
+    for version in quotes:
+        quote = version.values
+        assert isinstance(quote, Quote)
+        if quote.bid is not None and quote.ask is not None and quote.ask >= quote.bid:
+            spread = 10_000 * (quote.ask - quote.bid) / ((quote.ask + quote.bid) / 2)
+            spreads.setdefault(floor_minute(version.ts), []).append(spread)
+    return {
+        minute: _bar([v.values for v in versions], spreads.get(minute, []))
+        for minute, versions in by_minute.items()
+    }
+
+
+def _bar(ticks: Sequence[Trade | Quote], spreads: list[float]) -> Bar:
+    trades = [tick for tick in ticks if isinstance(tick, Trade)]
+    price = [trade.price for trade in trades]
+    volume = math.fsum(trade.size for trade in trades)
+    bought = math.fsum(trade.size for trade in trades if trade.side == "buy")
+    sold = math.fsum(trade.size for trade in trades if trade.side == "sell")
+    return Bar(
+        open=price[0],
+        high=max(price),
+        low=min(price),
+        close=price[-1],
+        volume=volume,
+        vwap=math.fsum(trade.price * trade.size for trade in trades) / volume,
+        spread_bps=math.fsum(spreads) / len(spreads) if spreads else None,
+        order_imbalance=(bought - sold) / (bought + sold) if bought + sold else None,
+        spreads=tuple(sorted(spreads)),
+    )
+
+
+@dataclass(frozen=True)
+class Series:
+    """Bars, oldest first, and the log return of each against the one before it."""
+
+    bars: Mapping[datetime, Bar]
+    buckets: Sequence[datetime]
+    returns: Sequence[float]
+
+
+def series(made: Mapping[datetime, Bar]) -> Series:
+    """The bars with their returns; the first one has none, and gets a NaN that nothing reads."""
+    buckets = sorted(made)
+    returns = [math.log(made[later].close / made[one].close) for one, later in pairwise(buckets)]
+    return Series(made, buckets, [math.nan, *returns])
+
+
+def features(made: Series, bucket: datetime) -> tuple[dict[str, Value], frozenset[str | None]]:
+    """The eleven fields of one of the bars, and the tags it may have."""
+    end = bisect_right(made.buckets, bucket)
+    closes = [made.bars[b].close for b in made.buckets[max(0, end - 21) : end]]
+
+    def window(length: timedelta) -> list[float]:
+        # a return belongs to the minute of the later bar, however long ago the earlier one was
+        begin = bisect_right(made.buckets, bucket - length)
+        return [r * r for r in made.returns[max(1, begin) : end]]
+
+    hour = window(HOUR)
+    volatility = math.sqrt(math.fsum(hour)) if len(hour) >= 30 else None
+    tags: tuple[str | None, ...] = (None,)
+    if volatility and len(closes) > 20:
+        first = made.buckets[bisect_right(made.buckets, bucket - 6 * HOUR)]
+        hours = max(1.0, (bucket + MINUTE - first) / HOUR)
+        baseline = math.sqrt(math.fsum(window(6 * HOUR)) / hours)
+        tags = regime(volatility, baseline, closes[-1], closes[0])
+    bar = made.bars[bucket]
+    values: dict[str, Value] = {
+        "open": bar.open,
+        "high": bar.high,
+        "low": bar.low,
+        "close": bar.close,
+        "volume": bar.volume,
+        "vwap": bar.vwap,
+        "sma_20": math.fsum(closes[-20:]) / 20 if len(closes) >= 20 else None,
+        "volatility_1h": volatility,
+        "regime_tag": tags[0],
+        "spread_bps": bar.spread_bps,
+        "order_imbalance": bar.order_imbalance,
+    }
+    return values, frozenset(tags)
+
+
+def regime(
+    volatility: float, baseline: float, close: float, close_20_ago: float
+) -> tuple[str, ...]:
+    """The tag; a second one follows when a threshold is nearer than TOLERANCE."""
+    limit = 1.5 * baseline
+    score = math.log(close / close_20_ago) / (volatility * math.sqrt(20 / 60))
+    tag = "trend_up" if score >= 1 else "trend_down" if score <= -1 else "range"
+    if math.isclose(abs(score), 1, rel_tol=TOLERANCE):
+        calm: tuple[str, ...] = (tag, "range" if tag != "range" else _trend(score))
+    else:
+        calm = (tag,)
+    if math.isclose(volatility, limit, rel_tol=TOLERANCE):
+        return ("volatile", *calm) if volatility > limit else (*calm, "volatile")
+    return ("volatile",) if volatility > limit else calm
+
+
+def _trend(score: float) -> str:
+    return "trend_up" if score > 0 else "trend_down"
+
+
+def trading_time(since: datetime, until: datetime, sessions: Iterable[Session]) -> timedelta:
+    """How much of [since, until) lies in sessions."""
+    inside = (min(until, closes) - max(since, opens) for opens, closes in sessions)
+    return sum((part for part in inside if part > timedelta()), timedelta())
+
+
+@dataclass
+class Oracle:
+    """All events of all streams; sessions by symbol, the longest staleness by field."""
+
+    sessions: Mapping[str, Sequence[Session]]
+    max_staleness: Mapping[str, timedelta] = field(default_factory=lambda: MAX_STALENESS)
+    stamps: list[datetime] = field(default_factory=list)
+    live_from: datetime | None = None
+    trades: dict[Stream, list[Version]] = field(default_factory=dict)
+    quotes: dict[Stream, list[Version]] = field(default_factory=dict)
+    _keys: dict[object, list[Version]] = field(default_factory=dict)
+    _bars: dict[tuple[Stream, datetime, bool], Series] = field(default_factory=dict)
+    _features: dict[
+        tuple[Stream, datetime, datetime, bool], tuple[dict[str, Value], frozenset[str | None]]
+    ] = field(default_factory=dict)
+
+    def apply(self, batch: Sequence[Event]) -> None:
+        """Apply events as one batch of market.apply_trades or apply_quotes does: new ones first."""
+        self._forget()
+        for event in batch:
+            if event.action == "new" and not self._of(event):
+                self._add(event, event.known_at)
+        for event in batch:
+            if event.action != "new":
+                self._amend(event)
+
+    def _add(self, event: Event, known_at: datetime) -> None:
+        version = Version(event.ts, event.seq, event.values, known_at)
+        table = self.trades if isinstance(event.values, Trade) else self.quotes
+        table.setdefault((event.tenant_id, event.symbol), []).append(version)
+        self._of(event).append(version)
+
+    def _of(self, event: Event) -> list[Version]:
+        """Every version that the event's trade or quote ever had."""
+        key = type(event.values), event.tenant_id, event.symbol, event.ts, event.seq
+        return self._keys.setdefault(key, [])
+
+    def _forget(self) -> None:
+        self._bars.clear()
+        self._features.clear()
+
+    def _amend(self, event: Event) -> None:
+        versions = self._of(event)
+        current = next((v for v in versions if v.superseded_at is None), None)
+        if current is None:
+            return
+        correction = event.action == "correction"
+        said = (current.values, current.known_at) == (event.values, event.known_at)
+        if correction and said:
+            return
+        current.superseded_at = max(current.known_at, event.known_at)
+        if correction:
+            # knowledge never runs backwards
+            ended = [v.superseded_at for v in versions if v.superseded_at is not None]
+            self._add(event, max(event.known_at, *ended))
+
+    def published(self, stamp: datetime) -> None:
+        """The live log learns now what was applied so far and known at or before the stamp."""
+        self._forget()
+        self.stamps.append(stamp)
+        for version in self.versions():
+            if version.known_from is None and version.known_at <= stamp:
+                version.known_from = stamp
+            ended = version.superseded_at
+            if version.superseded_from is None and ended is not None and ended <= stamp:
+                version.superseded_from = stamp
+
+    def backfilled(self, live_from: datetime) -> None:
+        """The live log is given what is known by then, at the moments at which it was known."""
+        self._forget()
+        self.live_from = live_from
+        for version in self.versions():
+            if version.known_at <= live_from:
+                version.known_from = version.known_at
+            if version.superseded_at is not None and version.superseded_at <= live_from:
+                version.superseded_from = version.superseded_at
+
+    def complete(self, stamp: datetime) -> bool:
+        """Whether the live log's belief at the stamp is the exact one: nothing came later."""
+        return all(v.believed(stamp, True) == v.believed(stamp, False) for v in self.versions())
+
+    def versions(self) -> Iterator[Version]:
+        """Every version of every trade and quote."""
+        for table in (self.trades, self.quotes):
+            for versions in table.values():
+                yield from versions
+
+    def bars_at(self, stream: Stream, known_as_of: datetime, live: bool) -> Series:
+        """Every closed bar of the stream as believed at a moment."""
+        key = stream, known_as_of, live
+        if key not in self._bars:
+            trades, quotes = (
+                [v for v in table.get(stream, []) if v.believed(known_as_of, live)]
+                for table in (self.trades, self.quotes)
+            )
+            made = bars(trades, quotes)
+            self._bars[key] = series(
+                {bucket: bar for bucket, bar in made.items() if bucket + MINUTE <= known_as_of}
+            )
+        return self._bars[key]
+
+    def learnt(self, known_as_of: datetime) -> datetime | None:
+        """The moment at which the live log last learnt something; None: nothing so far."""
+        at = bisect_right(self.stamps, known_as_of)
+        if at:
+            return self.stamps[at - 1]
+        return min(known_as_of, self.live_from) if self.live_from is not None else None
+
+    def snapshot(
+        self,
+        tenant_id: int,
+        symbol: str,
+        as_of: datetime,
+        known_as_of: datetime | None = None,
+        live: bool = False,
+    ) -> Snapshot:
+        """What the live log, or else the exact one, answers for one symbol."""
+        known: datetime | None = as_of if known_as_of is None else known_as_of
+        assert known is not None
+        if live:
+            known = self.learnt(known)
+        if known is None:
+            return NOTHING
+        stream = tenant_id, symbol
+        made = self.bars_at(stream, known, live)
+        closed = bisect_right(made.buckets, as_of - MINUTE)
+        if not closed:
+            return NOTHING
+        bucket = made.buckets[closed - 1]
+        age = trading_time(bucket + MINUTE, as_of, self.sessions[symbol])
+        too_old = as_of - (bucket + MINUTE) > LONGEST_AGE
+        stale = {name for name in FIELDS if too_old or age > self.max_staleness[name]}
+        if len(stale) == len(FIELDS):
+            return NOTHING
+        values, tags = self.features_at(stream, bucket, known, live)
+        known_at, later = self.known_since(stream, bucket, known, live)
+        return Snapshot(
+            bucket,
+            known_at,
+            {name: None if name in stale else values[name] for name in FIELDS},
+            bool(stale),
+            frozenset({None}) if "regime_tag" in stale else tags,
+            later,
+        )
+
+    def features_at(
+        self, stream: Stream, bucket: datetime, known_as_of: datetime, live: bool
+    ) -> tuple[dict[str, Value], frozenset[str | None]]:
+        """The fields of a bar as believed at a moment; KeyError when it does not exist then."""
+        key = stream, bucket, known_as_of, live
+        if key not in self._features:
+            self._features[key] = features(self.bars_at(stream, known_as_of, live), bucket)
+        return self._features[key]
+
+    def moments(self, stream: Stream, bucket: datetime, live: bool) -> list[datetime]:
+        """When the log could learn something about a bar, from its close on."""
+        closes = bucket + MINUTE
+        learnt = {
+            moment
+            for table in (self.trades, self.quotes)
+            for v in table.get(stream, [])
+            if v.ts < closes
+            for moment in (
+                (v.known_from, v.superseded_from) if live else (v.known_at, v.superseded_at)
+            )
+            if moment is not None and moment >= closes
+        }
+        # what was known before the close is learnt at the close, or at the first stamp after it
+        is_exact = not live or (self.live_from is not None and closes <= self.live_from)
+        learnt.add(closes if is_exact else next(s for s in self.stamps if s >= closes))
+        return sorted(learnt)
+
+    def known_since(
+        self, stream: Stream, bucket: datetime, known_as_of: datetime, live: bool
+    ) -> tuple[datetime, frozenset[datetime]]:
+        """Since when the bar has had the values it has at known_as_of: its version's known_at.
+
+        And the moments since then that may be versions too, see Snapshot.
+        """
+        moments = [m for m in self.moments(stream, bucket, live) if m <= known_as_of]
+        values, _ = self.features_at(stream, bucket, known_as_of, live)
+        spreads = self.bars_at(stream, known_as_of, live).bars[bucket].spreads
+        since, later = moments[-1], set()
+        for moment in reversed(moments):
+            bar = self.bars_at(stream, moment, live).bars.get(bucket)
+            if bar is None or self.features_at(stream, bucket, moment, live)[0] != values:
+                break
+            if bar.spreads != spreads:
+                later.add(since)
+            since, spreads = moment, bar.spreads
+        return since, frozenset(later)
+
+
+def differences(got: Mapping[str, object], want: Snapshot) -> list[str]:
+    """How a row of feature_pit_snapshot differs; floats may differ by TOLERANCE, relative."""
+    wanted = {
+        "bucket": want.bucket,
+        "is_stale": want.is_stale,
+        **want.values,
+    }
+    wrong = [
+        f"{name}: {got[name]!r}, not {value!r}"
+        for name, value in wanted.items()
+        if not (got[name] in want.tags if name == "regime_tag" else same(got[name], value))
+    ]
+    if got["known_at"] != want.known_at and got["known_at"] not in want.later:
+        wrong.append(f"known_at: {got['known_at']!r}, not {want.known_at!r}")
+    return wrong
+
+
+def same(got: object, want: object) -> bool:
+    """Equal, or floats that differ by no more than the order of a sum explains."""
+    if isinstance(got, float) and isinstance(want, float):
+        return math.isclose(got, want, rel_tol=TOLERANCE)
+    return got == want and type(got) is type(want)

@@ -1,0 +1,48 @@
+"""Trading sessions from seeds/, without market.trading_session."""
+
+import csv
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+SEEDS = Path(__file__).resolve().parents[2] / "seeds"
+DAY = timedelta(days=1)
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (SEEDS / f"{name}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@cache
+def of_symbol(symbol: str, first: date, last: date) -> list[tuple[datetime, datetime]]:
+    """(opens, closes) in UTC of the symbol's sessions that open on local days first to last."""
+    calendar = next(row["calendar_id"] for row in _rows("instrument") if row["symbol"] == symbol)
+    zone = ZoneInfo(
+        next(row["time_zone"] for row in _rows("calendar") if row["calendar_id"] == calendar)
+    )
+    regular: dict[int, list[tuple[str, str]]] = {}
+    for row in _rows("calendar_session"):
+        if row["calendar_id"] == calendar:
+            hours = row["opens"], row["closes"]
+            regular.setdefault(int(row["iso_weekday"]), []).append(hours)
+    special = {
+        date.fromisoformat(row["day"]): [(row["opens"], row["closes"])] if row["opens"] else []
+        for row in _rows("calendar_holiday")
+        if row["calendar_id"] == calendar
+    }
+    found = []
+    for number in range((last - first).days + 1):
+        day = first + number * DAY
+        for opens, closes in special.get(day, regular.get(day.isoweekday(), [])):
+            start, end = time.fromisoformat(opens), time.fromisoformat(closes)
+            # not after it opens means on the next day
+            end_day = day if end > start else day + DAY
+            found.append(
+                (
+                    datetime.combine(day, start, zone).astimezone(UTC),
+                    datetime.combine(end_day, end, zone).astimezone(UTC),
+                )
+            )
+    return sorted(found)

@@ -1,0 +1,184 @@
+"""The database behind the point-in-time tests: apply, publish, backfill, ask."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import astuple
+from datetime import datetime
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import dict_row
+
+from tests.pit.oracle import Event, Trade
+
+VALUES = {"trade": "price, size, side", "quote": "bid, bid_size, ask, ask_size"}
+APPLY: dict[str, LiteralString] = {
+    "trade": "select * from market.apply_trades()",
+    "quote": "select * from market.apply_quotes()",
+}
+TABLE: dict[str, LiteralString] = {
+    "trade": "create temporary table if not exists incoming_trade"
+    " (ordinal bigint, action text, like market.trade) on commit delete rows",
+    "quote": "create temporary table if not exists incoming_quote"
+    " (ordinal bigint, action text, like market.quote) on commit delete rows",
+}
+SNAPSHOT = "select * from feature_pit_snapshot(%s, %s::timestamptz, %s::timestamptz, %s)"
+SNAPSHOTS = "select * from feature_pit_snapshot(%s, %s::timestamptz[], %s::timestamptz[], %s)"
+PUBLISH: LiteralString = "call feature.publish(%s)"
+BACKFILL: LiteralString = "call feature.backfill(%s, %s)"
+
+Row = dict[str, Any]
+Moments = Sequence[datetime]
+
+
+class World:
+    """A connection to a migrated database whose clock the tests move."""
+
+    def __init__(self, url: str, kind: str) -> None:
+        """url: a migrated, seeded database of the tests' own; kind: the engine."""
+        self.url = url
+        self.kind = kind
+        self.tenants = 1000
+        self.examples = 0
+        self.connection = self._connect()
+        # jobs would publish at the real time, and refresh while a test does
+        self.connection.execute(
+            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
+        )
+
+    def _connect(self, zone: str = "UTC") -> psycopg.Connection[Any]:
+        connection = psycopg.connect(self.url, autocommit=True)
+        connection.execute("select set_config('timezone', %s, false)", [zone])
+        connection.execute("set client_min_messages = warning")
+        return connection
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    def reconnect(self, zone: str) -> None:
+        """Continue in a new session, of a client in that time zone."""
+        self.connection.close()
+        self.connection = self._connect(zone)
+
+    def tenant(self) -> int:
+        """A tenant that nobody used so far."""
+        self.tenants += 1
+        self.connection.execute(
+            "insert into market.tenant (tenant_id, name) values (%s, %s)",
+            [self.tenants, f"tenant {self.tenants}"],
+        )
+        return self.tenants
+
+    def apply(self, events: Iterable[Event]) -> None:
+        """Apply events as one batch, trades before quotes as ingest does."""
+        with self.connection.transaction():
+            _apply(self.connection, list(events))
+
+    @contextmanager
+    def uncommitted(self, events: Iterable[Event]) -> Iterator[None]:
+        """Events that another session has applied and commits at the end."""
+        with psycopg.connect(self.url) as other:
+            _apply(other, list(events))
+            yield
+
+    def kill(self, query: LiteralString, arguments: list[Any], after_ms: int) -> None:
+        """Run a statement in a session that is terminated so long after it began."""
+        victim = psycopg.connect(self.url, autocommit=True)
+
+        def run() -> None:
+            with suppress(psycopg.OperationalError):
+                victim.execute(query, arguments)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        time.sleep(after_ms / 1000)
+        self.connection.execute("select pg_terminate_backend(%s, 10000)", [victim.info.backend_pid])
+        thread.join()
+        victim.close()
+
+    def set_clock(self, live_from: datetime, published_at: datetime) -> None:
+        """Put both hands of the clock where a test wants them."""
+        self.connection.execute(
+            "update feature.clock set live_from = %s, published_at = %s", [live_from, published_at]
+        )
+
+    def set_staleness(self, seconds: int, field: str, less: int) -> None:
+        """Make every field stale after so many seconds, and one of them earlier."""
+        self.connection.execute(
+            "update market.contract set max_staleness_s = case field when %s then %s else %s end",
+            [field, less, seconds],
+        )
+
+    def published_at(self) -> datetime:
+        """The last published stamp."""
+        row = self.connection.execute("select published_at from feature.clock").fetchone()
+        assert row is not None
+        at = row[0]
+        assert isinstance(at, datetime)
+        return at
+
+    def publish(self, stamp: datetime) -> None:
+        """Publish with this stamp."""
+        self.connection.execute(PUBLISH, [stamp])
+
+    def backfill(self, since: datetime, until: datetime) -> None:
+        """Rebuild the versions of the bars in [since, until)."""
+        self.connection.execute(BACKFILL, [since, until])
+
+    def ask(
+        self, symbols: Sequence[str], as_of: datetime, known: datetime | None, tenant_id: int
+    ) -> list[Row]:
+        """One row per symbol at one moment."""
+        return self._ask(SNAPSHOT, [list(symbols), as_of, known, tenant_id])
+
+    def ask_each(
+        self, symbols: Sequence[str], as_of: Moments, known: Moments | None, tenant_id: int
+    ) -> list[Row]:
+        """One row per element."""
+        moments = None if known is None else list(known)
+        return self._ask(SNAPSHOTS, [list(symbols), list(as_of), moments, tenant_id])
+
+    def _ask(self, query: LiteralString, arguments: list[Any]) -> list[Row]:
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(query, arguments).fetchall()
+
+    def copy_rows(self, table: str, old: int, new: int) -> None:
+        """Give a tenant's raw rows to another one too."""
+        columns = self.connection.execute(
+            "select string_agg(attname, ', ' order by attnum) from pg_attribute"
+            " where attrelid = %s::regclass and attnum > 1 and not attisdropped",
+            [f"market.{table}"],
+        ).fetchone()
+        assert columns is not None
+        self.connection.execute(
+            f"insert into market.{table} (tenant_id, {columns[0]})"
+            f" select {new}, {columns[0]} from market.{table} where tenant_id = {old}".encode()
+        )
+
+    def log(self, tenants: Sequence[int]) -> set[tuple[Any, ...]]:
+        """The keys of the tenants' versions."""
+        return set(
+            self.connection.execute(
+                "select tenant_id, symbol, bucket, known_at from feature.log"
+                " where tenant_id = any(%s)",
+                [list(tenants)],
+            ).fetchall()
+        )
+
+
+def _apply(connection: psycopg.Connection[Any], events: list[Event]) -> None:
+    for kind in ("trade", "quote"):
+        rows = [event for event in events if isinstance(event.values, Trade) == (kind == "trade")]
+        if not rows:
+            continue
+        columns = f"ordinal, action, tenant_id, symbol, ts, seq, {VALUES[kind]}, known_at"
+        connection.execute(TABLE[kind])
+        statement = f"copy pg_temp.incoming_{kind} ({columns}) from stdin".encode()
+        with connection.cursor() as cursor, cursor.copy(statement) as to:
+            for ordinal, e in enumerate(rows):
+                key = ordinal, e.action, e.tenant_id, e.symbol, e.ts, e.seq
+                to.write_row((*key, *astuple(e.values), e.known_at))
+        connection.execute(APPLY[kind])
