@@ -9,7 +9,8 @@ create table feature.changed_bar (
     bucket timestamptz not null,
     cause text not null check (cause in ('late', 'correction', 'cancel')),
     known_from timestamptz not null,
-    known_to timestamptz not null
+    known_to timestamptz not null,
+    bars_before boolean not null default false
 );
 comment on table feature.changed_bar is
 'A queue: one row per statement and bar whose ticks it changed, until a publish has taken it.';
@@ -20,6 +21,8 @@ comment on column feature.changed_bar.cause is
 'late: a tick was added (late only if the bar was published before); correction; cancel.';
 comment on column feature.changed_bar.known_from is 'Earliest knowledge time of these changes.';
 comment on column feature.changed_bar.known_to is 'Latest knowledge time of these changes.';
+comment on column feature.changed_bar.bars_before is
+'Bars that its windows read were added before it: they are to be looked at even if its ticks stay.';
 
 create function feature.record_added() returns trigger
 language plpgsql security definer

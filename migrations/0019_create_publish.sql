@@ -86,7 +86,8 @@ begin
             d.bucket,
             max(array_position(c_causes, d.cause)) as cause_rank,
             min(d.known_from) as known_from,
-            max(d.known_to) as known_to
+            max(d.known_to) as known_to,
+            bool_or(d.bars_before) as bars_before
         from due as d
         group by d.tenant_id, d.symbol, d.bucket
     )
@@ -99,6 +100,7 @@ begin
         b.cause_rank,
         b.known_from,
         least(b.known_to, v_known_at) as known_to,
+        b.bars_before,
         v.version
     from bar as b
     left join lateral (
@@ -252,7 +254,7 @@ begin
             limit v_reach.bars + 1
         ) as later
     ) as f
-    where o.close is distinct from (c.version).close;
+    where o.close is distinct from (c.version).close or c.bars_before;
     analyze moved;
 
     -- Overlapping reaches of one series are one island.

@@ -555,6 +555,30 @@ begin
     inner join timeline as t on s.series_no = t.series_no
     where t.close is not null
     on conflict do nothing;
+
+    -- A bar that was published before the history in front of it was built: its windows were short.
+    insert into feature.changed_bar (
+        tenant_id, symbol, bucket, cause, known_from, known_to, bars_before
+    )
+    select
+        s.tenant_id, s.symbol, n.bucket, 'late', v_clock.live_from, v_clock.live_from, true
+    from slice as s
+    inner join (
+        select
+            t.series_no,
+            max(t.bucket) as bucket
+        from timeline as t
+        where t.close is not null
+        group by t.series_no
+    ) as h on s.series_no = h.series_no
+    cross join lateral (
+        select l.bucket
+        from feature.log as l
+        where l.tenant_id = s.tenant_id and l.symbol = s.symbol and l.bucket > h.bucket
+        order by l.bucket
+        limit 1
+    ) as n
+    where v_versions > 0;
     return v_versions;
 end
 $$;

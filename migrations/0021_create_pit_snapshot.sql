@@ -385,10 +385,10 @@ as $$
     select s.*
     from public.feature_pit_snapshot(
         p_symbols,
-        array_fill(p_as_of, array[cardinality(p_symbols)]),
+        array_fill(p_as_of, array[coalesce(cardinality(p_symbols), 0)]),
         case
             when p_known_as_of is not null
-                then array_fill(p_known_as_of, array[cardinality(p_symbols)])
+                then array_fill(p_known_as_of, array[coalesce(cardinality(p_symbols), 0)])
         end,
         p_tenant_id
     ) as s

@@ -68,10 +68,10 @@ set search_path = pg_catalog, pg_temp
 as $$
     select public.feature_pit_hash(
         p_symbols,
-        array_fill(p_as_of, array[cardinality(p_symbols)]),
+        array_fill(p_as_of, array[coalesce(cardinality(p_symbols), 0)]),
         case
             when p_known_as_of is not null
-                then array_fill(p_known_as_of, array[cardinality(p_symbols)])
+                then array_fill(p_known_as_of, array[coalesce(cardinality(p_symbols), 0)])
         end,
         p_tenant_id
     )
@@ -135,7 +135,10 @@ as $$
         -- by event time alone: the latest closed bar, with all that became known of it since
         inner join rows from (
             public.feature_pit_snapshot(
-                p_symbols, p_as_of, array_fill(now(), array[cardinality(p_symbols)]), p_tenant_id
+                p_symbols,
+                p_as_of,
+                array_fill(now(), array[coalesce(cardinality(p_symbols), 0)]),
+                p_tenant_id
             )
         ) with ordinality as e (
             symbol, as_of, known_as_of, bucket, known_at, open, high, low, close, volume, vwap,

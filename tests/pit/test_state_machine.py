@@ -584,7 +584,7 @@ def test_what_is_published_and_what_is_rebuilt_equal_the_oracle(world: World) ->
         # it says that it wants a class, and calls it
         lambda: PointInTime(world),  # type: ignore[arg-type]
         settings=settings(
-            max_examples=8,
+            max_examples=5,
             stateful_step_count=25,
             deadline=None,
             # an example costs seconds: to shrink one takes longer than to read its steps

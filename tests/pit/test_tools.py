@@ -1,0 +1,188 @@
+"""feature_pit_hash(), feature.leakage() and feature.explain_restatement()."""
+
+import hashlib
+import struct
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.pit.conftest import SYMBOL, Scene
+from tests.pit.world import Row
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+FIELDS = (
+    *("open", "high", "low", "close", "volume", "vwap", "sma_20", "volatility_1h", "regime_tag"),
+    *("spread_bps", "order_imbalance"),
+)
+
+
+def digest(rows: list[Row]) -> str:
+    """The digest worked out here, from the rows alone."""
+    parts = []
+    for row in rows:
+        symbol = row["symbol"].encode()
+        microseconds = (row["as_of"] - EPOCH) // timedelta(microseconds=1)
+        parts.append(struct.pack(">i", len(symbol)) + symbol + struct.pack(">q", microseconds))
+        for field in FIELDS:
+            value = row[field]
+            if field == "regime_tag":
+                text = b"" if value is None else value.encode()
+                parts.append(struct.pack(">i", -1 if value is None else len(text)) + text)
+            else:
+                parts.append(b"\0" if value is None else b"\1" + struct.pack(">d", value + 0.0))
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def pit_hash(scene: Scene, moments: list[datetime], known: datetime | None = None) -> str:
+    row = scene.world.connection.execute(
+        "select feature_pit_hash(%s, %s::timestamptz[], %s::timestamptz[], %s)",
+        [
+            [SYMBOL] * len(moments),
+            moments,
+            known and [known] * len(moments),
+            scene.tenant,
+        ],
+    ).fetchone()
+    assert row is not None
+    found = row[0]
+    assert isinstance(found, str)
+    return found
+
+
+def test_the_digest_is_of_the_values_and_nothing_else(scene: Scene) -> None:
+    """Computed here it is the same, on whatever engine the test runs."""
+    scene.bars(60)
+    scene.trade(scene.at(3, 40), 101, side="sell")
+    scene.quote(scene.at(4, 5), 100, 101)
+    scene.world.publish(scene.at(60))
+    moments = [scene.at(minute) for minute in (4, 5, 45, 60, 0)]
+    rows = scene.world.ask_each([SYMBOL] * 5, moments, [scene.at(60)] * 5, scene.tenant)
+    assert {row["regime_tag"] for row in rows} > {None}
+    assert pit_hash(scene, moments, scene.at(60)) == digest(rows)
+
+
+def test_the_digest_tells_order_and_knowledge_apart(scene: Scene) -> None:
+    first = scene.bars(5)[0]
+    scene.world.publish(scene.at(5))
+    moments = [scene.at(1), scene.at(4)]
+    was = pit_hash(scene, moments, scene.at(5))
+    assert pit_hash(scene, moments[::-1], scene.at(5)) != was
+    scene.amend(first, "correction", scene.at(5), price=50)
+    scene.world.publish(scene.at(6))
+    assert pit_hash(scene, moments, scene.at(6)) != was
+    assert pit_hash(scene, moments, scene.at(5)) == was
+
+
+def test_a_rebuilt_log_has_the_digest_of_the_live_one(scene: Scene) -> None:
+    """At the stamps of the publishes."""
+    bars = scene.bars(90)
+    scene.world.publish(scene.at(90))
+    scene.amend(bars[30], "correction", scene.at(90), price=90)
+    scene.amend(bars[40], "cancel", scene.at(90))
+    scene.trade(scene.at(20, 50), 70, scene.at(90))
+    scene.world.publish(scene.at(91))
+    rebuilt = Scene(scene.world)
+    for table in ("trade", "trade_superseded"):
+        scene.world.copy_rows(table, scene.tenant, rebuilt.tenant)
+    scene.world.set_clock(scene.at(91), scene.at(91))
+    scene.world.backfill(scene.at(0), scene.at(91))
+    moments = [scene.at(minute) for minute in range(1, 91)]
+    assert len(rebuilt.log()) > 100
+    assert pit_hash(rebuilt, moments, scene.at(91)) == pit_hash(scene, moments, scene.at(91))
+    # the copy's bars are in the queue, and have not changed
+    before = rebuilt.log()
+    scene.world.publish(scene.at(92))
+    assert rebuilt.log() == before
+
+
+def test_the_forms_of_the_digest_agree(scene: Scene) -> None:
+    scene.bars(2)
+    scene.world.publish(scene.at(2))
+    found = scene.world.connection.execute(
+        f"""
+        select
+            feature_pit_hash(array['{SYMBOL}'], '2024-03-04 10:02+00', null, {scene.tenant}),
+            feature_pit_hash(
+                array['{SYMBOL}'], timestamptz '2024-03-04 10:02+00', null, {scene.tenant}
+            ),
+            feature_pit_hash(
+                array['{SYMBOL}'], array['2024-03-04 10:02+00']::timestamptz[], null,
+                {scene.tenant}
+            )
+        """.encode()
+    ).fetchone()
+    assert found is not None
+    assert found[0] == found[1] == found[2] == pit_hash(scene, [scene.at(2)])
+
+
+def test_leakage_counts_what_was_not_known(scene: Scene) -> None:
+    first, second = scene.bars(2)
+    scene.world.publish(scene.at(2))
+    scene.amend(second, "correction", scene.at(3), price=second.values.price + 2)  # type: ignore[union-attr]
+    scene.world.publish(scene.at(4))
+    moments = [scene.at(1, 59), scene.at(2), scene.at(3), scene.at(4)]
+    found = {
+        field: numbers
+        for field, *numbers in scene.world.connection.execute(
+            "select * from feature.leakage(%s, %s, %s)",
+            [[SYMBOL] * 4, moments, scene.tenant],
+        )
+    }
+    assert list(found) == ["any", *FIELDS]
+    # at 1:59 nothing had been published: the join by event time has the bar all the same
+    assert found["any"] == [4, 3, 0.75, None, None]
+    assert found["close"] == [4, 3, 0.75, 2.0, 2.0]
+    assert found["spread_bps"] == [4, 0, 0.0, None, None]
+    assert first.values.price == 100  # type: ignore[union-attr]
+
+
+def explain(scene: Scene, minute: int) -> list[dict[str, Any]]:
+    cursor = scene.world.connection.execute(
+        "select to_jsonb(e) from feature.explain_restatement(%s, %s, %s) as e",
+        [SYMBOL, scene.at(minute), scene.tenant],
+    )
+    return [row for (row,) in cursor.fetchall()]
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_a_restatement_names_its_events(scene: Scene, rebuilt: bool) -> None:
+    bars = scene.bars(25)
+    if not rebuilt:
+        scene.world.publish(scene.at(25))
+    scene.trade(scene.at(20, 50), 70, scene.at(26), side="sell")
+    if not rebuilt:
+        scene.world.publish(scene.at(26))
+    scene.amend(bars[20], "correction", scene.at(27), price=60)
+    scene.amend(bars[10], "cancel", scene.at(28))
+    if rebuilt:
+        scene.world.set_clock(scene.at(30), scene.at(30))
+        scene.world.backfill(scene.at(0), scene.at(30))
+    else:
+        scene.world.publish(scene.at(27))
+        scene.world.publish(scene.at(28))
+    first, late, correction, cancel = explain(scene, 20)
+    assert (first["cause"], first["changes"], first["events"]) == ("close", None, None)
+    assert late["cause"] == "late"
+    assert late["changes"]["close"] == {"was": 105, "is": 70}
+    (event,) = late["events"]
+    assert (event["kind"], event["action"], event["was"]) == ("trade", "new", None)
+    assert event["tick"] == {"price": 70, "size": 1, "side": "sell"}
+    assert correction["cause"] == "correction"
+    assert "close" not in correction["changes"]
+    (event,) = correction["events"]
+    assert (event["was"]["price"], event["tick"]["price"]) == (105, 60)
+    # the bar of 10 is one of the 19 before it
+    assert cancel["cause"] == "cancel"
+    assert set(cancel["changes"]) == {"sma_20"}
+    (event,) = cancel["events"]
+    assert (event["action"], event["tick"], event["was"]["price"]) == ("cancel", None, 102.5)
+
+
+def test_a_bar_without_versions_has_nothing_to_explain(scene: Scene) -> None:
+    assert explain(scene, 5) == []
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="not the start of a bar"):
+        scene.world.connection.execute(
+            "select * from feature.explain_restatement(%s, %s)", [SYMBOL, scene.at(0, 1)]
+        )
