@@ -1,4 +1,4 @@
 -- loses: nothing
-drop function feature.evaluate(text, jsonb);
+drop function feature.evaluate(text, jsonb, text);
 drop function feature.reach();
 drop function feature.formula(jsonb);

@@ -78,7 +78,7 @@ begin
         end if;
         v_parts := v_parts || format('%I as (%s)', v_node.name, rtrim(v_node.definition, '; '));
     end loop;
-    return format('with %s select f.* from feature_1m as f', array_to_string(v_parts, ', '));
+    return 'with ' || array_to_string(v_parts, ', ');
 end
 $$;
 revoke all on function feature.formula(jsonb) from public;
@@ -104,7 +104,7 @@ comment on function feature.reach() is
 'How far back a value of a bar looks, from the dbt model feature.formula_reach: bars (earlier '
 'bars that traded) and minutes (bars that start less than so many minutes before it).';
 
-create function feature.evaluate(p_table text, p_inputs jsonb) returns void
+create function feature.evaluate(p_table text, p_inputs jsonb, p_query text) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 -- The planner cannot estimate the joins of the formulas. Without a sort ahead of it a GROUP BY adds
@@ -112,15 +112,16 @@ set search_path = pg_catalog, pg_temp
 set enable_nestloop = off
 set enable_sort = off
 set jit = off
+set work_mem = '64MB'
 as $$
 begin
     execute format(
-        'create temp table %I on commit drop as %s', p_table, feature.formula(p_inputs)
+        'create temp table %I on commit drop as %s %s', p_table, feature.formula(p_inputs), p_query
     );
     execute format('analyze %I', p_table);
 end
 $$;
-revoke all on function feature.evaluate(text, jsonb) from public;
-comment on function feature.evaluate(text, jsonb) is
-'Makes the temporary table p_table from feature.formula(p_inputs); it lasts until commit. Errors: '
-'as of feature.formula().';
+revoke all on function feature.evaluate(text, jsonb, text) from public;
+comment on function feature.evaluate(text, jsonb, text) is
+'Makes the temporary table p_table from p_query, which reads feature_1m, over p_inputs; it lasts '
+'until commit. What p_query does not ask for is not computed. Errors: as of feature.formula().';

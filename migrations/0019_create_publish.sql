@@ -216,7 +216,9 @@ begin
     analyze event_quote;
     perform feature.evaluate('own', jsonb_build_object(
         'trade', 'select * from pg_temp.event_trade', 'quote', 'select * from pg_temp.event_quote'
-    ));
+    ), 'select f.tenant_id, f.symbol, f.bucket, f.open, f.high, f.low, f.close, f.volume, f.vwap,
+        f.spread_bps, f.order_imbalance
+        from feature_1m as f');
 
     -- Windows read the closes of other bars: where a close changed, later bars can change too.
     v_reach := feature.reach();
@@ -293,7 +295,6 @@ begin
     create temp table window_bar on commit drop as
     select
         i.island_no,
-        i.symbol,
         b.bucket,
         b.close
     from island as i
@@ -345,21 +346,24 @@ begin
     union all
     select
         i.island_no,
-        i.symbol,
         o.bucket,
         o.close
     from island as i
     inner join changed as c on i.tenant_id = c.tenant_id and i.symbol = c.symbol
     inner join own as o on c.bar_no = o.tenant_id
-    where o.bucket <= i.reached_to;
+    where o.bucket <= i.reached_to
+    order by 1, 2;
     perform feature.evaluate('window_value', jsonb_build_object(
         'ohlc_1m',
-        'select island_no as tenant_id, symbol, bucket, close as open, close as high, '
+        'select island_no as tenant_id, ''''::text as symbol, bucket, close as open, close as high, '
         'close as low, close, close as volume, close as notional, 1 as trades '
         'from pg_temp.window_bar',
         'flow_1m', 'select * from market.flow_1m where false',
         'quote_1m', 'select * from market.quote_1m where false'
-    ));
+    ), 'select f.tenant_id, f.bucket, f.sma_20, f.volatility_1h, f.regime_tag
+        from feature_1m as f
+        inner join pg_temp.island as i
+            on i.island_no = f.tenant_id and f.bucket between i.reached_from and i.reached_to');
 
     -- Append what differs from the last version.
     with trailing_value as (
@@ -379,8 +383,7 @@ begin
                     and m.bucket between i.reached_from and t.bucket
             ) as cause_rank
         from island as i
-        inner join window_value as t
-            on i.island_no = t.tenant_id and t.bucket between i.reached_from and i.reached_to
+        inner join window_value as t on i.island_no = t.tenant_id
     ),
 
     changed_value as (

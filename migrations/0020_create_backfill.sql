@@ -282,7 +282,9 @@ begin
     analyze event_quote;
     perform feature.evaluate('own', jsonb_build_object(
         'trade', 'select * from pg_temp.event_trade', 'quote', 'select * from pg_temp.event_quote'
-    ));
+    ), 'select f.tenant_id, f.open, f.high, f.low, f.close, f.volume, f.vwap, f.spread_bps,
+        f.order_imbalance
+        from feature_1m as f');
 
     -- Closes are what windows read: where one changes after its bar has closed, a new epoch begins.
     create temp table bar_state on commit drop as
@@ -439,7 +441,10 @@ begin
         'from pg_temp.window_bar',
         'flow_1m', 'select * from market.flow_1m where false',
         'quote_1m', 'select * from market.quote_1m where false'
-    ));
+    ), 'select f.tenant_id, f.bucket, f.sma_20, f.volatility_1h, f.regime_tag
+        from feature_1m as f
+        inner join (select distinct o.epoch_no, o.bucket from pg_temp.epoch_output as o) as o
+            on o.epoch_no = f.tenant_id and o.bucket = f.bucket');
 
     -- One line per bar and moment: its own values and the windows as they were then.
     create temp table timeline on commit drop as
