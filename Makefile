@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 UV_VERSION := 0.13.9
 export ENGINE DATABASE_URL KAFKA_BOOTSTRAP
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format lock up down status migrate rollback psql dbt clean
+.PHONY: help install demo test lint format lock up down status migrate rollback psql dbt bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,8 @@ format: install ## let ruff rewrite what it can
 lock: install ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --generate-hashes --upgrade \
 	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group bench --generate-hashes --upgrade \
+	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o bench/requirements.lock
 
 up: install ## start the engine, print its address
 	@$(BIN)/python -m engine up
@@ -63,6 +66,15 @@ psql: install ## psql into the engine; ARGS='-c "select 1"' passes options
 
 dbt: install ## dbt on the engine; ARGS="build --select feature_1m"
 	@$(BIN)/python -m engine dbt $(or $(ARGS),build)
+
+bench: $(BENCH)/.installed ## NAME=pit on the server of DATABASE_URL; ARGS=--help
+	@$(BENCH)/bin/python -m bench.$(or $(NAME),pit) $(ARGS)
+
+$(BENCH)/.installed: bench/requirements.lock $(VENV)/.installed
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@echo "installing bench/requirements.lock into $(BENCH)"
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(BENCH)/bin/python -r bench/requirements.lock
+	@touch $@
 
 clean: down ## stop what runs here, delete .state and build leavings
 	@rm -rf .state target logs .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,221 @@
+"""Databases of the benchmark's own, the synthetic log in them, and the pairs asked for."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from engine import dbt
+from engine.migrate import MIGRATIONS, migrate
+
+END = datetime(2026, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+SECOND_VERSIONS = 0.02
+FIELDS = (
+    *("open", "high", "low", "close", "volume", "vwap", "sma_20", "volatility_1h"),
+    *("regime_tag", "spread_bps", "order_imbalance"),
+)
+INSTRUMENTS = """
+    insert into market.instrument
+    select
+        'S' || lpad(n::text, 4, '0'), 'Synthetic: a random walk', 'SYNTHETIC', 'crypto', 'USD',
+        'crypto_24x7', 0.01
+    from generate_series(1, %s) as n
+"""
+WALK = """
+    create temp table walk as
+    select i.symbol, ln(100.0) as log_price from market.instrument as i where i.symbol ~ '^S[0-9]+$'
+"""
+# All versions of the bars in one slice of time, in the order in which they would have been written.
+FILL = """
+    with step as materialized (
+        select
+            w.symbol, w.log_price, g.bucket, 0.0005 * random_normal() as step,
+            random() as u, random() as v, random() as delay, random() as restated, random() as later
+        from walk as w
+        cross join generate_series(
+            %(since)s, %(until)s - interval '1 minute', interval '1 minute'
+        ) as g (bucket)
+    ),
+
+    walked as (
+        select
+            s.*,
+            exp(s.log_price + sum(s.step) over so_far) as close,
+            exp(s.log_price + sum(s.step) over so_far - s.step) as open
+        from step as s
+        window so_far as (partition by s.symbol order by s.bucket)
+    ),
+
+    bar as materialized (
+        select
+            w.*,
+            avg(w.close) over (
+                partition by w.symbol order by w.bucket rows between 19 preceding and current row
+            ) as sma_20
+        from walked as w
+    ),
+
+    version as (
+        select
+            b.*, 1.0 as change, 'close' as cause,
+            b.bucket + interval '1 minute' + b.delay * interval '20 seconds' as known_at
+        from bar as b
+        union all
+        select
+            b.*, 1.0005, 'correction',
+            b.bucket + interval '3 minutes' + b.later * interval '6 hours'
+        from bar as b
+        where b.restated < %(share)s
+    )
+
+    insert into feature.log (
+        tenant_id, symbol, bucket, known_at, open, high, low, close, volume, vwap, sma_20,
+        volatility_1h, regime_tag, spread_bps, order_imbalance, cause
+    )
+    select
+        1, v.symbol, v.bucket, v.known_at, v.open, greatest(v.open, v.close) * v.change,
+        least(v.open, v.close), v.close * v.change, ceil(1000 * v.u), (v.open + v.close) / 2,
+        v.sma_20, 0.004 * (0.5 + v.v),
+        (array['range', 'trend_up', 'trend_down', 'volatile'])[1 + floor(4 * v.v)::integer],
+        1 + v.u, 2 * v.v - 1, v.cause
+    from version as v
+    where v.cause = 'close' or v.known_at <= %(end)s
+    order by v.known_at
+"""
+CARRY = """
+    update walk as w
+    set log_price = ln(l.close)
+    from feature.log as l
+    where
+        l.tenant_id = 1 and l.symbol = w.symbol and l.cause = 'close'
+        and l.bucket = %(until)s - interval '1 minute'
+"""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What a training set asks for: at which moment, for which symbol."""
+
+    symbols: list[str]
+    as_of: list[datetime]
+
+    def arrow(self) -> pa.Table:
+        """The pairs with their place from 0."""
+        return pa.table(
+            {
+                "place": pa.array(range(len(self.symbols)), pa.int64()),
+                "symbol": pa.array(self.symbols, pa.string()),
+                "as_of": pa.array(self.as_of, pa.timestamp("us", "UTC")),
+            }
+        )
+
+
+def names(symbols: int) -> list[str]:
+    """The symbols' names."""
+    return [f"S{n:04}" for n in range(1, symbols + 1)]
+
+
+def start(rows: int, symbols: int) -> datetime:
+    """Where a log of so many rows begins; it ends at END."""
+    return END - round(rows / symbols / (1 + SECOND_VERSIONS)) * MINUTE
+
+
+def random_pairs(count: int, symbols: int, since: datetime) -> Pairs:
+    """Uniform pairs, the same in every run; not in the first hour, before which nothing is."""
+    draw = np.random.default_rng(20260101)
+    first = since + timedelta(hours=1)
+    span_us = (END - first) // timedelta(microseconds=1)
+    known = names(symbols)
+    return Pairs(
+        [known[n] for n in draw.integers(0, symbols, count)],
+        [first + timedelta(microseconds=int(us)) for us in draw.integers(0, span_us, count)],
+    )
+
+
+@contextmanager
+def database(url: str, name: str, keep: bool = False) -> Iterator[tuple[str, bool]]:
+    """The address of a database of the benchmark's own, and whether it is new and empty.
+
+    With keep it stays afterwards, and a later run finds it while the migrations are the same.
+    """
+    target = sql.Identifier(name)
+    label = f"migrations={_digest()}"
+    with psycopg.connect(url, autocommit=True) as server:
+        found = server.execute(
+            "select shobj_description(oid, 'pg_database') from pg_database where datname = %s",
+            (name,),
+        ).fetchone()
+        is_new = not (keep and found and found[0] == label)
+        if is_new:
+            server.execute(sql.SQL("drop database if exists {} with (force)").format(target))
+            server.execute(sql.SQL("create database {}").format(target))
+    is_done = False
+    try:
+        yield make_conninfo(url, dbname=name), is_new
+        is_done = True
+    finally:
+        with psycopg.connect(url, autocommit=True) as server:
+            if keep and is_done:
+                server.execute(
+                    sql.SQL("comment on database {} is {}").format(target, sql.Literal(label))
+                )
+            elif is_new:
+                server.execute(sql.SQL("drop database if exists {} with (force)").format(target))
+
+
+def prepare(url: str, symbols: int) -> None:
+    """The project's schema, seeds and models, the symbols, and no background jobs."""
+    migrate(url)
+    dbt.run(url, "seed", "--quiet", quiet=True)
+    dbt.run(url, "run", "--quiet", quiet=True)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
+        )
+        connection.execute(INSTRUMENTS, (symbols,))
+
+
+def fill(url: str, since: datetime, share: float = SECOND_VERSIONS) -> int:
+    """Write the log of every symbol in [since, END), day by day; returns its rows.
+
+    share: of the bars, how many have a second version.
+    """
+    rows = 0
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("set work_mem = '256MB'")
+        connection.execute("select setseed(0.5)")
+        connection.execute(WALK)
+        while since < END:
+            until = min(since + timedelta(days=1), END)
+            slice_: dict[str, Any] = {
+                "since": since, "until": until, "end": END, "share": share
+            }  # fmt: skip
+            rows += connection.execute(FILL, slice_).rowcount
+            connection.execute(CARRY, slice_)
+            since = until
+        connection.execute(
+            "insert into feature.series (symbol, tenant_id) select symbol, 1 from walk"
+        )
+        connection.execute(
+            "update feature.clock"
+            " set live_from = %(end)s, published_at = %(end)s + interval '25 seconds'",
+            {"end": END},
+        )
+        connection.execute("vacuum analyze")
+        connection.execute("checkpoint")
+    return rows
+
+
+def _digest() -> str:
+    files = sorted(Path(MIGRATIONS).glob("*.sql"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
