@@ -8,7 +8,7 @@ squared as (
         round((log_return * log_return)::numeric, 30) as squared_return
     from bar
     -- keeps it here: in the windows it would be computed again for each bar that comes and goes
-    offset 0
+    offset 0 -- noqa: AM09
 ),
 
 -- Every window in one pass: joining one view per window back together makes the planner,
