@@ -15,7 +15,7 @@ create table feature.restatement (
 );
 comment on table feature.restatement is
 'One row per bar whose ticks changed after a version of it, or of a later bar, was published, and '
-'publish that took the change: what feature.explain_restatement() reads.';
+'the publish that took the change: what feature.explain_restatement() reads.';
 comment on column feature.restatement.tenant_id is 'Owner, market.tenant.';
 comment on column feature.restatement.symbol is 'Instrument, market.instrument.';
 comment on column feature.restatement.bucket is 'Start of the bar whose ticks changed.';
