@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from tests.pit.conftest import SYMBOL, Scene
+from tests.pit.oracle import MINUTE
 
 INSERT = (
     "insert into feature.log (tenant_id, symbol, bucket, known_at, close, cause)"
@@ -128,3 +129,34 @@ def test_every_queued_bar_is_gone_after_its_publish(scene: Scene) -> None:
     assert [bucket for bucket, *_ in queue(scene)] == [scene.at(4)]
     scene.world.publish(scene.at(5))
     assert queue(scene) == []
+
+
+def test_a_chunk_compressed_again_keeps_its_order(scene: Scene) -> None:
+    """TimescaleDB before 2.27 reads such a chunk in a wrong order (its issue 9731)."""
+    execute = scene.world.connection.execute
+
+    def compress() -> None:
+        execute(
+            "select compress_chunk(c, if_not_compressed => true)"
+            " from show_chunks('feature.log') as c"
+        )
+
+    scene.bars(30)
+    scene.world.publish(scene.at(30))
+    compress()
+    for minute in (5, 29):
+        scene.trade(scene.at(minute, 59), 200, scene.at(100))
+    scene.world.publish(scene.at(100))
+    compress()
+    execute("vacuum analyze feature.log")
+    # bar 5 moves bars whose last versions are in either batch
+    scene.trade(scene.at(5, 58), 100, scene.at(101), size=3)
+    scene.trade(scene.at(3, 59), 300, scene.at(101))
+    scene.world.publish(scene.at(101))
+    log = scene.log("bucket, known_at, close")
+    assert len(log) > 40
+    for minute in range(30):
+        at = scene.at(minute)
+        last = max((known, close) for bucket, known, close in log if bucket == at)
+        row = scene.ask(at + MINUTE, scene.at(101))
+        assert (row["bucket"], row["known_at"], row["close"]) == (at, *last)
