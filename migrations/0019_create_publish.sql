@@ -364,10 +364,14 @@ begin
         'from pg_temp.window_bar',
         'flow_1m', 'select * from market.flow_1m where false',
         'quote_1m', 'select * from market.quote_1m where false'
-    ), 'select f.tenant_id, f.bucket, f.sma_20, f.volatility_1h, f.regime_tag
+    ), format(
+        'select f.tenant_id, f.bucket, f.sma_20, f.volatility_1h, f.regime_tag
         from feature_1m as f
         inner join pg_temp.island as i
-            on i.island_no = f.tenant_id and f.bucket between i.reached_from and i.reached_to');
+            on i.island_no = f.tenant_id and f.bucket between i.reached_from and i.reached_to
+        -- says nothing new, but can be asked before the join
+        where f.bucket >= %L', (select min(reached_from) from island)
+    ));
 
     -- Append what differs from the last version.
     with trailing_value as (
