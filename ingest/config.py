@@ -9,9 +9,11 @@ docs:
     QUOTE_TOPIC          topic of quotes (quotes); refused ones go to <topic>.dlq
     TOPIC_PARTITIONS     partitions of a topic that does not exist yet (4)
     BATCH_SIZE           most messages in one transaction (10000)
-    LINGER_S             longest wait for a batch to fill, seconds (0.5)
+    LINGER_S             longest wait for a batch to fill, seconds (0.1)
     FUTURE_TOLERANCE_S   how far ahead of this machine's clock a tick may be, seconds (5)
-    RETRY_S              how long a failing database is tried again, seconds (60)
+    RETRY_S              how long a failing database is tried again, seconds (600)
+    POISON_RATIO         share of refused messages at which ingest stops (0.9); 2: never
+    POISON_RUN           over how many messages of a topic (1000)
 """
 
 from __future__ import annotations
@@ -40,8 +42,6 @@ def _database_url() -> str:
 
     return resolve.start().url
 
-    return resolve.running_url()
-
 
 def _bootstrap() -> str:
     from embedded import broker
@@ -66,9 +66,12 @@ class Config:
     quote_topic: str = "quotes"
     partitions: int = 4
     batch_size: int = 10_000
-    linger_s: float = 0.5
+    linger_s: float = 0.1
     future_tolerance_s: float = 5.0
-    retry_s: float = 60.0
+    retry_s: float = 600.0
+    poison_ratio: float = 0.9
+    poison_run: int = 1000
+    schema_registry_url: str | None = None
 
     @property
     def topics(self) -> dict[str, str]:
@@ -91,6 +94,8 @@ class Config:
             linger_s=_number(env, "LINGER_S", cls.linger_s, 0.01),
             future_tolerance_s=_number(env, "FUTURE_TOLERANCE_S", cls.future_tolerance_s, 0),
             retry_s=_number(env, "RETRY_S", cls.retry_s, 0),
+            poison_ratio=_number(env, "POISON_RATIO", cls.poison_ratio, 0.01),
+            poison_run=_number(env, "POISON_RUN", cls.poison_run, 1),
             kafka_bootstrap=env.get("KAFKA_BOOTSTRAP") or _bootstrap(),
             database_url=env.get("DATABASE_URL") or _database_url(),
         )

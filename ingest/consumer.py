@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import random
+import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from types import TracebackType
 
 from confluent_kafka import (
-    OFFSET_INVALID,
     Consumer,
     KafkaError,
     KafkaException,
@@ -16,18 +19,27 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from ingest.batch import Partition, build
+from ingest.batch import Batch, Partition, build
 from ingest.config import Config
 from ingest.counts import Counts
 from ingest.deadletter import DeadLetters
 from ingest.errors import KafkaUnavailableError, OffsetLostError
+from ingest.poison import PoisonGuard
 from ingest.reference import Reference
-from ingest.sink import Sink
-from ingest.topics import ANSWER_S, CLIENT, ensure_topics
+from ingest.registry import schemas
+from ingest.sink import Sink, Source
+from ingest.topics import ANSWER_S, CLIENT, ensure_topics, topic_ids
 
 log = logging.getLogger("ingest.consumer")
 
 FIRST_FETCH_S = 1.0
+SLOW_S = 1.0
+POLL_S = 0.1
+FINISH_S = 5.0
+ABORT_S = 2.0
+SCHEMA_WAIT_S = (1.0, 30.0)
+QUEUE_KB = 64 * 1024
+BATCH_BYTES = 64 * 1024 * 1024
 
 Progress = Callable[[int, int], None]
 
@@ -35,8 +47,8 @@ Progress = Callable[[int, int], None]
 class Ingester:
     """Consumes the topics of trades and quotes; a context manager that closes its connections.
 
-    The group's offsets in Kafka only tell monitoring how far it is, and a recreated topic from a
-    known one: what counts is market.kafka_offset.
+    While one batch is written, the next one is read. The group's offsets in Kafka only tell
+    monitoring how far it is: what counts is market.kafka_offset.
     """
 
     def __init__(self, config: Config) -> None:
@@ -45,10 +57,22 @@ class Ingester:
         self._config = config
         self._kinds = {topic: kind for kind, topic in config.topics.items()}
         self._positions: dict[Partition, int] = {}
-        self._stopping = False
-        self._sink = Sink(config.database_url, config.retry_s)
+        self._written: dict[Partition, int] = {}
+        self._waiting: dict[Partition, tuple[float, float]] = {}
+        self._biggest = 1
+        self._generation = 0
+        self._slow = False
+        self._stash: list[Message] = []
+        self._stopping = threading.Event()
+        self._pending: Future[Counts] | None = None
+        self._writer = ThreadPoolExecutor(1, "ingest-writer")
+        self._schemas = schemas(config.schema_registry_url)
+        self._guard = PoisonGuard(config.poison_ratio, config.poison_run)
+        self._sink = Sink(config.database_url, config.retry_s, self._stopping)
         self._sink.connect()
-        self._known = Reference(self._sink)
+        # a connection of its own: it is asked while a batch is written
+        self._lookup = Sink(config.database_url, config.retry_s, self._stopping)
+        self._known = Reference(self._lookup)
         self._partitions = ensure_topics(config.kafka_bootstrap, self._kinds, config.partitions)
         self._dead_letters = DeadLetters(config.kafka_bootstrap)
         self._consumer = Consumer(
@@ -61,6 +85,7 @@ class Ingester:
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "error",
                 "fetch.wait.max.ms": 100,
+                "queued.max.messages.kbytes": QUEUE_KB,
             }
         )
 
@@ -75,24 +100,29 @@ class Ingester:
         trace: TracebackType | None,
     ) -> None:
         """Leave the group and close the connections."""
+        self._stopping.set()
+        self._abandon()
+        self._writer.shutdown()
         self._consumer.close()
         self._sink.close()
+        self._lookup.close()
 
     def stop(self) -> None:
         """Ask run to return after the batch at hand; safe in a signal handler."""
-        self._stopping = True
+        self._stopping.set()
 
     def run(self) -> None:
         """Share the partitions with the group's other members and consume until stop.
 
-        Raises FencedError, OffsetLostError, DatabaseUnavailableError, DeliveryError.
+        Raises FencedError, OffsetLostError, PoisonedStreamError, DatabaseUnavailableError,
+        DeliveryError.
         """
         self._consumer.subscribe(
             list(self._kinds), on_assign=self._on_assign, on_revoke=self._on_revoke
         )
-        while not self._stopping:
+        while not self._stopping.is_set():
             self.step()
-        self._report(wait=True)
+        self._finish()
 
     def run_until_end(self, progress: Progress | None = None) -> None:
         """Take all partitions over and consume what was in Kafka at the start.
@@ -106,7 +136,7 @@ class Ingester:
         total = sum(max(0, end - start[at]) for at, end in ends.items())
         fetched_by = time.monotonic() + FIRST_FETCH_S
         done = 0
-        while not self._stopping:
+        while not self._stopping.is_set():
             taken = self.step()
             done += taken
             if progress is not None:
@@ -116,23 +146,154 @@ class Ingester:
             settled = done > 0 or time.monotonic() > fetched_by
             if settled and taken < self._config.batch_size and self._reached(ends):
                 break
-        self._report(wait=True)
+        self._finish()
 
     def _reached(self, ends: dict[Partition, int]) -> bool:
         return all(self._positions[at] >= end for at, end in ends.items())
 
     def step(self) -> int:
-        """Consume and write one batch, at most linger_s long; return its number of messages."""
+        """Read one batch, at most linger_s long, and have it written; return its messages.
+
+        The batch before it is written meanwhile, and its failure is raised here.
+        """
         config = self._config
-        messages = self._consumer.consume(config.batch_size, config.linger_s)
+        self._resume_when_due()
+        messages = self._consume()
         now_us = time.time_ns() // 1000
         ticks = [message for message in messages if not self._is_error(message)]
         tolerance_us = int(config.future_tolerance_s * 1_000_000)
-        batch = build(ticks, self._kinds, self._positions, self._known, now_us, tolerance_us)
-        if batch.messages:
-            self.counts.add(self._sink.write(batch, self._dead_letters))
-            self._report(wait=False)
+        batch = build(
+            ticks, self._kinds, self._positions, self._known, now_us, tolerance_us, self._schemas
+        )
+        for at, (offset, error) in batch.blocked.items():
+            self._wait_for_schema(at, offset, error)
+        for at in batch.ranges:
+            self._waiting.pop(at, None)
+        generation = self._generation
+        # what a rebalance took away meanwhile is read again from where the database is
+        if self._settle() and batch.messages and generation == self._generation:
+            self._pending = self._writer.submit(self._write, batch)
         return len(batch.messages)
+
+    def _consume(self) -> list[Message]:
+        """Take messages until a batch is full by number or bytes, or linger_s has gone by."""
+        config = self._config
+        until = time.monotonic() + config.linger_s
+        messages, self._stash = self._stash, []
+        size = 0
+        while len(messages) < config.batch_size and size < BATCH_BYTES:
+            room = max(1, (BATCH_BYTES - size) // self._biggest)
+            left_s = until - time.monotonic()
+            if messages and left_s <= 0:
+                break
+            more = self._consumer.consume(
+                min(config.batch_size - len(messages), room), max(left_s, 0.0)
+            )
+            sizes = [len(message) for message in more]
+            size += sum(sizes)
+            self._biggest = max(self._biggest // 2, *sizes, 1) if sizes else self._biggest
+            messages += more
+            if not more or time.monotonic() >= until:
+                break
+        return messages
+
+    def _write(self, batch: Batch) -> Counts:
+        self._guard.check(batch, self._kinds)
+        counts = self._sink.write(batch, self._dead_letters)
+        for at, (_, end) in batch.ranges.items():
+            self._written[at] = end
+        return counts
+
+    def _settle(self) -> bool:
+        """Wait for the batch that is being written, polling Kafka so that it keeps us.
+
+        Returns whether it is written, or there was none. Raises what went wrong with it.
+        """
+        if self._pending is None:
+            return True
+        wait_for([self._pending], SLOW_S)
+        while self._pending is not None and not self._pending.done():
+            if self._stopping.is_set():
+                return False
+            if not self._slow:
+                self._slow = True
+                self._consumer.pause(self._consumer.assignment())
+                log.warning("a batch takes longer than %.0f s: reading pauses", SLOW_S)
+            message = self._consumer.poll(POLL_S)
+            if message is not None and not self._is_error(message):
+                self._stash.append(message)
+        if self._slow:
+            self._slow = False
+            stopped = {at for at, (when, _) in self._waiting.items() if when}
+            self._consumer.resume(
+                [
+                    at
+                    for at in self._consumer.assignment()
+                    if (at.topic, at.partition) not in stopped
+                ]
+            )
+            log.warning("the batch is written: reading goes on")
+        self._collect()
+        return True
+
+    def _collect(self) -> None:
+        """Take the result of the batch that is written. Raises what went wrong with it."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self.counts.add(pending.result())
+            self._report(wait=False)
+
+    def _drain(self) -> None:
+        """Before partitions change hands: what is being written ends, one way or the other."""
+        while self._pending is not None and not self._pending.done():
+            if self._stopping.is_set():
+                self._abandon()
+                return
+            wait_for([self._pending], POLL_S)
+
+    def _finish(self) -> None:
+        """Let the batch at hand be written, or roll it back when that takes too long."""
+        if self._pending is not None:
+            wait_for([self._pending], FINISH_S)
+        if self._abandon():
+            log.warning("the batch at hand was rolled back: the next start reads it again")
+        self._collect()
+        self._report(wait=True)
+
+    def _abandon(self) -> bool:
+        """Roll back what is still being written; returns whether something was."""
+        pending = self._pending
+        if pending is None or pending.done():
+            return False
+        self._stopping.set()
+        self._sink.abort()
+        wait_for([pending], ABORT_S)
+        self._pending = pending if pending.done() and pending.exception() is None else None
+        return self._pending is None
+
+    def _wait_for_schema(self, at: Partition, offset: int, error: Exception) -> None:
+        """Pause a partition whose next message cannot be read yet."""
+        _, last_s = self._waiting.get(at, (0.0, SCHEMA_WAIT_S[0] / 2))
+        wait_s = min(2 * last_s, SCHEMA_WAIT_S[1])
+        pause_s = wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        self._waiting[at] = time.monotonic() + pause_s, wait_s
+        log.warning(
+            "partition %d of %s stands at offset %d: %s; trying again in %.1f s",
+            *reversed(at),
+            offset,
+            error,
+            pause_s,
+        )
+        place = TopicPartition(*at, offset)
+        self._consumer.pause([place])
+        self._consumer.seek(place)
+
+    def _resume_when_due(self) -> None:
+        now = time.monotonic()
+        due = [at for at, (when, _) in self._waiting.items() if 0 < when <= now]
+        for at in due:
+            self._waiting[at] = 0.0, self._waiting[at][1]
+            self._consumer.resume([TopicPartition(*at)])
 
     def _is_error(self, message: Message) -> bool:
         error = message.error()
@@ -153,35 +314,51 @@ class Ingester:
         self._take(partitions)
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._drain()
+        self._generation += 1
         for at in partitions:
             self._positions.pop((at.topic, at.partition), None)
+            self._waiting.pop((at.topic, at.partition), None)
+            self._written.pop((at.topic, at.partition), None)
 
     def _take(self, partitions: Iterable[TopicPartition]) -> None:
         """Become the one who may write these partitions, and seek to the database's offsets."""
+        self._drain()
+        self._generation += 1
+        ids = topic_ids(self._config.kafka_bootstrap, self._kinds)
+        asked = {
+            (at.topic, at.partition): Source(ids[at.topic], self._watermarks(at)[0])
+            for at in partitions
+        }
+        self._positions = self._sink.claim(asked)
+        self._written = {}
+        self._waiting = {}
+        self._stash = []
+        places = [TopicPartition(*at, offset) for at, offset in self._positions.items()]
+        self._consumer.assign(places)
+        if self._slow:
+            self._consumer.pause(places)
+
+    def _watermarks(self, at: TopicPartition) -> tuple[int, int]:
+        """Return the first offset that the broker has, and the next one it will give."""
         try:
-            reported = self._consumer.committed(list(partitions), timeout=ANSWER_S)
+            first, end = self._consumer.get_watermark_offsets(at, timeout=ANSWER_S, cached=False)
         except KafkaException as error:
             raise KafkaUnavailableError.at(
                 self._config.kafka_bootstrap, error.args[0].str()
             ) from None
-        taken = self._sink.claim(
-            ((at.topic, at.partition), at.offset == OFFSET_INVALID) for at in reported
-        )
-        self._positions = taken
-        self._consumer.assign([TopicPartition(*at, offset) for at, offset in taken.items()])
+        return first, end
 
     def _ends(self) -> dict[Partition, int]:
         return {
-            (topic, partition): self._consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=ANSWER_S, cached=False
-            )[1]
+            (topic, partition): self._watermarks(TopicPartition(topic, partition))[1]
             for topic, number in self._partitions.items()
             for partition in range(number)
         }
 
     def _report(self, *, wait: bool) -> None:
         """Tell Kafka how far the group is. Failing to is no loss: see the class."""
-        offsets = [TopicPartition(*at, offset) for at, offset in self._positions.items()]
+        offsets = [TopicPartition(*at, offset) for at, offset in self._written.items()]
         if not offsets:
             return
         try:

@@ -8,7 +8,10 @@ IngestError
 ├── DeliveryError              the broker did not take every message
 ├── OffsetLostError            the broker no longer has the messages that come next
 ├── DatabaseUnavailableError   the database cannot be reached or refuses the work
-└── FencedError                another consumer has taken over the partitions
+├── FencedError                another consumer has taken over the partitions
+├── PoisonedStreamError        nearly all messages of a topic are refused
+├── SchemaUnavailableError     the schema of a message cannot be had now
+└── StoppedError               asked to stop in the middle of a batch
 """
 
 
@@ -54,3 +57,15 @@ class DatabaseUnavailableError(IngestError):
 
 class FencedError(IngestError):
     """Another consumer has taken over the partitions; this one's work was rolled back."""
+
+
+class PoisonedStreamError(IngestError):
+    """Nearly all messages of a topic are refused: the producer is wrong, not single messages."""
+
+
+class SchemaUnavailableError(IngestError):
+    """The schema of a message cannot be had now; later it may be there."""
+
+
+class StoppedError(IngestError):
+    """Asked to stop in the middle of a batch, which was rolled back."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
-from ingest.codec import Record
 from ingest.sink import Sink
 from ingest.validate import Known
 
@@ -20,11 +20,10 @@ class Reference:
         self._known = sink.known()
         self._read = time.monotonic()
 
-    def __call__(self, record: Record) -> Known:
-        """Return what a record is to be judged by."""
+    def __call__(self, tenants: Collection[int], symbols: Collection[str]) -> Known:
+        """Return what ticks that name these are to be judged by."""
         known = self._known
-        if record["tenant_id"] in known.tenants and record["symbol"] in known.symbols:
-            return known
-        if time.monotonic() - self._read > REREAD_S:
+        there = known.tenants.issuperset(tenants) and known.symbols.issuperset(symbols)
+        if not there and time.monotonic() - self._read > REREAD_S:
             self._known, self._read = self._sink.known(), time.monotonic()
         return self._known

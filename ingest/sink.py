@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import logging
+import os
+import random
+import socket
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
 from typing import TypeVar
 
+import polars as pl
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 
 from ingest.batch import Batch, Partition
 from ingest.codec import KINDS
 from ingest.counts import Counts
 from ingest.deadletter import DeadLetters
-from ingest.errors import DatabaseUnavailableError, FencedError
+from ingest.errors import DatabaseUnavailableError, FencedError, StoppedError
 from ingest.validate import Known
 
 log = logging.getLogger("ingest.sink")
@@ -24,14 +33,8 @@ T = TypeVar("T")
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 5.0
 CONNECT_S = 10
+CANCEL_S = 1.0
 
-TYPES = {
-    "trade": "int8 text int4 text timestamptz int8 float8 float8 text timestamptz text int4 int8",
-    "quote": (
-        "int8 text int4 text timestamptz int8 float8 float8 float8 float8"
-        " timestamptz text int4 int8"
-    ),
-}
 TABLE = {
     "trade": (
         "create temporary table if not exists incoming_trade"
@@ -42,24 +45,33 @@ TABLE = {
         " (ordinal bigint, action text, like market.quote) on commit delete rows"
     ),
 }
+# text, not binary: Polars writes it in no time, row by row in Python takes longer than the insert
 COPY = {
-    "trade": "copy pg_temp.incoming_trade from stdin (format binary)",
-    "quote": "copy pg_temp.incoming_quote from stdin (format binary)",
+    "trade": "copy pg_temp.incoming_trade from stdin (format csv)",
+    "quote": "copy pg_temp.incoming_quote from stdin (format csv)",
 }
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
 APPLY = {
     "trade": "select ordinal, outcome from market.apply_trades()",
     "quote": "select ordinal, outcome from market.apply_quotes()",
 }
 CLAIM = """
     with before as (
-        select next_offset from market.kafka_offset where topic = %(topic)s and partition = %(part)s
+        select next_offset, topic_id
+        from market.kafka_offset
+        where topic = %(topic)s and partition = %(part)s
     )
-    insert into market.kafka_offset as o (topic, partition, next_offset, epoch)
-    values (%(topic)s, %(part)s, 0, 1)
+    insert into market.kafka_offset as o (topic, partition, next_offset, epoch, topic_id)
+    values (%(topic)s, %(part)s, %(first)s, 1, %(topic_id)s)
     on conflict (topic, partition) do update set
-        next_offset = case when %(from_start)s then 0 else o.next_offset end,
-        epoch = o.epoch + 1
-    returning next_offset, epoch, (select next_offset from before)
+        next_offset = case
+            when o.topic_id is null or o.topic_id = excluded.topic_id then o.next_offset
+            else excluded.next_offset
+        end,
+        epoch = o.epoch + 1,
+        topic_id = excluded.topic_id
+    returning
+        next_offset, epoch, (select next_offset from before), (select topic_id from before)
 """
 ADVANCE = """
     update market.kafka_offset set next_offset = %s
@@ -74,13 +86,32 @@ REFUSED = """
 """
 
 
+@dataclass(frozen=True)
+class Source:
+    """A partition as the broker has it. topic_id: changes when the topic is made again."""
+
+    topic_id: str
+    first_offset: int
+
+
 class Sink:
     """A connection that comes back after a failure, and the epochs of the partitions held."""
 
-    def __init__(self, url: str, retry_s: float = 60.0) -> None:
-        """url: the migrated database; retry_s: how long a failing one is tried again."""
+    def __init__(
+        self,
+        url: str,
+        retry_s: float = 60.0,
+        stopping: threading.Event | None = None,
+        on_retry: Callable[[], None] = lambda: None,
+    ) -> None:
+        """url: the migrated database; retry_s: how long a failing one is tried again.
+
+        stopping: once set, nothing is tried again. on_retry: called before each new try.
+        """
         self.url = url
         self.retry_s = retry_s
+        self._stopping = stopping or threading.Event()
+        self._on_retry = on_retry
         self._connection: psycopg.Connection | None = None
         self._epochs: dict[Partition, int] = {}
 
@@ -98,12 +129,26 @@ class Sink:
             self._connection.close()
             self._connection = None
 
+    def abort(self) -> None:
+        """End what another thread does here: its transaction is rolled back."""
+        connection = self._connection
+        if connection is None or connection.closed:
+            return
+        with suppress(psycopg.Error):
+            connection.cancel_safe(timeout=CANCEL_S)
+        if connection.info.transaction_status is not TransactionStatus.ACTIVE:
+            return
+        # a server that does not answer either: its end of the connection is left alone
+        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
+
     def _open(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(
                 self.url, connect_timeout=CONNECT_S, application_name="ingest"
             )
             self._connection.execute("set client_min_messages = warning")
+            self._connection.execute("set datestyle = 'ISO'")
             self._connection.commit()
         return self._connection
 
@@ -121,17 +166,22 @@ class Sink:
                 with connection.transaction():
                     return work(connection, again)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                if self._stopping.is_set():
+                    raise StoppedError("asked to stop while the database failed") from error
                 if time.monotonic() + wait_s > give_up:
                     raise self._unavailable(error) from error
+                # apart, so that many ingesters do not all come back at the same moment
+                pause_s = wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
                 log.warning(
                     "database %s: %s; trying again in %.1f s, nothing is lost",
                     address(self.url),
-                    str(error).strip(),
-                    wait_s,
+                    " ".join(str(error).split()),
+                    pause_s,
                 )
                 if self._connection is not None and self._connection.broken:
                     self.close()
-                time.sleep(wait_s)
+                self._on_retry()
+                self._stopping.wait(pause_s)
                 wait_s, again = min(2 * wait_s, LONGEST_WAIT_S), True
             except psycopg.Error as error:
                 raise self._unavailable(error) from error
@@ -140,28 +190,33 @@ class Sink:
         """Read the tenants and symbols that ticks may name."""
         return self._retried(lambda connection, _: _known(connection))
 
-    def claim(self, partitions: Iterable[tuple[Partition, bool]]) -> dict[Partition, int]:
-        """Take partitions over, from their next offset or (True) from 0; return the offsets.
+    def claim(self, partitions: Mapping[Partition, Source]) -> dict[Partition, int]:
+        """Take partitions over and return from where to read each.
 
-        Whoever held them before can commit no more.
+        Whoever held them before can commit no more. A partition that is new here, or whose topic
+        was made again, is read from the first message that the broker has.
         """
-        asked = sorted(partitions)
 
         def work(connection: psycopg.Connection, _: bool) -> dict[Partition, tuple[int, int]]:
             claimed = {}
-            for (topic, part), from_start in asked:
-                values = {"topic": topic, "part": part, "from_start": from_start}
+            for (topic, part), source in sorted(partitions.items()):
+                values = {
+                    "topic": topic,
+                    "part": part,
+                    "first": source.first_offset,
+                    "topic_id": source.topic_id,
+                }
                 row = connection.execute(CLAIM, values).fetchone()
                 assert row is not None  # noqa: S101 - the statement returns one
                 claimed[topic, part] = row[0], row[1]
-                if from_start and row[2]:
+                if row[3] not in (None, source.topic_id):
                     log.warning(
-                        "Kafka does not know that %d messages of partition %d of %s were consumed: "
-                        "a new topic, broker or group; reading from its start, ticks that are "
-                        "stored already count as duplicates",
+                        "%s is not the topic of which %d messages of partition %d were consumed: "
+                        "it was made again, or is another broker's. Reading it from its first "
+                        "message; ticks that are stored already count as duplicates",
+                        topic,
                         row[2],
                         part,
-                        topic,
                     )
             return claimed
 
@@ -202,13 +257,11 @@ class Sink:
         refusals = dict(batch.refusals)
         duplicates = 0
         for kind in KINDS:
-            if not batch.rows[kind]:
+            if kind not in batch.rows:
                 continue
             connection.execute(TABLE[kind])
             with connection.cursor().copy(COPY[kind]) as copy:
-                copy.set_types(TYPES[kind].split())
-                for row in batch.rows[kind]:
-                    copy.write_row(row)
+                copy.write(_csv(batch.rows[kind]))
             for ordinal, outcome in connection.execute(APPLY[kind]).fetchall():
                 if outcome == "duplicate":
                     duplicates += 1
@@ -243,7 +296,13 @@ class Sink:
 def _known(connection: psycopg.Connection) -> Known:
     tenants = connection.execute("select tenant_id from market.tenant").fetchall()
     symbols = connection.execute("select symbol from market.instrument").fetchall()
-    return Known({row[0] for row in tenants}, {row[0] for row in symbols})
+    return Known(frozenset(row[0] for row in tenants), frozenset(row[0] for row in symbols))
+
+
+def _csv(rows: pl.DataFrame) -> memoryview:
+    out = BytesIO()
+    rows.write_csv(out, include_header=False, datetime_format=TIME_FORMAT)
+    return out.getbuffer()
 
 
 def address(url: str) -> str:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from ingest.errors import KafkaUnavailableError
@@ -54,3 +54,16 @@ def _create(admin: AdminClient, topics: list[NewTopic]) -> None:
             # another process came first
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
+
+
+def topic_ids(bootstrap: str, topics: Iterable[str]) -> dict[str, str]:
+    """Return Kafka's id of each topic, which a topic that is made again does not keep.
+
+    Raises KafkaUnavailableError.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap, **CLIENT})
+    try:
+        asked = admin.describe_topics(TopicCollection(list(topics)), request_timeout=ANSWER_S)
+        return {topic: str(answer.result(ANSWER_S).topic_id) for topic, answer in asked.items()}
+    except KafkaException as error:
+        raise KafkaUnavailableError.at(bootstrap, error.args[0].str()) from None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+
+import polars as pl
 
 from ingest.codec import Record
 
@@ -65,8 +67,8 @@ class Refusal:
 class Known:
     """The tenants and symbols that ticks may name."""
 
-    tenants: Collection[int]
-    symbols: Collection[str]
+    tenants: frozenset[int]
+    symbols: frozenset[str]
 
 
 def key_of(kind: str, record: Record) -> str:
@@ -105,6 +107,37 @@ def validate(
         fault = _VALUE_FAULTS[kind](record)
     return None if fault is None else refuse(kind, record, *fault)
 
+
+def passes(kind: str, known: Known, now_us: int, tolerance_us: int) -> pl.Expr:
+    """Say of each row of columns.read whether validate would return None."""
+    latest_us = now_us + tolerance_us
+    key = (
+        pl.col("action").is_in(ACTIONS)
+        & pl.col("tenant_id").is_in(list(known.tenants))
+        & pl.col("symbol").is_in(list(known.symbols))
+        & pl.col("ts").is_between(EARLIEST_US, latest_us)
+        & (pl.col("known_at").fill_null(latest_us) <= latest_us)
+        & (pl.col("seq") >= 0)
+    )
+    return key & ((pl.col("action") == "cancel") | _PASSES[kind])
+
+
+def _finite_and(column: str, rule: pl.Expr) -> pl.Expr:
+    return pl.col(column).is_null() | (pl.col(column).is_finite() & rule)
+
+
+_PASSES = {
+    "trade": pl.col("price").is_finite()
+    & (pl.col("price") > 0)
+    & pl.col("size").is_finite()
+    & (pl.col("size") > 0)
+    & (pl.col("side").is_null() | pl.col("side").is_in([s for s in SIDES if s is not None])),
+    "quote": pl.any_horizontal(pl.col("bid").is_not_null(), pl.col("ask").is_not_null())
+    & _finite_and("bid", pl.col("bid") > 0)
+    & _finite_and("ask", pl.col("ask") > 0)
+    & _finite_and("bid_size", pl.col("bid_size") >= 0)
+    & _finite_and("ask_size", pl.col("ask_size") >= 0),
+}
 
 Fault = tuple[Reason, str] | None
 

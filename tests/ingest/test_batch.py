@@ -3,6 +3,7 @@ from dataclasses import dataclass
 
 from ingest.batch import Batch, KafkaMessage, build
 from ingest.codec import encode
+from ingest.registry import FILES
 from ingest.validate import Known, Reason
 
 KINDS = {"trades": "trade"}
@@ -33,8 +34,8 @@ class Sent:
 
 
 def sorted_out(messages: list[KafkaMessage], positions: dict) -> Batch:
-    known = Known({1}, {"SYN_ES"})
-    return build(messages, KINDS, positions, lambda _: known, NOW_US, 0)
+    known = Known(frozenset({1}), frozenset({"SYN_ES"}))
+    return build(messages, KINDS, positions, lambda *_: known, NOW_US, 0, FILES)
 
 
 def test_ranges_start_at_the_position_and_skip_holes(trade: Callable[..., dict]) -> None:
@@ -48,7 +49,7 @@ def test_ranges_start_at_the_position_and_skip_holes(trade: Callable[..., dict])
     batch = sorted_out(sent, positions)
     assert batch.ranges == {("trades", 0): (3, 10), ("trades", 1): (0, 1)}
     assert positions == {("trades", 0): 10, ("trades", 1): 1}
-    assert [row[0] for row in batch.rows["trade"]] == [0, 1, 2]
+    assert batch.rows["trade"]["ordinal"].to_list() == [0, 1, 2]
 
 
 def test_what_a_rebalance_repeats_or_took_away_is_left_out(trade: Callable[..., dict]) -> None:
@@ -75,6 +76,6 @@ def test_bad_messages_keep_their_place(trade: Callable[..., dict]) -> None:
         0: Reason.UNDECODABLE,
         2: Reason.ZERO_SIZE,
     }
-    assert [row[0] for row in batch.rows["trade"]] == [1]
+    assert batch.rows["trade"]["ordinal"].to_list() == [1]
     assert batch.ranges == {("trades", 0): (0, 3)}
     assert batch.letter(2, batch.refusals[2]).payload == sent[2].value()

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from confluent_kafka import Message
+from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
 
 from ingest import reference
 from ingest.__main__ import main
@@ -20,8 +21,9 @@ from ingest.codec import encode
 from ingest.config import Config
 from ingest.consumer import Ingester
 from ingest.counts import Counts
-from ingest.errors import DatabaseUnavailableError, FencedError
+from ingest.errors import DatabaseUnavailableError, FencedError, PoisonedStreamError
 from ingest.producer import TickProducer
+from tests.conftest import Databases
 
 ROOT = Path(__file__).resolve().parents[2]
 Query = Callable[..., list[tuple]]
@@ -46,6 +48,19 @@ def consume(config: Config) -> Counts:
 def stored(query: Query, config: Config, table: str = "trade") -> int:
     topic = config.topics["quote" if table.startswith("quote") else "trade"]
     return query(f"select count(*) from market.{table} where source_topic = %s", topic)[0][0]
+
+
+def started(config: Config, *options: str) -> subprocess.Popen[bytes]:
+    settings = {
+        "DATABASE_URL": config.database_url,
+        "KAFKA_BOOTSTRAP": config.kafka_bootstrap,
+        "KAFKA_GROUP": config.kafka_group,
+        "TRADE_TOPIC": config.trade_topic,
+        "QUOTE_TOPIC": config.quote_topic,
+        "BATCH_SIZE": str(config.batch_size),
+    }
+    command = [sys.executable, "-m", "ingest", "run", *options]
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | settings)
 
 
 def header(message: Message, name: str) -> str:
@@ -176,16 +191,7 @@ def test_a_killed_consumer_goes_on_where_the_database_says(
     config: Config, query: Query, trade: Make
 ) -> None:
     produce(config, *(("trade", trade(seq)) for seq in range(1000, 3000)))
-    settings = {
-        "DATABASE_URL": config.database_url,
-        "KAFKA_BOOTSTRAP": config.kafka_bootstrap,
-        "KAFKA_GROUP": config.kafka_group,
-        "TRADE_TOPIC": config.trade_topic,
-        "QUOTE_TOPIC": config.quote_topic,
-        "BATCH_SIZE": "50",
-    }
-    command = [sys.executable, "-m", "ingest", "run", "--until-end"]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings)
+    process = started(replace(config, batch_size=50), "--until-end")
     while stored(query, config) < 300:
         assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.02)
@@ -243,18 +249,86 @@ def _steps(ingester: Ingester, number: int) -> None:
         ingester.step()
 
 
-def test_a_recreated_topic_is_read_from_its_start(
-    config: Config, trade: Make, database: str
-) -> None:
-    produce(config, *(("trade", trade(seq)) for seq in range(5000, 5010)))
+def test_a_recreated_topic_is_read_from_its_start(config: Config, trade: Make) -> None:
+    ticks = [("trade", trade(seq)) for seq in range(5000, 5010)]
+    produce(config, *ticks)
     assert consume(config).applied == 10
-    # what a database remembers of a broker that kept its messages in memory
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(
-            "update market.kafka_offset set next_offset = 9 where topic = %s", (config.trade_topic,)
+    admin = AdminClient({"bootstrap.servers": config.kafka_bootstrap})
+    admin.delete_topics([config.trade_topic])[config.trade_topic].result(10)
+    produce(config, *ticks[:5], ("trade", trade(5010)))
+    assert consume(config) == Counts(applied=1, duplicates=5)
+
+
+def test_another_group_goes_on_where_the_database_is(config: Config, trade: Make) -> None:
+    produce(config, *(("trade", trade(seq)) for seq in range(5100, 5110)))
+    assert consume(config).applied == 10
+    produce(config, ("trade", trade(5110)))
+    assert consume(replace(config, kafka_group=f"{config.kafka_group}_new")) == Counts(applied=1)
+
+
+def test_a_slow_database_pauses_reading_and_nothing_is_lost(
+    config: Config,
+    query: Query,
+    trade: Make,
+    database: str,
+    databases: Databases,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    if databases.kind == "embedded":
+        pytest.skip("the embedded engine runs one transaction at a time")
+    produce(config, *(("trade", trade(seq)) for seq in range(5200, 5300)))
+    with psycopg.connect(database) as other, Ingester(replace(config, batch_size=10)) as ingester:
+        other.execute("lock table market.trade")
+        thread = threading.Thread(target=ingester.run)
+        thread.start()
+        try:
+            _wait(lambda: "reading pauses" in caplog.text)
+            assert ingester.counts.messages == 0
+            other.rollback()
+            _wait(lambda: ingester.counts.messages == 100)
+        finally:
+            ingester.stop()
+            thread.join()
+    assert (ingester.counts, stored(query, config)) == (Counts(applied=100), 100)
+
+
+def test_a_stop_during_a_locked_table_rolls_back_within_ten_seconds(
+    config: Config, query: Query, trade: Make, database: str, databases: Databases
+) -> None:
+    if databases.kind == "embedded":
+        pytest.skip("the embedded engine runs one transaction at a time")
+    produce(config, *(("trade", trade(seq)) for seq in range(5400, 5410)))
+    with psycopg.connect(database) as other:
+        other.execute("lock table market.trade")
+        process = started(config)
+        _wait(
+            lambda: bool(
+                query(
+                    "select from pg_locks where not granted and relation = 'market.trade'::regclass"
+                )
+            )
         )
-    counts = consume(replace(config, kafka_group=f"{config.kafka_group}_new"))
-    assert counts == Counts(duplicates=10)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert stored(query, config) == 0
+    assert consume(config).applied == 10
+
+
+def test_a_stream_of_poison_stops_before_it_drains(
+    config: Config, query: Query, trade: Make, dead_letters: Callable
+) -> None:
+    config = replace(config, poison_ratio=0.5, poison_run=40, batch_size=20, partitions=1)
+    good = [("trade", trade(seq)) for seq in range(5500, 5530)]
+    poison = [("trade", trade(seq, price=-1.0)) for seq in range(5600, 5680)]
+    produce(config, *good, *poison[:20])
+    assert consume(config).dead_lettered == 20, "two of five are not nearly all"
+    produce(config, *poison)
+    with pytest.raises(PoisonedStreamError, match=r"negative_price.*POISON_RATIO=2"):
+        consume(config)
+    drained = len(dead_letters(config.trade_topic))
+    assert drained < 20 + 40, "at most one run goes to the dead letters"
+    assert consume(replace(config, poison_ratio=2.0)).dead_lettered == 100 - drained
+    assert stored(query, config) == 30
 
 
 def test_a_lost_connection_is_opened_again(

@@ -6,7 +6,7 @@ from ingest.validate import EARLIEST_US, REMEDIES, Known, Reason, validate
 
 NOW_US = 1_700_100_000_000_000
 TOLERANCE_US = 5_000_000
-KNOWN = Known({1, 2}, {"SYN_ES"})
+KNOWN = Known(frozenset({1, 2}), frozenset({"SYN_ES"}))
 NAN, INF = float("nan"), float("inf")
 
 TRADES = [
