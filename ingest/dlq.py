@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 
 from rich import box
@@ -65,11 +65,13 @@ def _read(config: Config, options: argparse.Namespace) -> Iterator[Letter]:
 
 
 def _list(config: Config, options: argparse.Namespace) -> None:
-    newest: deque[Letter] = deque(maxlen=options.limit)
+    last: defaultdict[str, deque[Letter]] = defaultdict(lambda: deque(maxlen=options.limit))
     totals: Counter[tuple[str, str]] = Counter()
     for letter in _read(config, options):
-        newest.append(letter)
+        last[letter.dlq].append(letter)
         totals[letter.topic, letter.reason] += 1
+    by_time = sorted((x for those in last.values() for x in those), key=lambda x: x.time_us)
+    newest = by_time[max(0, len(by_time) - options.limit) :]
     _table(COLUMNS, [_line(letter) for letter in newest])
     if totals.total() > len(newest):
         print(f"these are {len(newest)} of {totals.total()}: --limit shows more")

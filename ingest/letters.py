@@ -21,7 +21,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from ingest.codec import SCHEMA_DIR, Record
@@ -196,6 +203,11 @@ def _create_notes(bootstrap: str, topics: Iterable[str]) -> None:
         raise KafkaUnavailableError.at(bootstrap, error.args[0].str()) from None
 
 
+def _is_end(message: Message) -> bool:
+    error = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF
+
+
 def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
     """Yield what a topic of one partition holds now; nothing when there is no such topic."""
     consumer = Consumer(
@@ -204,6 +216,7 @@ def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
             "bootstrap.servers": bootstrap,
             "group.id": "ingest_dlq",  # never joined: partitions are assigned, nothing committed
             "enable.auto.commit": False,
+            "enable.partition.eof": True,
             "fetch.wait.max.ms": 100,
         }
     )
@@ -221,7 +234,7 @@ def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
             if message is not None and message.error() is None:
                 position, give_up = (message.offset() or 0) + 1, time.monotonic() + ANSWER_S
                 yield message
-            elif message is None and position >= end:
+            elif position >= end and (message is None or _is_end(message)):
                 # not at `end` itself: tansu names an end within its last batch of messages
                 return
             elif time.monotonic() > give_up:
