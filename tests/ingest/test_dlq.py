@@ -114,7 +114,7 @@ def test_list_can_be_narrowed(config: Config, dlq: Dlq, trade: Make) -> None:
     assert "these are 1 of 3" in out
 
 
-def test_list_shows_the_newest_of_both_topics(config: Config, dlq: Dlq, trade: Make) -> None:
+def test_list_shows_the_newest_of_both_topics(config: Config, dlq: Dlq) -> None:
     refuse(config, ("quote", b"x"), ("quote", b"y"))
     refuse(config, ("trade", b"x"))
     out = dlq("list", "--limit", 2)[1]
