@@ -1,4 +1,4 @@
-"""Command line: `python -m ingest run|replay|synthetic`."""
+"""Command line: `python -m ingest run|replay|synthetic|dlq`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ commands:
   run        consume trades and quotes from Kafka into the database
   replay     send captured files to Kafka
   synthetic  send a made-up day to Kafka
+  dlq        look at refused messages, mend them, send them back
 
 `python -m ingest COMMAND --help` says more. Settings come from the environment:
 see ingest/config.py.
@@ -73,6 +74,7 @@ COMMANDS: dict[str, Command] = {
     "run": run,
     "replay": lambda argv: _module("replay", argv),
     "synthetic": lambda argv: _module("synthetic", argv),
+    "dlq": lambda argv: _module("dlq", argv),
 }
 
 

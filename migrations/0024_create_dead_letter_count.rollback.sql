@@ -1,0 +1,2 @@
+-- loses: nothing
+drop view market.dead_letter_count;
