@@ -52,7 +52,7 @@ def encode(kind: str, record: Record) -> bytes:
     return out.getvalue()
 
 
-def decode(kind: str, payload: bytes | None, source: Any = None) -> Record:
+def decode(kind: str, payload: bytes | None) -> Record:
     """Return the record of a message, all fields present, times in microseconds since 1970.
 
     Raises UndecodableError with the reason for bytes that encode did not make.
