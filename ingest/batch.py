@@ -12,8 +12,8 @@ import polars as pl
 from ingest import columns
 from ingest.codec import KINDS, decode
 from ingest.deadletter import DeadLetter
-from ingest.errors import IngestError, SchemaUnavailableError
-from ingest.registry import SchemaSource
+from ingest.errors import IngestError, SchemaUnavailableError, UndecodableError
+from ingest.registry import FILES, SchemaSource
 from ingest.validate import Known, Reason, Refusal, passes, refuse, validate
 
 Partition = tuple[str, int]
@@ -139,12 +139,14 @@ def build(
 
 def _availability(frame: bytes, source: SchemaSource) -> IngestError | None:
     """Return why messages with this frame cannot be judged now; None when they can."""
-    if len(frame) < columns.FRAME or frame[0] != 0:
+    if source is FILES or len(frame) < columns.FRAME or frame[0] != 0:
         return None
     try:
         source.writer(int.from_bytes(frame[1:], "big"))
     except SchemaUnavailableError as error:
         return error
+    except UndecodableError:
+        return None  # nothing to wait for
     return None
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import fastavro
+from fastavro.schema import to_parsing_canonical_form
 
 from ingest.errors import UndecodableError, UnencodableError
+from ingest.registry import FILES, KINDS, SCHEMA_IDS, SchemaSource, schema_text
+
+__all__ = ["KINDS", "Record", "decode", "encode"]
 
 Record = dict[str, Any]
-
-SCHEMA_DIR = Path(__file__).resolve().parent / "schemas"
-SCHEMA_IDS = {"trade": 1, "quote": 2}
-KINDS = tuple(SCHEMA_IDS)
 
 
 def _without_logical_types(schema: Any) -> Any:
@@ -27,22 +26,39 @@ def _without_logical_types(schema: Any) -> Any:
     return schema
 
 
-def _load(kind: str) -> Any:
-    schema = json.loads((SCHEMA_DIR / f"{kind}.avsc").read_text())
-    return fastavro.parse_schema(_without_logical_types(schema))
+def _logical_types(schema: Any) -> dict[str, set[str]]:
+    """Logical types of each field: the units of its times."""
+    found = {}
+    for field in schema.get("fields", []):
+        parts = field["type"] if isinstance(field["type"], list) else [field["type"]]
+        found[field["name"]] = {
+            part["logicalType"]
+            for part in parts
+            if isinstance(part, dict) and "logicalType" in part
+        }
+    return found
 
 
-_SCHEMAS = {kind: _load(kind) for kind in KINDS}
+_read = fastavro.schemaless_reader
+_OURS = {kind: json.loads(schema_text(kind)) for kind in KINDS}
+_UNITS = {kind: _logical_types(schema) for kind, schema in _OURS.items()}
+_PLAIN = {kind: _without_logical_types(schema) for kind, schema in _OURS.items()}
+_CANONICAL = {kind: to_parsing_canonical_form(schema) for kind, schema in _PLAIN.items()}
+_SCHEMAS = {kind: fastavro.parse_schema(schema) for kind, schema in _PLAIN.items()}
 _FRAMES = {kind: b"\0" + number.to_bytes(4, "big") for kind, number in SCHEMA_IDS.items()}
 
+# (writer's schema, our schema or None when they are the same, which is read faster)
+_PAIRS: dict[tuple[SchemaSource, str, bytes], tuple[Any, Any]] = {}
 
-def encode(kind: str, record: Record) -> bytes:
+
+def encode(kind: str, record: Record, schema_id: int | None = None) -> bytes:
     """Return the message for a record of schemas/<kind>.avsc; times in microseconds since 1970.
 
-    kind: trade or quote. Fields with a default may be absent. Raises UnencodableError.
+    kind: trade or quote. Fields with a default may be absent. schema_id: what its schema is called
+    where the reader looks; without it FileSchemas' id. Raises UnencodableError.
     """
     out = BytesIO()
-    out.write(_FRAMES[kind])
+    out.write(_FRAMES[kind] if schema_id is None else b"\0" + schema_id.to_bytes(4, "big"))
     try:
         fastavro.schemaless_writer(out, _SCHEMAS[kind], record)
     except (TypeError, ValueError, KeyError, OverflowError, AttributeError) as error:
@@ -52,31 +68,82 @@ def encode(kind: str, record: Record) -> bytes:
     return out.getvalue()
 
 
-def decode(kind: str, payload: bytes | None) -> Record:
+def decode(kind: str, payload: bytes | None, source: SchemaSource = FILES) -> Record:
     """Return the record of a message, all fields present, times in microseconds since 1970.
 
-    Raises UndecodableError with the reason for bytes that encode did not make.
+    source: knows the schema it was written with, which is resolved to schemas/<kind>.avsc by
+    Avro's rules: fields we do not have are left out, missing ones take their default, int becomes
+    long, float double. Raises UndecodableError with the reason for bytes that cannot be such a
+    record, and what source raises when it cannot tell for now: UnknownSchemaError,
+    RegistryUnavailableError.
     """
     if not payload:
         raise UndecodableError(f"empty message: send a {kind} in Avro")
-    frame = _FRAMES[kind]
-    if payload[:5] != frame:
-        raise UndecodableError(
-            f"starts with {payload[:5].hex()}, not {frame.hex()} (zero and the id of schema "
-            f"{kind}): check the producer's serializer and topic"
-        )
-    source = BytesIO(payload)
-    source.seek(5)
+    frame = payload[:5]
+    if source is FILES and frame == _FRAMES[kind]:
+        writer, ours = _SCHEMAS[kind], None
+    else:
+        writer, ours = writer_of(kind, frame, source)
+    stream = BytesIO(payload)
+    stream.seek(5)
     try:
-        record: Record = fastavro.schemaless_reader(source, _SCHEMAS[kind], None)  # type: ignore[assignment]
+        record: Record = _read(stream, writer, ours)  # type: ignore[assignment]
     except Exception as error:  # whatever foreign bytes make Avro raise
         raise UndecodableError(
-            f"{len(payload)} bytes are not a {kind} of schema {SCHEMA_IDS[kind]} "
-            f"({type(error).__name__}: {error}): cut short or made by another schema"
+            f"{len(payload)} bytes are not a {kind} of schema {int.from_bytes(frame[1:], 'big')} "
+            f"({type(error).__name__}: {str(error)[:300]}): cut short or made by another schema"
         ) from None
-    if source.tell() != len(payload):
+    if stream.tell() != len(payload):
         raise UndecodableError(
-            f"{len(payload) - source.tell()} bytes after the end of the {kind}: "
+            f"{len(payload) - stream.tell()} bytes after the end of the {kind}: "
             "made by another schema"
         )
     return record
+
+
+def writer_of(kind: str, frame: bytes, source: SchemaSource) -> tuple[Any, Any]:
+    """Return the schema that messages which begin so were written with, and ours if it differs.
+
+    frame: their first five bytes. Raises as decode.
+    """
+    at = source, kind, frame
+    return _PAIRS.get(at) or _PAIRS.setdefault(at, _pair(kind, frame, source))
+
+
+def _pair(kind: str, frame: bytes, source: SchemaSource) -> tuple[Any, Any]:
+    if source is FILES and frame != _FRAMES[kind]:
+        raise UndecodableError(
+            f"starts with {frame.hex()}, not {_FRAMES[kind].hex()} (zero and the id of schema "
+            f"{kind}): check the producer's serializer and topic"
+        )
+    # an id has 31 bits
+    if len(frame) < 5 or frame[0] != 0 or frame[1] > 0x7F:
+        raise UndecodableError(
+            f"starts with {frame.hex()}, not with zero and a schema's id: "
+            "check the producer's serializer and topic"
+        )
+    schema_id = int.from_bytes(frame[1:], "big")
+    written = source.writer(schema_id)
+    try:
+        plain = _without_logical_types(written)
+        writer = fastavro.parse_schema(plain)
+        same = to_parsing_canonical_form(plain) == _CANONICAL[kind]
+        units = _logical_types(written)
+    except Exception as error:  # a schema can be wrong in many ways
+        raise UndecodableError(
+            f"schema {schema_id} is no Avro ({type(error).__name__}: {str(error)[:300]})"
+        ) from None
+    if plain.get("name", "").rpartition(".")[2] != _PLAIN[kind]["name"]:
+        raise UndecodableError(
+            f"schema {schema_id} is of {plain.get('name', 'no record')}, not of a {kind}: "
+            "check the producer's topic"
+        )
+    for name, ours in _UNITS[kind].items():
+        theirs = units.get(name)
+        # Avro's rules would take milliseconds for microseconds
+        if theirs and theirs != ours:
+            raise UndecodableError(
+                f"schema {schema_id} has {name} in {', '.join(sorted(theirs))}, "
+                f"ingest/schemas/{kind}.avsc in {', '.join(ours) or 'no logical type'}"
+            )
+    return writer, None if same else _SCHEMAS[kind]

@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from ingest.codec import KINDS, SCHEMA_DIR, Record, decode
+from ingest.codec import Record, decode, writer_of
 from ingest.errors import UndecodableError
-from ingest.registry import SchemaSource
+from ingest.registry import KINDS, SchemaSource, schema_text
 
 FRAME = 5
 ONE_BY_ONE = 16
@@ -52,9 +52,7 @@ def _field(field: Record) -> tuple[str, bool] | None:
     return (kind, nullable) if kind in TYPES else None
 
 
-_READERS: dict[str, Record] = {
-    kind: json.loads((SCHEMA_DIR / f"{kind}.avsc").read_text()) for kind in KINDS
-}
+_READERS: dict[str, Record] = {kind: json.loads(schema_text(kind)) for kind in KINDS}
 NAMES: dict[str, str] = {kind: reader["name"] for kind, reader in _READERS.items()}
 FIELDS: dict[str, list[Record]] = {kind: reader["fields"] for kind, reader in _READERS.items()}
 
@@ -165,20 +163,17 @@ def read(
     return pl.concat(frames), places, faults
 
 
-_PLANS: dict[tuple[str, str], Plan | None] = {}
+_PLANS: dict[tuple[SchemaSource, str, bytes], Plan | None] = {}
 
 
 def _plan(kind: str, payload: bytes | None, source: SchemaSource) -> Plan | None:
     """Return how to read what begins like this payload; None: one by one."""
-    if not payload or len(payload) < FRAME or payload[0] != 0:
-        return None
-    try:
-        writer = source.writer(int.from_bytes(payload[1:FRAME], "big"))
-    except UndecodableError:
-        return None
-    key = kind, json.dumps(writer)
+    key = source, kind, (payload or b"")[:FRAME]
     if key not in _PLANS:
-        _PLANS[key] = Plan.of(kind, writer)
+        try:
+            _PLANS[key] = Plan.of(kind, writer_of(kind, key[2], source)[0])
+        except UndecodableError:
+            return None
     return _PLANS[key]
 
 

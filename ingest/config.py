@@ -7,6 +7,9 @@ docs:
     KAFKA_GROUP          consumer group (ingest); one group for each database
     TRADE_TOPIC          topic of trades (trades); refused ones go to <topic>.dlq
     QUOTE_TOPIC          topic of quotes (quotes); refused ones go to <topic>.dlq
+    SCHEMA_REGISTRY_URL  Confluent API of a Schema Registry; absent: schemas of ingest/schemas
+    SCHEMA_REGISTRY_USER  its user, where the URL names none
+    SCHEMA_REGISTRY_PASSWORD  its user's password
     TOPIC_PARTITIONS     partitions of a topic that does not exist yet (4)
     BATCH_SIZE           most messages in one transaction (10000)
     LINGER_S             longest wait for a batch to fill, seconds (0.1)
@@ -20,8 +23,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from ingest.errors import ConfigError
 
@@ -55,6 +59,15 @@ def _bootstrap() -> str:
     return running.bootstrap
 
 
+def _registry_url(env: Mapping[str, str]) -> str | None:
+    """The registry's URL, with the user and password in it."""
+    scheme, found, rest = env.get("SCHEMA_REGISTRY_URL", "").partition("://")
+    user, password = env.get("SCHEMA_REGISTRY_USER"), env.get("SCHEMA_REGISTRY_PASSWORD", "")
+    if user and found and "@" not in rest:
+        rest = f"{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
+    return f"{scheme}{found}{rest}" or None
+
+
 @dataclass(frozen=True)
 class Config:
     """What one ingester needs to know; see the module's text for the meanings and units."""
@@ -71,7 +84,7 @@ class Config:
     retry_s: float = 600.0
     poison_ratio: float = 0.9
     poison_run: int = 1000
-    schema_registry_url: str | None = None
+    schema_registry_url: str | None = field(default=None, repr=False)  # may hold a password
 
     @property
     def topics(self) -> dict[str, str]:
@@ -96,6 +109,7 @@ class Config:
             retry_s=_number(env, "RETRY_S", cls.retry_s, 0),
             poison_ratio=_number(env, "POISON_RATIO", cls.poison_ratio, 0.01),
             poison_run=_number(env, "POISON_RUN", cls.poison_run, 1),
+            schema_registry_url=_registry_url(env),
             kafka_bootstrap=env.get("KAFKA_BOOTSTRAP") or _bootstrap(),
             database_url=env.get("DATABASE_URL") or _database_url(),
         )

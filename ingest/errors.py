@@ -4,13 +4,16 @@ IngestError
 ├── ConfigError                a setting has a value that cannot be used
 ├── UndecodableError           bytes that are not a message of this project
 ├── UnencodableError           a record that does not fit its Avro schema
+├── SchemaRefusedError         the registry holds schemas that ours cannot follow
+├── SchemaUnavailableError     a message's schema cannot be had now: try again later
+│   ├── UnknownSchemaError         the registry has no schema of this id
+│   └── RegistryUnavailableError   no registry answers, or it refuses the work
 ├── KafkaUnavailableError      no broker answers, or it refuses a topic
 ├── DeliveryError              the broker did not take every message
 ├── OffsetLostError            the broker no longer has the messages that come next
 ├── DatabaseUnavailableError   the database cannot be reached or refuses the work
 ├── FencedError                another consumer has taken over the partitions
 ├── PoisonedStreamError        nearly all messages of a topic are refused
-├── SchemaUnavailableError     the schema of a message cannot be had now
 └── StoppedError               asked to stop in the middle of a batch
 """
 
@@ -29,6 +32,30 @@ class UndecodableError(IngestError):
 
 class UnencodableError(IngestError):
     """A record that does not fit its Avro schema."""
+
+
+class SchemaRefusedError(IngestError):
+    """The registry holds schemas that ours cannot follow, as it could not read their messages."""
+
+
+class SchemaUnavailableError(IngestError):
+    """A message's schema cannot be had now, which says nothing about the message: try again."""
+
+
+class UnknownSchemaError(SchemaUnavailableError):
+    """The registry has no schema of this id, maybe not yet: registries replicate."""
+
+    def __init__(self, schema_id: int) -> None:
+        """schema_id: as in the message's frame."""
+        self.schema_id = schema_id
+        super().__init__(
+            f"no schema has the id {schema_id}: check that SCHEMA_REGISTRY_URL is the registry "
+            "that the producer uses"
+        )
+
+
+class RegistryUnavailableError(SchemaUnavailableError):
+    """No Schema Registry answers at the address, or it refuses the work."""
 
 
 class KafkaUnavailableError(IngestError):
@@ -61,10 +88,6 @@ class FencedError(IngestError):
 
 class PoisonedStreamError(IngestError):
     """Nearly all messages of a topic are refused: the producer is wrong, not single messages."""
-
-
-class SchemaUnavailableError(IngestError):
-    """The schema of a message cannot be had now; later it may be there."""
 
 
 class StoppedError(IngestError):

@@ -31,9 +31,10 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from ingest.codec import SCHEMA_DIR, Record
+from ingest.codec import Record
 from ingest.errors import IngestError, KafkaUnavailableError
 from ingest.producer import Headers, Sender
+from ingest.registry import schema_text
 from ingest.topics import ANSWER_S, BROKER_DEFAULT, CLIENT, FIRST_ANSWER_S, dead_letter_topic
 from ingest.validate import EPOCH
 
@@ -136,7 +137,7 @@ def mend(kind: str, record: Record, changes: Mapping[str, str]) -> Record:
     Times are microseconds since 1970 or ISO 8601 with a zone; `null` empties a field that may be
     empty. Raises DeadLetterError naming the field.
     """
-    schema = json.loads((SCHEMA_DIR / f"{kind}.avsc").read_text())
+    schema = json.loads(schema_text(kind))
     types = {field["name"]: field["type"] for field in schema["fields"]}
     mended = dict(record)
     for name, text in changes.items():

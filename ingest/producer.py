@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from ingest.codec import Record, encode
 from ingest.errors import DeliveryError
+from ingest.registry import FILES, SchemaSource
 from ingest.topics import CLIENT, dead_letter_topic, ensure_topics
 
 Headers = list[tuple[str, str | bytes | None]]
@@ -78,11 +79,19 @@ class Sender:
 class TickProducer:
     """Sends trades and quotes; a context manager that flushes at the end of a good block."""
 
-    def __init__(self, bootstrap: str, topics: Mapping[str, str], partitions: int = 4) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        topics: Mapping[str, str],
+        partitions: int = 4,
+        source: SchemaSource = FILES,
+    ) -> None:
         """topics: topic of each kind; those missing are created, with `partitions`.
 
-        Raises KafkaUnavailableError.
+        source: where consumers look up the schemas; a registry is told of ours before any message.
+        Raises KafkaUnavailableError, SchemaRefusedError, RegistryUnavailableError.
         """
+        self._ids = {kind: source.id_for(kind, topic) for kind, topic in topics.items()}
         ensure_topics(bootstrap, topics.values(), partitions)
         self.topics = dict(topics)
         self._sender = Sender(bootstrap)
@@ -90,7 +99,7 @@ class TickProducer:
     def send(self, kind: str, record: Record) -> None:
         """Send a record of schemas/<kind>.avsc. Raises UnencodableError."""
         key = f"{record['tenant_id']}:{record['symbol']}".encode()
-        self.send_raw(kind, key, encode(kind, record))
+        self.send_raw(kind, key, encode(kind, record, self._ids[kind]))
 
     def send_raw(self, kind: str, key: bytes, payload: bytes) -> None:
         """Send bytes as they are to the topic of a kind."""

@@ -19,6 +19,7 @@ from ingest.config import Config
 from ingest.errors import IngestError
 from ingest.mapping import Mapping, Unmappable
 from ingest.producer import TickProducer
+from ingest.registry import schemas
 from ingest.sources import DamagedFile, Row, Source, open_source
 
 PROGRESS_S = 0.1
@@ -67,7 +68,10 @@ def main(argv: list[str]) -> int:
         captures.append(Capture(source, mapping))
     config = Config.from_env()
     began = time.monotonic()
-    with TickProducer(config.kafka_bootstrap, config.topics, config.partitions) as producer:
+    registry = schemas(config.schema_registry_url)
+    with TickProducer(
+        config.kafka_bootstrap, config.topics, config.partitions, registry
+    ) as producer:
         replay(captures, producer, options.tenant, options.symbol, options.speed)
     took = time.monotonic() - began
     sent = sum(capture.sent for capture in captures)

@@ -22,6 +22,7 @@ from ingest import synthetic_market
 from ingest.config import Config
 from ingest.errors import IngestError
 from ingest.producer import TickProducer
+from ingest.registry import schemas
 from ingest.synthetic_market import MICROSECOND, SYMBOLS, TENANTS, Columns
 
 HOLIDAYS = Path(__file__).resolve().parent.parent / "seeds" / "calendar_holiday.csv"
@@ -282,7 +283,10 @@ def main(argv: list[str]) -> int:
     began = time.monotonic()
     sent = 0
     total = len(day.trades["ts"]) + len(day.quotes["ts"]) + len(day.raw)
-    with TickProducer(config.kafka_bootstrap, config.topics, config.partitions) as producer:
+    registry = schemas(config.schema_registry_url)
+    with TickProducer(
+        config.kafka_bootstrap, config.topics, config.partitions, registry
+    ) as producer:
         for message in track(
             day.messages(),
             f"synthetic {options.day}",

@@ -15,6 +15,9 @@ from psycopg.conninfo import conninfo_to_dict
 from engine import dbt, resolve
 from engine.migrate import migrate
 
+# a plugin, not imports: so each service runs once, whoever asks
+pytest_plugins = ["tests.jvm.fixtures"]
+
 
 @dataclass(frozen=True)
 class Databases:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.codec import KINDS, SCHEMA_DIR, decode, encode
+from ingest.codec import KINDS, decode, encode
 from ingest.errors import UndecodableError, UnencodableError
+from ingest.registry import SCHEMA_DIR
 
 LONG = st.integers(-(2**63), 2**63 - 1)
 DOUBLE = st.floats(allow_nan=False)

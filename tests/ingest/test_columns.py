@@ -5,13 +5,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.codec import KINDS, SCHEMA_DIR, SCHEMA_IDS, decode, encode
+from ingest.codec import decode, encode
 from ingest.columns import COLUMNS, Plan, read
 from ingest.errors import UndecodableError
-from ingest.registry import FILES
+from ingest.registry import FILES, KINDS, SCHEMA_IDS, schema_text
 from ingest.validate import ACTIONS, EARLIEST_US, SIDES, Known, passes, validate
 
 NOW_US = 1_700_100_000_000_000
@@ -77,6 +77,7 @@ def one_by_one(kind: str, payloads: list[bytes]) -> tuple[list[dict], list[int],
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None)
 @given(data=st.data())
 def test_columns_are_what_one_by_one_is(kind: str, data: st.DataObject) -> None:
     payloads = data.draw(messages(kind))
@@ -101,7 +102,7 @@ def test_a_row_passes_when_the_record_is_valid(kind: str, data: st.DataObject) -
 @pytest.mark.parametrize("kind", KINDS)
 def test_our_own_schema_is_read_at_once(kind: str, request: pytest.FixtureRequest) -> None:
     """Or else every message would take ten times as long, and no test would see it."""
-    plan = Plan.of(kind, json.loads((SCHEMA_DIR / f"{kind}.avsc").read_text()))
+    plan = Plan.of(kind, json.loads(schema_text(kind)))
     assert plan is not None
     tick = request.getfixturevalue(kind)
     found = plan.read([encode(kind, tick(seq)) for seq in range(3)])
@@ -111,7 +112,7 @@ def test_our_own_schema_is_read_at_once(kind: str, request: pytest.FixtureReques
 
 def test_a_mark_in_the_wrong_place_is_noticed(trade: Any) -> None:
     """Two messages whose bytes were divided otherwise: together they are two good records."""
-    plan = Plan.of("trade", json.loads((SCHEMA_DIR / "trade.avsc").read_text()))
+    plan = Plan.of("trade", json.loads(schema_text("trade")))
     assert plan is not None
     one, other = encode("trade", trade(1)), encode("trade", trade(2))
     assert plan.read([one, other]) is not None

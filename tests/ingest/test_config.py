@@ -20,7 +20,8 @@ def test_every_variable_is_documented() -> None:
     source = Path(module.__file__).read_text().replace(module.__doc__ or "", "")
     read = set(re.findall(r'"([A-Z]+_[A-Z_]+)"', source))
     assert read == set(_documented())
-    assert len(read) == len(fields(Config))
+    in_the_url = {"SCHEMA_REGISTRY_USER", "SCHEMA_REGISTRY_PASSWORD"}
+    assert len(read - in_the_url) == len(fields(Config))
 
 
 def test_the_documented_defaults_are_the_defaults() -> None:
@@ -45,6 +46,25 @@ def test_a_bad_number_names_the_variable(value: str) -> None:
 def test_one_topic_for_both_kinds_is_refused() -> None:
     with pytest.raises(ConfigError, match="choose two topics"):
         Config.from_env(ADDRESSES | {"TRADE_TOPIC": "quotes"})
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://sr/api", "https://u%40x:p%3Aw%2F@sr/api"),
+        ("https://a:b@sr/api", "https://a:b@sr/api"),
+    ],
+)
+def test_the_registrys_user_and_password_are_in_its_url(url: str, expected: str) -> None:
+    login = {"SCHEMA_REGISTRY_USER": "u@x", "SCHEMA_REGISTRY_PASSWORD": "p:w/"}
+    config = Config.from_env(ADDRESSES | {"SCHEMA_REGISTRY_URL": url} | login)
+    assert config.schema_registry_url == expected
+    assert "sr/api" not in repr(config)
+
+
+@pytest.mark.parametrize("env", [{}, {"SCHEMA_REGISTRY_URL": ""}, {"SCHEMA_REGISTRY_USER": "u"}])
+def test_without_a_url_there_is_no_registry(env: dict[str, str]) -> None:
+    assert Config.from_env(ADDRESSES | env).schema_registry_url is None
 
 
 def test_an_unknown_command_shows_the_commands(capsys: pytest.CaptureFixture) -> None:

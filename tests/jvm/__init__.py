@@ -1,0 +1,1 @@
+"""Real services for tests, from Maven Central: Apache Kafka and Apicurio Registry."""
