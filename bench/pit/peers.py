@@ -93,7 +93,7 @@ class Polars:
     def __init__(self, path: Path, pairs: Pairs) -> None:
         """Take the pairs; read() comes first."""
         self.path = path
-        self.pairs = pl.from_arrow(pairs.arrow())
+        self.pairs = pl.DataFrame(pairs.arrow())
         self.log: Any = None
         self.sorted: Any = None
 
