@@ -270,6 +270,6 @@ def test_the_commands_tell_the_registry_what_they_send(
     if command == "replay":
         assert replay.main(written(tmp_path, f"{T},1,2,{T}\n")) == 0
     else:
-        assert synthetic.main(["--rows", "200"]) == 0
+        assert synthetic.main(["--rows", "10000"]) == 0
     subjects = SchemaRegistryClient({"url": apicurio.url}).get_subjects()
     assert {f"{topic}-value" for topic in topics.values()} <= set(subjects)
