@@ -11,10 +11,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from ingest import codec, replay, synthetic
 from ingest.codec import UndecodableError
 from ingest.errors import IngestError
+from tests.jvm import registry
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 real_ticks = pytest.mark.skipif(not DATA.exists(), reason="the real ticks are not here")
@@ -254,3 +256,20 @@ def test_the_synthetic_day_arrives_whole_and_in_order(
         assert undecodable == raw
     for name, number in day.counts.items():
         assert f"{number:,} {name}" in told
+
+
+@pytest.mark.parametrize("command", ["replay", "synthetic"])
+def test_the_commands_tell_the_registry_what_they_send(
+    command: str,
+    apicurio: registry.Service,
+    topics: Topics,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SCHEMA_REGISTRY_URL", apicurio.url)
+    if command == "replay":
+        assert replay.main(written(tmp_path, f"{T},1,2,{T}\n")) == 0
+    else:
+        assert synthetic.main(["--rows", "10000"]) == 0
+    subjects = SchemaRegistryClient({"url": apicurio.url}).get_subjects()
+    assert {f"{topic}-value" for topic in topics.values()} <= set(subjects)
