@@ -90,7 +90,6 @@ class RegistrySchemas:
         self.address, credentials = _without_credentials(url)
         login = {"basic.auth.user.info": credentials} if credentials else {}
         self._client = SchemaRegistryClient({"url": self.address, **CLIENT, **login})
-        self._writers: dict[int, dict[str, Any]] = {}
 
     def id_for(self, kind: str, topic: str) -> int:
         """Return the id of schemas/<kind>.avsc in the topic's subject; registers it when new.
@@ -102,16 +101,10 @@ class RegistrySchemas:
         from confluent_kafka.schema_registry import Schema
         from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-        client, subject, schema = self._client, f"{topic}-value", Schema(schema_text(kind), "AVRO")
-        try:
-            found = self._ask(lambda: client.lookup_schema(subject, schema)).schema_id
-            assert found is not None  # noqa: S101 - it was found
-            return found
-        except SchemaRegistryError:
-            pass  # it is new
+        subject, schema = f"{topic}-value", Schema(schema_text(kind), "AVRO")
         self._set_compatibility(subject)
         try:
-            return int(self._ask(lambda: client.register_schema(subject, schema)))
+            return int(self._ask(lambda: self._client.register_schema(subject, schema)))
         except SchemaRegistryError as error:
             raise SchemaRefusedError(
                 f"the registry at {self.address} refuses ingest/schemas/{kind}.avsc for {subject}: "
@@ -130,16 +123,13 @@ class RegistrySchemas:
             self._ask(lambda: self._client.set_compatibility(subject, COMPATIBILITY))
 
     def writer(self, schema_id: int) -> dict[str, Any]:
-        """Return the schema of an id, asked for once.
+        """Return the schema of an id; the client remembers it.
 
         Raises UnknownSchemaError, RegistryUnavailableError; UndecodableError when it is not an
         Avro record.
         """
         from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-        known = self._writers.get(schema_id)
-        if known is not None:
-            return known
         try:
             found = self._ask(lambda: self._client.get_schema(schema_id))
         except SchemaRegistryError:
@@ -150,7 +140,7 @@ class RegistrySchemas:
                 f"schema {schema_id} of {self.address} is no Avro record but {found.schema_type}: "
                 "check the producer's serializer"
             )
-        return self._writers.setdefault(schema_id, schema)
+        return schema
 
     def _ask(self, call: Callable[[], Answer]) -> Answer:
         """Return what the registry says; SchemaRegistryError is left only for one of ANSWERS."""
