@@ -49,7 +49,7 @@ class Batch:
 
     rows: by kind, the columns of incoming_<kind>; ordinal is the place in messages.
     ranges: (first offset, offset after the last) of each partition.
-    blocked: partitions that cannot be read on for now, from which offset, and why.
+    blocked: messages of partitions that cannot be read on for now, and why.
     """
 
     source: SchemaSource
@@ -57,7 +57,7 @@ class Batch:
     rows: dict[str, pl.DataFrame] = field(default_factory=dict)
     refusals: dict[int, Refusal] = field(default_factory=dict)
     ranges: dict[Partition, tuple[int, int]] = field(default_factory=dict)
-    blocked: dict[Partition, tuple[int, IngestError]] = field(default_factory=dict)
+    blocked: dict[Partition, tuple[list[KafkaMessage], IngestError]] = field(default_factory=dict)
     size: int = 0
 
     def letter(self, ordinal: int, refusal: Refusal) -> DeadLetter:
@@ -109,7 +109,10 @@ def build(
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         at: Partition = topic, partition  # type: ignore[assignment]
         position = positions.get(at)
-        if position is None or offset < position or at in batch.blocked:  # type: ignore[operator]
+        if position is None or offset < position:  # type: ignore[operator]
+            continue
+        if at in batch.blocked:
+            batch.blocked[at][0].append(message)
             continue
         payload = message.value()
         frame = payload[: columns.FRAME] if payload else b""
@@ -117,7 +120,7 @@ def build(
             ready[frame] = _availability(frame, source)
         missing = ready[frame]
         if missing is not None:
-            batch.blocked[at] = _int(offset), missing
+            batch.blocked[at] = [message], missing
             continue
         positions[at] = end = _int(offset) + 1
         first = batch.ranges[at][0] if at in batch.ranges else position

@@ -10,21 +10,13 @@ docs:
     SCHEMA_REGISTRY_URL       Confluent API of a Schema Registry; absent: schemas of ingest/schemas
     SCHEMA_REGISTRY_USER      its user, where the URL names none
     SCHEMA_REGISTRY_PASSWORD  its user's password
-<<<<<<< HEAD
-    TOPIC_PARTITIONS     partitions of a topic that does not exist yet (4)
-    BATCH_SIZE           most messages in one transaction (10000)
-    LINGER_S             longest wait for a batch to fill, seconds (0.1)
-    FUTURE_TOLERANCE_S   how far ahead of this machine's clock a tick may be, seconds (5)
-    RETRY_S              how long a failing database is tried again, seconds (600)
-    POISON_RATIO         share of refused messages at which ingest stops (0.9); 2: never
-    POISON_RUN           over how many messages of a topic (1000)
-=======
     TOPIC_PARTITIONS          partitions of a topic that does not exist yet (4)
     BATCH_SIZE                most messages in one transaction (10000)
-    LINGER_S                  longest wait for a batch to fill, seconds (0.5)
+    LINGER_S                  longest wait for a batch to fill, seconds (0.1)
     FUTURE_TOLERANCE_S        how far ahead of this machine's clock a tick may be, seconds (5)
-    RETRY_S                   how long a failing database is tried again, seconds (60)
->>>>>>> h1
+    RETRY_S                   how long a failing database is tried again, seconds (600)
+    POISON_RATIO              share of refused messages at which ingest stops (0.9); 2: never
+    POISON_RUN                over how many messages of a topic (1000)
 """
 
 from __future__ import annotations

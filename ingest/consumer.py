@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
 from types import TracebackType
 
 from confluent_kafka import (
@@ -19,11 +20,11 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from ingest.batch import Batch, Partition, build
+from ingest.batch import Batch, KafkaMessage, Partition, build
 from ingest.config import Config
 from ingest.counts import Counts
 from ingest.deadletter import DeadLetters
-from ingest.errors import KafkaUnavailableError, OffsetLostError
+from ingest.errors import IngestError, KafkaUnavailableError, OffsetLostError
 from ingest.poison import PoisonGuard
 from ingest.reference import Reference
 from ingest.registry import schemas
@@ -37,11 +38,21 @@ SLOW_S = 1.0
 POLL_S = 0.1
 FINISH_S = 5.0
 ABORT_S = 2.0
-SCHEMA_WAIT_S = (1.0, 30.0)
+FIRST_SCHEMA_WAIT_S = 1.0
+LONGEST_SCHEMA_WAIT_S = 30.0
 QUEUE_KB = 64 * 1024
 BATCH_BYTES = 64 * 1024 * 1024
 
 Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Waiting:
+    """What a paused partition waits with: its messages at hand, until when, how long at most."""
+
+    messages: list[KafkaMessage]
+    until: float
+    wait_s: float
 
 
 class Ingester:
@@ -58,11 +69,11 @@ class Ingester:
         self._kinds = {topic: kind for kind, topic in config.topics.items()}
         self._positions: dict[Partition, int] = {}
         self._written: dict[Partition, int] = {}
-        self._waiting: dict[Partition, tuple[float, float]] = {}
+        self._waiting: dict[Partition, Waiting] = {}
         self._biggest = 1
         self._generation = 0
         self._slow = False
-        self._stash: list[Message] = []
+        self._stash: list[KafkaMessage] = []
         self._stopping = threading.Event()
         self._pending: Future[Counts] | None = None
         self._writer = ThreadPoolExecutor(1, "ingest-writer")
@@ -157,25 +168,27 @@ class Ingester:
         The batch before it is written meanwhile, and its failure is raised here.
         """
         config = self._config
-        self._resume_when_due()
+        self._try_again_when_due()
         messages = self._consume()
+        if self._waiting:
+            messages = self._hold_back(messages)
         now_us = time.time_ns() // 1000
-        ticks = [message for message in messages if not self._is_error(message)]
         tolerance_us = int(config.future_tolerance_s * 1_000_000)
         batch = build(
-            ticks, self._kinds, self._positions, self._known, now_us, tolerance_us, self._schemas
+            messages, self._kinds, self._positions, self._known, now_us, tolerance_us, self._schemas
         )
-        for at, (offset, error) in batch.blocked.items():
-            self._wait_for_schema(at, offset, error)
-        for at in batch.ranges:
-            self._waiting.pop(at, None)
+        for at in batch.ranges.keys() & self._waiting.keys():
+            del self._waiting[at]
+            self._consumer.resume([TopicPartition(*at)])
+        for at, (held, error) in batch.blocked.items():
+            self._wait_for_schema(at, held, error)
         generation = self._generation
         # what a rebalance took away meanwhile is read again from where the database is
         if self._settle() and batch.messages and generation == self._generation:
             self._pending = self._writer.submit(self._write, batch)
         return len(batch.messages)
 
-    def _consume(self) -> list[Message]:
+    def _consume(self) -> list[KafkaMessage]:
         """Take messages until a batch is full by number or bytes, or linger_s has gone by."""
         config = self._config
         until = time.monotonic() + config.linger_s
@@ -192,7 +205,7 @@ class Ingester:
             sizes = [len(message) for message in more]
             size += sum(sizes)
             self._biggest = max(self._biggest // 2, *sizes, 1) if sizes else self._biggest
-            messages += more
+            messages += [message for message in more if not self._is_error(message)]
             if not more or time.monotonic() >= until:
                 break
         return messages
@@ -224,13 +237,9 @@ class Ingester:
                 self._stash.append(message)
         if self._slow:
             self._slow = False
-            stopped = {at for at, (when, _) in self._waiting.items() if when}
+            held = self._consumer.assignment()
             self._consumer.resume(
-                [
-                    at
-                    for at in self._consumer.assignment()
-                    if (at.topic, at.partition) not in stopped
-                ]
+                [at for at in held if (at.topic, at.partition) not in self._waiting]
             )
             log.warning("the batch is written: reading goes on")
         self._collect()
@@ -271,29 +280,44 @@ class Ingester:
         self._pending = pending if pending.done() and pending.exception() is None else None
         return self._pending is None
 
-    def _wait_for_schema(self, at: Partition, offset: int, error: Exception) -> None:
-        """Pause a partition whose next message cannot be read yet."""
-        _, last_s = self._waiting.get(at, (0.0, SCHEMA_WAIT_S[0] / 2))
-        wait_s = min(2 * last_s, SCHEMA_WAIT_S[1])
+    def _wait_for_schema(
+        self, at: Partition, messages: list[KafkaMessage], error: IngestError
+    ) -> None:
+        """Pause a partition whose next messages cannot be read yet, and keep those at hand."""
+        before = self._waiting.get(at)
+        wait_s = FIRST_SCHEMA_WAIT_S
+        if before is not None:
+            wait_s = min(2 * before.wait_s, LONGEST_SCHEMA_WAIT_S)
+        # apart, so that many ingesters do not all ask at the same moment
         pause_s = wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        self._waiting[at] = time.monotonic() + pause_s, wait_s
+        self._waiting[at] = Waiting(messages, time.monotonic() + pause_s, wait_s)
+        self._consumer.pause([TopicPartition(*at)])
         log.warning(
-            "partition %d of %s stands at offset %d: %s; trying again in %.1f s",
-            *reversed(at),
-            offset,
+            "partition %d of %s stands at offset %s: %s; trying again in %.1f s",
+            at[1],
+            at[0],
+            messages[0].offset(),
             error,
             pause_s,
         )
-        place = TopicPartition(*at, offset)
-        self._consumer.pause([place])
-        self._consumer.seek(place)
 
-    def _resume_when_due(self) -> None:
+    def _hold_back(self, messages: list[KafkaMessage]) -> list[KafkaMessage]:
+        """Leave out what came after messages that wait: a pause takes a moment to work."""
+        ready = []
+        for message in messages:
+            waiting = self._waiting.get((str(message.topic()), message.partition() or 0))
+            if waiting is not None and waiting.messages:
+                waiting.messages.append(message)
+            else:
+                ready.append(message)
+        return ready
+
+    def _try_again_when_due(self) -> None:
         now = time.monotonic()
-        due = [at for at, (when, _) in self._waiting.items() if 0 < when <= now]
-        for at in due:
-            self._waiting[at] = 0.0, self._waiting[at][1]
-            self._consumer.resume([TopicPartition(*at)])
+        for waiting in self._waiting.values():
+            if waiting.messages and waiting.until <= now:
+                self._stash += waiting.messages
+                waiting.messages = []
 
     def _is_error(self, message: Message) -> bool:
         error = message.error()
@@ -336,8 +360,8 @@ class Ingester:
         self._stash = []
         places = [TopicPartition(*at, offset) for at, offset in self._positions.items()]
         self._consumer.assign(places)
-        if self._slow:
-            self._consumer.pause(places)
+        # a partition that was paused before it changed hands still is
+        (self._consumer.pause if self._slow else self._consumer.resume)(places)
 
     def _watermarks(self, at: TopicPartition) -> tuple[int, int]:
         """Return the first offset that the broker has, and the next one it will give."""

@@ -5,23 +5,30 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import os
+import signal
 import threading
+import time
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
 from pathlib import Path
 
 import fastavro
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.codec import KINDS, decode, encode
+from ingest.config import Config
+from ingest.consumer import Ingester
+from ingest.counts import Counts
 from ingest.errors import (
     ConfigError,
     RegistryUnavailableError,
@@ -31,6 +38,7 @@ from ingest.errors import (
 )
 from ingest.producer import TickProducer
 from ingest.registry import COMPATIBILITY, FILES, RegistrySchemas, schema_text, schemas
+from ingest.topics import ensure_topics
 from tests.ingest.strategies import RECORDS
 from tests.jvm import registry
 
@@ -363,3 +371,86 @@ def _first(bootstrap: str, topic: str) -> bytes:
     consumer.close()
     assert message is not None
     return message.value() or b""
+
+
+# the consumer: what is not there yet holds up its own partition
+
+
+def test_an_unknown_schema_holds_up_its_partition_alone(
+    config: Config,
+    apicurio: registry.Service,
+    foreign: ForeignProducer,
+    query: Callable[..., list[tuple]],
+    trade: Callable[..., dict],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = replace(config, schema_registry_url=apicurio.url)
+    unknown = foreign.register() + 10_000
+    ensure_topics(config.kafka_bootstrap, config.topics.values(), 2)
+    source = schemas(apicurio.url)
+    ours = source.id_for("trade", config.trade_topic)
+    waits = encode("trade", trade(1), unknown)
+    messages = {
+        0: [encode("trade", trade(0), ours), waits, encode("trade", trade(2), ours)],
+        1: [encode("trade", trade(seq), ours) for seq in range(10, 20)],
+    }
+    producer = Producer({"bootstrap.servers": config.kafka_bootstrap})
+    for partition, payloads in messages.items():
+        for payload in payloads:
+            producer.produce(config.trade_topic, payload, partition=partition)
+    assert producer.flush(10) == 0
+
+    def stored() -> int:
+        return query(
+            "select count(*) from market.trade where source_topic = %s", config.trade_topic
+        )[0][0]
+
+    def wait(number: int) -> None:
+        until = time.monotonic() + 30
+        while stored() < number:
+            assert time.monotonic() < until, f"{stored()} of {number}"
+            time.sleep(0.1)
+
+    with Ingester(config) as ingester:
+        thread = threading.Thread(target=ingester.run)
+        thread.start()
+        try:
+            wait(11)
+            time.sleep(1)
+            assert stored() == 11, "what comes after it in its partition waits too"
+            assert f"stands at offset 1: no schema has the id {unknown}" in caplog.text
+        finally:
+            ingester.stop()
+            thread.join()
+    assert ingester.counts == Counts(applied=11)
+
+
+def test_a_registry_that_is_away_is_waited_for(
+    config: Config,
+    own_registry: list[registry.Service],
+    trade: Callable[..., dict],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    [service] = own_registry
+    config = replace(config, schema_registry_url=service.url)
+    with TickProducer(config.kafka_bootstrap, config.topics, 1, schemas(service.url)) as producer:
+        for seq in range(5):
+            producer.send("trade", trade(seq))
+    os.kill(service.pid, signal.SIGSTOP)
+    with Ingester(config) as ingester:
+        thread = threading.Thread(target=ingester.run)
+        thread.start()
+        try:
+            until = time.monotonic() + 60
+            while "no Schema Registry answers" not in caplog.text:
+                assert time.monotonic() < until
+                time.sleep(0.1)
+            os.kill(service.pid, signal.SIGCONT)
+            while ingester.counts.applied < 5:
+                assert time.monotonic() < until
+                time.sleep(0.1)
+        finally:
+            os.kill(service.pid, signal.SIGCONT)
+            ingester.stop()
+            thread.join()
+    assert ingester.counts == Counts(applied=5)
