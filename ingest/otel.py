@@ -131,7 +131,8 @@ class Latency:
     def added_to(self, data: MetricsData) -> MetricsData:
         """Return what the SDK has collected with this metric beside it."""
         first, *others = data.resource_metrics
-        scope = ScopeMetrics(InstrumentationScope(SCOPE), [self.metric()], "")
+        # of two scopes with one name the OTLP encoder drops the first
+        scope = ScopeMetrics(InstrumentationScope(f"{SCOPE}.latency"), [self.metric()], "")
         first = replace(first, scope_metrics=[*first.scope_metrics, scope])
         return replace(data, resource_metrics=[first, *others])
 
