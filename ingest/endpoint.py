@@ -19,7 +19,10 @@ POLL_S = 0.2
 
 
 class Registry(CollectorRegistry):
-    """A registry that is scraped by one at a time: OpenTelemetry's collector mixes up two."""
+    """A registry that is scraped by one at a time.
+
+    OpenTelemetry's collector gives one of two scrapes at a time the series of both, the other none.
+    """
 
     def __init__(self) -> None:
         """Make an empty one."""

@@ -202,4 +202,4 @@ class Telemetry:
         return NO_SPAN
 
     def close(self) -> None:
-        """Push what is left and stop the endpoint; takes at most CLOSE_S (2) seconds."""
+        """Push what is left and stop the endpoint; takes 2 seconds at most."""

@@ -24,9 +24,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingest import telemetry as module
+from ingest.endpoint import Registry
 from ingest.errors import ConfigError
 from ingest.otel import LATENCY_BOUNDS_S, Latency
 from ingest.telemetry import Telemetry, TelemetryConfig
@@ -296,12 +298,27 @@ def test_a_pause_shows_with_its_reason_until_it_ends(start: Start, end: str) -> 
     assert got["ingest_paused", "registry", "quotes", "1"] == 1
 
 
-def test_scrapes_at_the_same_time_each_get_every_series_once(start: Start) -> None:
-    telemetry = start(metrics_port=0)
-    _call_every_hook(telemetry)
-    with ThreadPoolExecutor(8) as pool:
-        scrapes = list(pool.map(lambda _: _scrape(telemetry), range(64)))
-    assert all(len(scrape) == len(scrapes[0]) for scrape in scrapes)
+class Busy:
+    """A collector that takes a while and notes how many are in it."""
+
+    def __init__(self) -> None:
+        self.inside = 0
+        self.most = 0
+
+    def collect(self) -> list:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        time.sleep(0.02)
+        self.inside -= 1
+        return []
+
+
+def test_scrapes_take_turns() -> None:
+    busy, registry = Busy(), Registry()
+    registry.register(busy)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: generate_latest(registry), range(8)))
+    assert busy.most == 1
 
 
 AGES = st.one_of(st.floats(-10, 40 * 86_400), st.sampled_from(LATENCY_BOUNDS_S), st.floats(0, 0.01))
@@ -330,14 +347,16 @@ def test_latency_buckets_span_a_millisecond_to_days_in_order() -> None:
 
 
 def test_healthz_fails_while_the_loop_stands_still(start: Start) -> None:
-    telemetry = start(metrics_port=0, stall_s=0.5)
+    telemetry = start(metrics_port=0, stall_s=1)
     assert _get(telemetry, "/healthz") == (200, "ok\n")
     telemetry.health.ready(True)
-    time.sleep(0.6)
+    time.sleep(1.1)
     status, reason = _get(telemetry, "/healthz")
     assert status == 503
-    assert "no step of the main loop for 1 s (at most 0.5 s)" in reason
-    assert _get(telemetry, "/readyz") == (503, reason)
+    assert re.search(r"no step of the main loop for \d+ s \(at most 1 s\)", reason)
+    status, reason = _get(telemetry, "/readyz")
+    assert status == 503
+    assert "no step of the main loop" in reason
     telemetry.health.beat()
     assert _get(telemetry, "/healthz") == (200, "ok\n")
     assert _get(telemetry, "/readyz") == (200, "ok\n")
@@ -366,7 +385,9 @@ def test_a_port_that_is_taken_is_refused_with_a_remedy(start: Start) -> None:
 def test_a_client_that_hangs_holds_up_neither_the_others_nor_the_end(start: Start) -> None:
     telemetry = start(metrics_port=0)
     with socket.create_connection(("127.0.0.1", telemetry.port)):
+        began = time.monotonic()
         assert _get(telemetry, "/healthz")[0] == 200
+        assert time.monotonic() - began < 2
         began = time.monotonic()
         telemetry.close()
         assert time.monotonic() - began < 1
