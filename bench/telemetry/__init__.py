@@ -1,0 +1,1 @@
+"""What the hooks of ingest.telemetry cost, off and on."""
