@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import closing
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,6 +18,7 @@ from engine.errors import EngineError
 from ingest.config import Config
 from ingest.consumer import Ingester
 from ingest.errors import IngestError
+from ingest.telemetry import Telemetry, TelemetryConfig
 
 Command = Callable[[list[str]], int]
 
@@ -44,7 +46,9 @@ def run(argv: list[str]) -> int:
         help="take all partitions over, consume what is in Kafka now, print the numbers and exit",
     )
     args = parser.parse_args(argv)
-    with Ingester(Config.from_env()) as ingester:
+    config = Config.from_env()
+    telemetry = Telemetry.from_config(TelemetryConfig.from_env(), config.kafka_group)
+    with closing(telemetry), Ingester(config, telemetry) as ingester:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ingester.stop())
         if not args.until_end:

@@ -12,6 +12,7 @@ from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from types import TracebackType
 
+import numpy as np
 from confluent_kafka import (
     Consumer,
     KafkaError,
@@ -29,6 +30,7 @@ from ingest.poison import PoisonGuard
 from ingest.reference import Reference
 from ingest.registry import schemas
 from ingest.sink import Sink, Source
+from ingest.telemetry import Telemetry
 from ingest.topics import ANSWER_S, CLIENT, ensure_topics, topic_ids
 
 log = logging.getLogger("ingest.consumer")
@@ -62,9 +64,10 @@ class Ingester:
     monitoring how far it is: what counts is market.kafka_offset.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, telemetry: Telemetry | None = None) -> None:
         """Connect to both sides. Raises KafkaUnavailableError, DatabaseUnavailableError."""
         self.counts = Counts()
+        self._telemetry = telemetry or Telemetry()
         self._config = config
         self._kinds = {topic: kind for kind, topic in config.topics.items()}
         self._positions: dict[Partition, int] = {}
@@ -79,10 +82,10 @@ class Ingester:
         self._writer = ThreadPoolExecutor(1, "ingest-writer")
         self._schemas = schemas(config.schema_registry_url)
         self._guard = PoisonGuard(config.poison_ratio, config.poison_run)
-        self._sink = Sink(config.database_url, config.retry_s, self._stopping)
+        self._sink = Sink(config.database_url, config.retry_s, self._stopping, self._retries)
         self._sink.connect()
         # a connection of its own: it is asked while a batch is written
-        self._lookup = Sink(config.database_url, config.retry_s, self._stopping)
+        self._lookup = Sink(config.database_url, config.retry_s, self._stopping, self._retries)
         self._known = Reference(self._lookup)
         self._partitions = ensure_topics(config.kafka_bootstrap, self._kinds, config.partitions)
         self._dead_letters = DeadLetters(config.kafka_bootstrap)
@@ -117,6 +120,10 @@ class Ingester:
         self._consumer.close()
         self._sink.close()
         self._lookup.close()
+
+    def _retries(self) -> None:
+        self._telemetry.retry("database")
+        self._telemetry.health.ready(False, "the database fails and is tried again")
 
     def stop(self) -> None:
         """Ask run to return after the batch at hand; safe in a signal handler."""
@@ -168,6 +175,8 @@ class Ingester:
         The batch before it is written meanwhile, and its failure is raised here.
         """
         config = self._config
+        self._telemetry.health.beat()
+        started_ns = time.time_ns()
         self._try_again_when_due()
         messages = self._consume()
         if self._waiting:
@@ -180,12 +189,13 @@ class Ingester:
         for at in batch.ranges.keys() & self._waiting.keys():
             del self._waiting[at]
             self._consumer.resume([TopicPartition(*at)])
+            self._telemetry.resumed(*at)
         for at, (held, error) in batch.blocked.items():
             self._wait_for_schema(at, held, error)
         generation = self._generation
         # what a rebalance took away meanwhile is read again from where the database is
         if self._settle() and batch.messages and generation == self._generation:
-            self._pending = self._writer.submit(self._write, batch)
+            self._pending = self._writer.submit(self._write, batch, started_ns)
         return len(batch.messages)
 
     def _consume(self) -> list[KafkaMessage]:
@@ -210,11 +220,27 @@ class Ingester:
                 break
         return messages
 
-    def _write(self, batch: Batch) -> Counts:
-        self._guard.check(batch, self._kinds)
-        counts = self._sink.write(batch, self._dead_letters)
+    def _write(self, batch: Batch, started_ns: int) -> Counts:
+        telemetry = self._telemetry
+        with telemetry.span("batch", since_ns=started_ns, messages=len(batch.messages)):
+            self._guard.check(batch, self._kinds)
+            with telemetry.span("write", messages=len(batch.messages)):
+                counts = self._sink.write(batch, self._dead_letters)
         for at, (_, end) in batch.ranges.items():
             self._written[at] = end
+        if telemetry.on:
+            now_s = time.time()
+            ages = [
+                now_s - rows["ts"].dt.epoch("us").to_numpy() / 1e6 for rows in batch.rows.values()
+            ]
+            telemetry.batch(
+                counts.kinds,
+                counts.duplicates,
+                counts.refused,
+                batch.size,
+                now_s - started_ns / 1e9,
+                np.concatenate(ages) if ages else (),
+            )
         return counts
 
     def _settle(self) -> bool:
@@ -232,6 +258,9 @@ class Ingester:
                 self._slow = True
                 self._consumer.pause(self._consumer.assignment())
                 log.warning("a batch takes longer than %.0f s: reading pauses", SLOW_S)
+                for topic, partition in self._positions:
+                    self._telemetry.paused(topic, partition, "database")
+            self._telemetry.health.beat()
             message = self._consumer.poll(POLL_S)
             if message is not None and not self._is_error(message):
                 self._stash.append(message)
@@ -242,6 +271,8 @@ class Ingester:
                 [at for at in held if (at.topic, at.partition) not in self._waiting]
             )
             log.warning("the batch is written: reading goes on")
+            for topic, partition in self._positions.keys() - self._waiting.keys():
+                self._telemetry.resumed(topic, partition)
         self._collect()
         return True
 
@@ -251,6 +282,16 @@ class Ingester:
         if pending is not None:
             self.counts.add(pending.result())
             self._report(wait=False)
+            self._telemetry.health.ready(True)
+            self._show_lag()
+
+    def _show_lag(self) -> None:
+        if not self._telemetry.on:
+            return
+        for at, written in self._written.items():
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(*at), cached=True)
+            if end >= 0:
+                self._telemetry.lag(*at, max(0, end - written))
 
     def _drain(self) -> None:
         """Before partitions change hands: what is being written ends, one way or the other."""
@@ -292,6 +333,8 @@ class Ingester:
         pause_s = wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
         self._waiting[at] = Waiting(messages, time.monotonic() + pause_s, wait_s)
         self._consumer.pause([TopicPartition(*at)])
+        self._telemetry.retry("registry")
+        self._telemetry.paused(*at, "schema")
         log.warning(
             "partition %d of %s stands at offset %s: %s; trying again in %.1f s",
             at[1],
@@ -344,6 +387,8 @@ class Ingester:
             self._positions.pop((at.topic, at.partition), None)
             self._waiting.pop((at.topic, at.partition), None)
             self._written.pop((at.topic, at.partition), None)
+            self._telemetry.revoked(at.topic, at.partition)
+        self._telemetry.health.ready(False, "a rebalance has taken the partitions")
 
     def _take(self, partitions: Iterable[TopicPartition]) -> None:
         """Become the one who may write these partitions, and seek to the database's offsets."""
@@ -362,6 +407,7 @@ class Ingester:
         self._consumer.assign(places)
         # a partition that was paused before it changed hands still is
         (self._consumer.pause if self._slow else self._consumer.resume)(places)
+        self._telemetry.health.ready(bool(places), "the group gave no partitions to this one")
 
     def _watermarks(self, at: TopicPartition) -> tuple[int, int]:
         """Return the first offset that the broker has, and the next one it will give."""

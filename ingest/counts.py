@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Counts:
-    """Numbers of messages; refused: by reason."""
+    """Numbers of messages; refused: by reason; kinds: applied ones, by kind."""
 
     applied: int = 0
     duplicates: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter, compare=False)
 
     @property
     def dead_lettered(self) -> int:
@@ -29,6 +30,7 @@ class Counts:
         self.applied += other.applied
         self.duplicates += other.duplicates
         self.refused += other.refused
+        self.kinds += other.kinds
 
     def __str__(self) -> str:
         """One line, and one more for each reason of refusal."""

@@ -256,13 +256,16 @@ class Sink:
     ) -> Counts:
         refusals = dict(batch.refusals)
         duplicates = 0
+        applied: Counter[str] = Counter()
         for kind in KINDS:
             if kind not in batch.rows:
                 continue
             connection.execute(TABLE[kind])
             with connection.cursor().copy(COPY[kind]) as copy:
                 copy.write(_csv(batch.rows[kind]))
-            for ordinal, outcome in connection.execute(APPLY[kind]).fetchall():
+            others = connection.execute(APPLY[kind]).fetchall()
+            applied[kind] = batch.rows[kind].height - len(others)
+            for ordinal, outcome in others:
                 if outcome == "duplicate":
                     duplicates += 1
                 else:
@@ -279,7 +282,7 @@ class Sink:
         else:
             self._advance(connection, batch)
         reasons = Counter(str(refusal.reason) for refusal in refusals.values())
-        return Counts(len(batch.messages) - duplicates - len(refusals), duplicates, reasons)
+        return Counts(applied.total(), duplicates, reasons, applied)
 
     def _advance(self, connection: psycopg.Connection, batch: Batch) -> None:
         for (topic, partition), (first, end) in sorted(batch.ranges.items()):
