@@ -12,35 +12,22 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import (
-    AggregationTemporality,
-    Histogram,
-    HistogramDataPoint,
-    Metric,
-    MetricReader,
-    MetricsData,
-    PeriodicExportingMetricReader,
-    ScopeMetrics,
-)
+from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanKind
 
 from ingest.endpoint import Endpoint, Registry
 from ingest.health import Health
+from ingest.latency import Latency, OtlpReader, PrometheusReader
 from ingest.telemetry import NO_SPAN, Span, Telemetry, TelemetryConfig
 from ingest.validate import Reason
 
@@ -51,13 +38,6 @@ log = logging.getLogger("ingest.telemetry")
 
 FLUSH_S = 1.5  # leaves half a second of the two that close may take
 SCOPE = "ingest"
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
-# 1 ms to 30 days: live ticks take milliseconds, a consumer that was down hours, a replay days
-LATENCY_BOUNDS_S = (
-    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0),
-    *(MINUTE / 2, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE),
-    *(HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY, 30 * DAY),
-)
 BATCH_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60)
 
 KAFKA = {"messaging.system": "kafka"}
@@ -73,86 +53,6 @@ ATTRIBUTES = {
     "topic": "messaging.destination.name",
     "partition": "messaging.destination.partition.id",
 }
-
-
-class Latency:
-    """The histogram of event-to-commit latencies, filled a batch at a time.
-
-    OpenTelemetry records one value a call: 40 ms for a batch of 10,000 ticks. This one counts a
-    batch with numpy, exactly, in 0.2 ms (0.5 ms from a list), and hands out the finished data point
-    of OpenTelemetry's own model, which every output then treats like any other.
-    """
-
-    def __init__(self) -> None:
-        """Make an empty one, cumulative from now."""
-        self._lock = threading.Lock()
-        self._start_ns = time.time_ns()
-        self._bounds = np.array(LATENCY_BOUNDS_S)
-        self._counts = np.zeros(len(LATENCY_BOUNDS_S) + 1, dtype=np.int64)
-        self._sum = 0.0
-        self._min, self._max = float("inf"), 0.0
-
-    def record(self, ages: Ages) -> None:
-        """Add latencies in seconds; one below 0 counts as 0."""
-        values = np.maximum(np.asarray(ages, dtype=np.float64), 0.0)
-        if not values.size:
-            return
-        # side left: a bound belongs to the bucket below it, as in both data models
-        places = np.searchsorted(self._bounds, values, side="left")
-        counts = np.bincount(places, minlength=len(self._counts))
-        with self._lock:
-            self._counts += counts
-            self._sum += float(values.sum())
-            self._min = min(self._min, float(values.min()))
-            self._max = max(self._max, float(values.max()))
-
-    def metric(self) -> Metric:
-        """Return the state as OpenTelemetry's metric."""
-        with self._lock:
-            counts = self._counts.tolist()
-            point = HistogramDataPoint(
-                attributes={},
-                start_time_unix_nano=self._start_ns,
-                time_unix_nano=time.time_ns(),
-                count=sum(counts),
-                sum=self._sum,
-                bucket_counts=counts,
-                explicit_bounds=LATENCY_BOUNDS_S,
-                min=min(self._min, self._max),
-                max=self._max,
-            )
-        return Metric(
-            name="ingest.event_to_commit.duration",
-            description="Time of the database's commit minus ts, of each row applied.",
-            unit="s",
-            data=Histogram([point], AggregationTemporality.CUMULATIVE),
-        )
-
-    def added_to(self, data: MetricsData) -> MetricsData:
-        """Return what the SDK has collected with this metric beside it."""
-        first, *others = data.resource_metrics
-        # of two scopes with one name the OTLP encoder drops the first
-        scope = ScopeMetrics(InstrumentationScope(f"{SCOPE}.latency"), [self.metric()], "")
-        first = replace(first, scope_metrics=[*first.scope_metrics, scope])
-        return replace(data, resource_metrics=[first, *others])
-
-
-class _PrometheusReader(PrometheusMetricReader):
-    def __init__(self, registry: Registry, latency: Latency) -> None:
-        super().__init__(scope_info_enabled=False, registry=registry)
-        self._latency = latency
-
-    def _receive_metrics(self, metrics_data: MetricsData, *args: Any, **kwargs: Any) -> None:
-        super()._receive_metrics(self._latency.added_to(metrics_data), *args, **kwargs)
-
-
-class _OtlpReader(PeriodicExportingMetricReader):
-    def __init__(self, endpoint: str, latency: Latency) -> None:
-        self._latency = latency
-        super().__init__(OTLPMetricExporter(endpoint + "/v1/metrics"))
-
-    def _receive_metrics(self, metrics_data: MetricsData, *args: Any, **kwargs: Any) -> None:
-        super()._receive_metrics(self._latency.added_to(metrics_data), *args, **kwargs)
 
 
 class _OtelSpan(Span):
@@ -215,9 +115,9 @@ class OtelTelemetry(Telemetry):
                 config.metrics_host, config.metrics_port, registry, self.health
             )
             self.port = self._endpoint.port
-            readers.append(_PrometheusReader(registry, self._latency))
+            readers.append(PrometheusReader(registry, self._latency))
         if config.otlp_endpoint is not None:
-            readers.append(_OtlpReader(config.otlp_endpoint, self._latency))
+            readers.append(OtlpReader(config.otlp_endpoint, self._latency))
             traces = TracerProvider(resource=resource, shutdown_on_exit=False)
             traces.add_span_processor(
                 BatchSpanProcessor(OTLPSpanExporter(config.otlp_endpoint + "/v1/traces"))

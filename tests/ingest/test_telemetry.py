@@ -30,7 +30,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ingest import telemetry as module
 from ingest.endpoint import Registry
 from ingest.errors import ConfigError
-from ingest.otel import LATENCY_BOUNDS_S, Latency
+from ingest.latency import LATENCY_BOUNDS_S, Latency
 from ingest.telemetry import Telemetry, TelemetryConfig
 
 GROUP = "test"
