@@ -7,13 +7,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import psycopg
 import pytest
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
+from prometheus_client.parser import text_string_to_metric_families
 
 from ingest import reference
 from ingest.__main__ import main
@@ -23,6 +27,7 @@ from ingest.consumer import Ingester
 from ingest.counts import Counts
 from ingest.errors import DatabaseUnavailableError, FencedError, PoisonedStreamError
 from ingest.producer import TickProducer
+from ingest.telemetry import Telemetry, TelemetryConfig
 from tests.conftest import Databases
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -378,3 +383,34 @@ def test_a_missing_database_is_named_without_its_password(
 def test_missing_tables_are_named(config: Config, empty_database: str) -> None:
     with pytest.raises(DatabaseUnavailableError, match="run make migrate"):
         Ingester(replace(config, database_url=empty_database))
+
+
+def test_what_was_consumed_is_on_the_metrics_endpoint(config: Config, trade: Make) -> None:
+    produce(config, *(("trade", trade(seq)) for seq in range(7000, 7020)))
+    produce(config, ("trade", trade(7000)), ("trade", trade(7100, price=-1.0)))
+    telemetry = Telemetry.from_config(TelemetryConfig(metrics_port=0))
+    address = f"http://127.0.0.1:{telemetry.port}"
+    with closing(telemetry), Ingester(config, telemetry) as ingester:
+        with pytest.raises(HTTPError, match="503"):
+            fetched(f"{address}/readyz")
+        thread = threading.Thread(target=ingester.run)
+        thread.start()
+        try:
+            _wait(lambda: ingester.counts.messages == 22)
+            for path in ("readyz", "healthz"):
+                fetched(f"{address}/{path}")
+            found: dict[str, float] = {}
+            for family in text_string_to_metric_families(fetched(f"{address}/metrics")):
+                for sample in family.samples:
+                    found[sample.name] = found.get(sample.name, 0.0) + sample.value
+        finally:
+            ingester.stop()
+            thread.join()
+    assert 20.0 in [value for name, value in found.items() if "rows" in name], found
+    assert 1.0 in [value for name, value in found.items() if "dead_letter" in name], found
+    assert [value for name, value in found.items() if "lag" in name] == [0.0], found
+
+
+def fetched(url: str) -> str:
+    with urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback
+        return str(answer.read().decode())
