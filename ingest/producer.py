@@ -25,6 +25,8 @@ SETTINGS = {
     "compression.type": "lz4",
     "queue.buffering.max.messages": 500_000,
     "queue.buffering.max.kbytes": 512 * 1024,
+    # the broker's limit counts: what it let into a topic must get into the dead letters
+    "message.max.bytes": 1_000_000_000,
     "delivery.timeout.ms": int(FLUSH_S * 1000),
 }
 
