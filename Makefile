@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 export ENGINE DATABASE_URL KAFKA_BOOTSTRAP
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format lock up down status migrate rollback psql dbt bench clean
+.PHONY: help install demo test chaos lint format lock up down status migrate rollback psql dbt bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ demo: install ## a synthetic day (or DATA=files) from Kafka to features, and a r
 
 test: install ## the whole suite on the engine that is there; ARGS="-k name" picks tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: install ## the storms of tests/chaos at length: a million messages, 20 kills
+	@CHAOS_MESSAGES=$(or $(CHAOS_MESSAGES),1000000) CHAOS_KILLS=$(or $(CHAOS_KILLS),20) \
+	  $(BIN)/python -m pytest -s tests/chaos $(ARGS)
 
 lint: install ## ruff, mypy and sqlfluff
 	@$(BIN)/ruff check .

@@ -10,7 +10,9 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from select import select
 
 import psycopg
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
@@ -188,18 +190,21 @@ class Storm:
             return connection.execute(statement, values).fetchall()
 
     def is_idle(self) -> bool:
-        """Whether no ingester is inside a transaction, as far as sessions can tell within 2 s."""
-        try:
-            with psycopg.connect(self.url, autocommit=True, connect_timeout=2) as connection:
-                connection.execute("set statement_timeout = '2s'")
-                row = connection.execute(
-                    "select count(*) from pg_stat_activity where application_name = 'ingest'"
-                    " and datname = current_database() and xact_start is not null"
-                ).fetchone()
-        except psycopg.OperationalError:
-            return False  # an engine of one backend, which is taken
-        assert row is not None
-        return bool(row[0] == 0)
+        """Whether no ingester is inside a transaction.
+
+        An engine of one backend is not asked for long: it answers once the transaction is over,
+        and a group forgets a member that is frozen for six seconds.
+        """
+        with closing(psycopg.connect(self.url, autocommit=True)) as connection:
+            asked = connection.pgconn
+            asked.send_query(
+                b"select count(*) from pg_stat_activity where application_name = 'ingest'"
+                b" and datname = current_database() and xact_start is not null"
+            )
+            if not select([asked.socket], [], [], 0.3)[0]:
+                return False
+            result = asked.get_result()
+            return result is not None and result.get_value(0, 0) == b"0"
 
     def consumed(self) -> int:
         """Messages whose offsets the database has behind it."""
@@ -319,7 +324,8 @@ class Storm:
         )
         bars += f" where bucket {within}"
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(f"call refresh_continuous_aggregate('market.{name}', {day})", values)
+            call = f"call refresh_continuous_aggregate('market.{name}', {day})"
+            _refresh(connection, call, values)
             different = connection.execute(
                 f"with a as ({bars}), b as ({ticks})"
                 " (table a except all table b) union all (table b except all table a) limit 3",
@@ -329,3 +335,16 @@ class Storm:
             row = connection.execute(f"select count(*) from ({bars}) as b", values).fetchone()
         assert row is not None
         return int(row[0])
+
+
+def _refresh(connection: psycopg.Connection, call: str, values: dict[str, int]) -> None:
+    """Refresh; another session may be refreshing the same range just now."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            connection.execute(call, values)
+            return
+        except psycopg.errors.LockNotAvailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)

@@ -25,7 +25,7 @@ MESSAGES = int(os.environ.get("CHAOS_MESSAGES", "10000"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "4"))
 LONG = MESSAGES > 100_000
 SHARE = MESSAGES // 10
-BATCH = 2000 if LONG else 50
+BATCH = 2000 if LONG else 200
 
 pytestmark = pytest.mark.timeout(7200 if LONG else 180)
 
