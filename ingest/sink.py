@@ -12,10 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TypeVar
 
-import polars as pl
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
@@ -25,6 +23,7 @@ from ingest.codec import KINDS
 from ingest.counts import Counts
 from ingest.deadletter import DeadLetters
 from ingest.errors import DatabaseUnavailableError, FencedError, StoppedError
+from ingest.ticks import Ticks
 from ingest.validate import Known
 
 log = logging.getLogger("ingest.sink")
@@ -35,26 +34,6 @@ LONGEST_WAIT_S = 5.0
 CONNECT_S = 10
 CANCEL_S = 1.0
 
-TABLE = {
-    "trade": (
-        "create temporary table if not exists incoming_trade"
-        " (ordinal bigint, action text, like market.trade) on commit delete rows"
-    ),
-    "quote": (
-        "create temporary table if not exists incoming_quote"
-        " (ordinal bigint, action text, like market.quote) on commit delete rows"
-    ),
-}
-# text, not binary: Polars writes it in no time, row by row in Python takes longer than the insert
-COPY = {
-    "trade": "copy pg_temp.incoming_trade from stdin (format csv)",
-    "quote": "copy pg_temp.incoming_quote from stdin (format csv)",
-}
-TIME_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
-APPLY = {
-    "trade": "select ordinal, outcome from market.apply_trades()",
-    "quote": "select ordinal, outcome from market.apply_quotes()",
-}
 CLAIM = """
     with before as (
         select next_offset, topic_id
@@ -114,6 +93,7 @@ class Sink:
         self._on_retry = on_retry
         self._connection: psycopg.Connection | None = None
         self._epochs: dict[Partition, int] = {}
+        self._ticks = Ticks()
 
     def connect(self) -> None:
         """Connect now, without trying again. Raises DatabaseUnavailableError."""
@@ -260,10 +240,7 @@ class Sink:
         for kind in KINDS:
             if kind not in batch.rows:
                 continue
-            connection.execute(TABLE[kind])
-            with connection.cursor().copy(COPY[kind]) as copy:
-                copy.write(_csv(batch.rows[kind]))
-            others = connection.execute(APPLY[kind]).fetchall()
+            others = self._ticks.write(connection, kind, batch.rows[kind])
             applied[kind] = batch.rows[kind].height - len(others)
             for ordinal, outcome in others:
                 if outcome == "duplicate":
@@ -300,12 +277,6 @@ def _known(connection: psycopg.Connection) -> Known:
     tenants = connection.execute("select tenant_id from market.tenant").fetchall()
     symbols = connection.execute("select symbol from market.instrument").fetchall()
     return Known(frozenset(row[0] for row in tenants), frozenset(row[0] for row in symbols))
-
-
-def _csv(rows: pl.DataFrame) -> memoryview:
-    out = BytesIO()
-    rows.write_csv(out, include_header=False, datetime_format=TIME_FORMAT)
-    return out.getbuffer()
 
 
 def address(url: str) -> str:

@@ -1,0 +1,128 @@
+"""Copied or applied: ticks end up alike, whatever repeats and however batches are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.ticks import TABLE, Ticks
+
+START = datetime(2024, 3, 11, 12, tzinfo=UTC).replace(tzinfo=None)
+Event = tuple[str, int, str, int, int]  # action, seconds of ts, symbol, price, seconds of known_at
+COLUMNS = {
+    "ordinal": pl.Int64,
+    "action": pl.String,
+    "tenant_id": pl.Int64,
+    "symbol": pl.String,
+    "ts": pl.Datetime("us"),
+    "seq": pl.Int64,
+    "price": pl.Float64,
+    "size": pl.Float64,
+    "side": pl.String,
+    "known_at": pl.Datetime("us"),
+    "source_topic": pl.String,
+    "source_partition": pl.Int32,
+    "source_offset": pl.Int64,
+}
+EVENTS = st.tuples(
+    st.sampled_from(["new"] * 3 + ["correction", "cancel"]),
+    st.integers(0, 5),
+    st.sampled_from(["SYN_ES", "SYN_NQ"]),
+    st.integers(1, 3),
+    st.integers(0, 3),
+)
+
+
+@pytest.fixture(scope="module")
+def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database) as opened:
+        opened.execute("set client_min_messages = warning")
+        yield opened
+        opened.rollback()
+
+
+def rows_of(events: list[Event], first: int) -> pl.DataFrame:
+    """The events as rows of incoming_trade; first: offset of the first."""
+    rows = []
+    for place, (action, ts_s, symbol, price, delay_s) in enumerate(events):
+        ts = START + timedelta(seconds=ts_s)
+        key = place, action, 1, symbol, ts, 0
+        known_at = ts + timedelta(seconds=delay_s)
+        rows.append((*key, float(price), 1.0, None, known_at, "trades", 0, first + place))
+    return pl.DataFrame(rows, schema=COLUMNS, orient="row")
+
+
+def written(
+    connection: psycopg.Connection[Any], ticks: Ticks, rows: pl.DataFrame
+) -> list[tuple[int, str]]:
+    """Write and end the batch as a commit does, without one."""
+    others = ticks.write(connection, "trade", rows)
+    connection.execute(TABLE["trade"])
+    connection.execute("delete from pg_temp.incoming_trade")
+    return others
+
+
+def outcome_of(
+    connection: psycopg.Connection[Any], batches: list[list[Event]], *, copies: bool
+) -> tuple[Any, ...]:
+    """Write the batches; return all that then is there."""
+    ticks = Ticks()
+    said: list[tuple[int, str]] = []
+    with connection.transaction(force_rollback=True):
+        first = 0
+        for events in batches:
+            if not copies:
+                ticks.leave_to_apply("trade")
+            others = written(connection, ticks, rows_of(events, first))
+            said += [(first + at, what) for at, what in others]
+            first += len(events)
+        current = connection.execute("select * from market.trade order by 1, 2, 3, 4").fetchall()
+        replaced = connection.execute(
+            "select * from market.trade_superseded order by 1, 2, 3, 4, superseded_at,"
+            " superseded_offset"
+        ).fetchall()
+        bars = connection.execute(
+            "select distinct tenant_id, symbol, bucket, cause from feature.changed_bar"
+            " order by 1, 2, 3, 4"
+        ).fetchall()
+    return sorted(said), current, replaced, bars
+
+
+@settings(max_examples=100, deadline=None)
+@given(batches=st.lists(st.lists(EVENTS, min_size=1, max_size=8), max_size=8))
+def test_copied_or_applied_makes_no_difference(
+    connection: psycopg.Connection[Any], batches: list[list[Event]]
+) -> None:
+    applied = outcome_of(connection, batches, copies=False)
+    assert outcome_of(connection, batches, copies=True) == applied
+
+
+def test_a_stream_that_repeats_itself_is_copied_again_later(
+    connection: psycopg.Connection[Any],
+) -> None:
+    ticks = Ticks()
+    first, *later = [rows_of([("new", at, "SYN_ES", 1, 0)], at) for at in range(60)]
+    with connection.transaction(force_rollback=True):
+
+        def batches_until_copied() -> int:
+            applied = 0
+            while not ticks.copies("trade"):
+                written(connection, ticks, later.pop())
+                applied += 1
+            return applied
+
+        written(connection, ticks, first)
+        assert batches_until_copied() == 0
+        for wanted in (8, 16):
+            assert written(connection, ticks, first) == [(0, "duplicate")]
+            assert batches_until_copied() == wanted
+        written(connection, ticks, later.pop())
+        written(connection, ticks, first)
+        assert batches_until_copied() == 8
