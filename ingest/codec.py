@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from io import BytesIO
 from typing import Any
 
@@ -12,7 +13,7 @@ from fastavro.schema import to_parsing_canonical_form
 from ingest.errors import UndecodableError, UnencodableError
 from ingest.registry import FILES, KINDS, SCHEMA_IDS, SchemaSource, schema_text
 
-__all__ = ["KINDS", "Record", "decode", "encode"]
+__all__ = ["KINDS", "Record", "decode", "encode", "schema_id_of"]
 
 Record = dict[str, Any]
 
@@ -91,7 +92,7 @@ def decode(kind: str, payload: bytes | None, source: SchemaSource = FILES) -> Re
     except Exception as error:  # whatever foreign bytes make Avro raise
         raise UndecodableError(
             f"{len(payload)} bytes are not a {kind} of schema {int.from_bytes(frame[1:], 'big')} "
-            f"({type(error).__name__}: {str(error)[:300]}): cut short or made by another schema"
+            f"({type(error).__name__}: {_said(error)}): cut short or made by another schema"
         ) from None
     if stream.tell() != len(payload):
         raise UndecodableError(
@@ -99,6 +100,19 @@ def decode(kind: str, payload: bytes | None, source: SchemaSource = FILES) -> Re
             "made by another schema"
         )
     return record
+
+
+def _said(error: Exception) -> str:
+    """Return its text without the address of our buffer, so that equal faults read alike."""
+    return re.sub(r"<_io\.BytesIO object at 0x[0-9a-f]+>", "the message", str(error))[:300]
+
+
+def schema_id_of(payload: bytes | None) -> int | None:
+    """Return the schema id that a message says it was written with; None when it says none."""
+    frame = (payload or b"")[:5]
+    if len(frame) < 5 or frame[0] != 0 or frame[1] > 0x7F:  # an id has 31 bits
+        return None
+    return int.from_bytes(frame[1:], "big")
 
 
 def writer_of(kind: str, frame: bytes, source: SchemaSource) -> tuple[Any, Any]:
@@ -116,13 +130,12 @@ def _pair(kind: str, frame: bytes, source: SchemaSource) -> tuple[Any, Any]:
             f"starts with {frame.hex()}, not {_FRAMES[kind].hex()} (zero and the id of schema "
             f"{kind}): check the producer's serializer and topic"
         )
-    # an id has 31 bits
-    if len(frame) < 5 or frame[0] != 0 or frame[1] > 0x7F:
+    schema_id = schema_id_of(frame)
+    if schema_id is None:
         raise UndecodableError(
             f"starts with {frame.hex()}, not with zero and a schema's id: "
             "check the producer's serializer and topic"
         )
-    schema_id = int.from_bytes(frame[1:], "big")
     written = source.writer(schema_id)
     try:
         plain = _without_logical_types(written)

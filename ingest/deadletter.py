@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import time
 
-from ingest.producer import Sender
+from ingest.codec import schema_id_of
+from ingest.producer import Headers, Sender
 from ingest.topics import dead_letter_topic
 
 
@@ -39,6 +40,8 @@ class DeadLetters:
         """Return when Kafka has all letters. Raises DeliveryError."""
         fresh = [x for x in letters if (x.topic, x.partition, x.offset) not in self._batch]
         for letter in fresh:
+            schema_id = schema_id_of(letter.payload)
+            written_with: Headers = [] if schema_id is None else [("schema_id", str(schema_id))]
             self._sender.produce(
                 dead_letter_topic(letter.topic),
                 letter.key,
@@ -49,6 +52,7 @@ class DeadLetters:
                     ("offset", str(letter.offset)),
                     ("reason", letter.reason),
                     ("message", letter.message),
+                    *written_with,
                     ("time", str(int(time() * 1_000_000))),
                 ],
             )

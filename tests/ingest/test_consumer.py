@@ -115,6 +115,8 @@ def test_a_dead_letter_keeps_the_bytes(config: Config, trade: Make, dead_letters
     letters = dead_letters(config.trade_topic)
     assert [letter.value() for letter in letters] == malformed
     assert {letter.key() for letter in letters} == {b"raw"}
+    written_with = [dict(letter.headers() or []).get("schema_id") for letter in letters]
+    assert written_with == [None, b"1", None]
 
 
 def test_a_rejected_line_goes_straight_to_the_dead_letters(
