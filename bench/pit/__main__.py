@@ -12,11 +12,12 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 
-from bench.pit import data, ours, peers, publish, report
-from bench.pit.report import Figure
-from bench.pit.timing import median, percentile, timed
-from engine.errors import EngineError, EngineUnsuitable
-from engine.resolve import choice, start
+from bench import report
+from bench.pit import data, ours, peers, publish
+from bench.report import Figure
+from bench.server import database, say, server
+from bench.timing import median, percentile, timed
+from engine.errors import EngineError
 
 PEERS = ("feast", "duckdb", "polars", "psycopg", "pyarrow", "adbc-driver-postgresql")
 Samples = dict[str, list[float]]
@@ -45,27 +46,6 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def server() -> str:
-    """The address of a real server. Errors: EngineUnsuitable for the embedded engine."""
-    refusal = EngineUnsuitable(
-        "the embedded engine's figures are not a server's: set DATABASE_URL to a TimescaleDB "
-        "where you may create databases and are superuser"
-    )
-    if choice() == "embedded":
-        raise refusal
-    url = start().url
-    with psycopg.connect(url, autocommit=True) as connection:
-        row = connection.execute(
-            "select exists (select from pg_stat_activity where backend_type = 'checkpointer'),"
-            " current_setting('is_superuser') = 'on'"
-        ).fetchone()
-    if row is None or not row[0]:
-        raise refusal
-    if not row[1]:
-        raise EngineUnsuitable("the login is no superuser: the log is filled directly, past it")
-    return url
-
-
 def run(options: argparse.Namespace, url: str) -> None:
     """Both halves, each on databases of its own that are dropped afterwards."""
     facts = report.machine(url, {name: version(name) for name in PEERS})
@@ -76,14 +56,9 @@ def run(options: argparse.Namespace, url: str) -> None:
     if options.only != "read":
         figures += publishes(options, url, samples)
     name = f"{options.rows}x{options.symbols}" if options.only != "publish" else "publish"
-    plot = report.write(name, figures, facts, samples)
+    plot = report.write(f"pit/{name}", figures, facts, samples)
     print(report.text(figures, facts))
     print(f"plot: {plot}")
-
-
-def say(what: str) -> None:
-    """Progress, on stderr."""
-    print(f"{datetime.now():%H:%M:%S} {what}", file=sys.stderr, flush=True)
 
 
 def read(
@@ -93,7 +68,7 @@ def read(
     figures: list[Figure] = []
     since = data.start(options.rows, options.symbols)
     name = f"bench_pit_{options.rows}x{options.symbols}"
-    with data.database(server_url, name, options.keep) as (url, is_new):
+    with database(server_url, name, options.keep) as (url, is_new):
         if is_new:
             say("schema, seeds, models")
             data.prepare(url, options.symbols)
@@ -269,7 +244,7 @@ def publishes(options: argparse.Namespace, server_url: str, samples: Samples) ->
         for days in options.history:
             case = f"{symbols:,} symbols, {days} days of history"
             say(f"publish, {case}: filling")
-            with data.database(server_url, f"bench_pit_publish_{os.getpid()}") as (url, _):
+            with database(server_url, f"bench_pit_publish_{os.getpid()}") as (url, _):
                 data.prepare(url, symbols)
                 data.fill(url, data.END - timedelta(days=days))
                 say(f"publish, {case}: measuring")

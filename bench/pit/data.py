@@ -1,21 +1,15 @@
-"""Databases of the benchmark's own, the synthetic log in them, and the pairs asked for."""
+"""The synthetic log, and the pairs asked for."""
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 import pyarrow as pa
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from engine import dbt
-from engine.migrate import MIGRATIONS, migrate
+from engine.migrate import migrate
 
 END = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -142,37 +136,6 @@ def random_pairs(count: int, symbols: int, since: datetime) -> Pairs:
     )
 
 
-@contextmanager
-def database(url: str, name: str, keep: bool = False) -> Iterator[tuple[str, bool]]:
-    """The address of a database of the benchmark's own, and whether it is new and empty.
-
-    With keep it stays afterwards, and a later run finds it while the migrations are the same.
-    """
-    target = sql.Identifier(name)
-    label = f"migrations={_digest()}"
-    with psycopg.connect(url, autocommit=True) as server:
-        found = server.execute(
-            "select shobj_description(oid, 'pg_database') from pg_database where datname = %s",
-            (name,),
-        ).fetchone()
-        is_new = not (keep and found and found[0] == label)
-        if is_new:
-            server.execute(sql.SQL("drop database if exists {} with (force)").format(target))
-            server.execute(sql.SQL("create database {}").format(target))
-    is_done = False
-    try:
-        yield make_conninfo(url, dbname=name), is_new
-        is_done = True
-    finally:
-        with psycopg.connect(url, autocommit=True) as server:
-            if keep and is_done:
-                server.execute(
-                    sql.SQL("comment on database {} is {}").format(target, sql.Literal(label))
-                )
-            elif is_new:
-                server.execute(sql.SQL("drop database if exists {} with (force)").format(target))
-
-
 def prepare(url: str, symbols: int) -> None:
     """The project's schema, seeds and models, the symbols, and no background jobs."""
     migrate(url)
@@ -214,8 +177,3 @@ def fill(url: str, since: datetime, share: float = SECOND_VERSIONS) -> int:
         connection.execute("vacuum analyze")
         connection.execute("checkpoint")
     return rows
-
-
-def _digest() -> str:
-    files = sorted(Path(MIGRATIONS).glob("*.sql"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

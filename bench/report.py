@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-RESULTS = Path(__file__).resolve().parents[1] / "results" / "pit"
+RESULTS = Path(__file__).resolve().parent / "results"
 
 
 @dataclass(frozen=True)
@@ -78,29 +78,29 @@ def _value(figure: Figure) -> str:
 def write(
     name: str, figures: list[Figure], facts: dict[str, str], samples: dict[str, list[float]]
 ) -> Path:
-    """Write name.txt, name.json and name.png; returns the plot's path."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{name}.txt").write_text(text(figures, facts))
+    """Write name.txt, name.json and name.png; returns the plot's path. name: bench/case."""
+    path = RESULTS / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_suffix(".txt").write_text(text(figures, facts))
     document: dict[str, Any] = {
         "machine": facts,
         "figures": [asdict(f) for f in figures],
         "samples_s": samples,
     }
-    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
-    path = RESULTS / f"{name}.png"
+    path.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
     _plot(path, figures)
     return path
 
 
 def _plot(path: Path, figures: list[Figure]) -> None:
-    """One panel a group, bars on a logarithmic axis of seconds."""
+    """One panel a group, bars on a logarithmic axis."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
     groups = [
-        (group, [f for f in members if f.unit == "s" and f.value])
+        (group, [f for f in members if f.unit != "x" and f.value])
         for group, members in groupby(figures, key=lambda f: f.group)
     ]
     groups = [(group, members) for group, members in groups if members]
@@ -123,6 +123,6 @@ def _plot(path: Path, figures: list[Figure]) -> None:
         panel.set_title(group, loc="left", fontsize=10, fontweight="bold")
         panel.tick_params(labelsize=8)
         panel.spines[["top", "right"]].set_visible(False)
-    panels[-1, 0].set_xlabel("seconds, logarithmic")
+    panels[-1, 0].set_xlabel("logarithmic")
     figure.savefig(path, dpi=120)
     pyplot.close(figure)

@@ -1,0 +1,1 @@
+"""From Kafka to committed rows: trades a second, event-to-commit latency, and a peer."""
