@@ -31,7 +31,7 @@ commands:
   dlq        look at refused messages, mend them, send them back
 
 `python -m ingest COMMAND --help` says more. Settings come from the environment:
-see ingest/config.py.
+see docs/ingest.md.
 """
 
 

@@ -1,23 +1,4 @@
-"""Settings of ingest, all from the environment.
-
-docs:
-
-    DATABASE_URL              the database; absent: the engine that `make up` has started
-    KAFKA_BOOTSTRAP           host:port of the broker; absent: the embedded broker in .state/kafka
-    KAFKA_GROUP               consumer group (ingest); one group for each database
-    TRADE_TOPIC               topic of trades (trades); refused ones go to <topic>.dlq
-    QUOTE_TOPIC               topic of quotes (quotes); refused ones go to <topic>.dlq
-    SCHEMA_REGISTRY_URL       Confluent API of a Schema Registry; absent: schemas of ingest/schemas
-    SCHEMA_REGISTRY_USER      its user, where the URL names none
-    SCHEMA_REGISTRY_PASSWORD  its user's password
-    TOPIC_PARTITIONS          partitions of a topic that does not exist yet (4)
-    BATCH_SIZE                most messages in one transaction (10000)
-    LINGER_S                  longest wait for a batch to fill, seconds (0.1)
-    FUTURE_TOLERANCE_S        how far ahead of this machine's clock a tick may be, seconds (5)
-    RETRY_S                   how long a failing database is tried again, seconds (600)
-    POISON_RATIO              share of refused messages at which ingest stops (0.9); 2: never
-    POISON_RUN                over how many messages of a topic (1000)
-"""
+"""Settings of ingest, all from the environment: docs/ingest.md has the table of them."""
 
 from __future__ import annotations
 
@@ -70,7 +51,7 @@ def _registry_url(env: Mapping[str, str]) -> str | None:
 
 @dataclass(frozen=True)
 class Config:
-    """What one ingester needs to know; see the module's text for the meanings and units."""
+    """What one ingester needs to know; docs/ingest.md has the meanings and units."""
 
     database_url: str
     kafka_bootstrap: str

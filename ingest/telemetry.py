@@ -1,16 +1,7 @@
 """What operators see of ingest: metrics, traces and health. Off unless asked for, free when off.
 
-    METRICS_PORT                  port of /metrics, /healthz and /readyz (0: any free one);
-                                  absent: no endpoint
-    METRICS_HOST                  address it listens on (127.0.0.1); 0.0.0.0 for all
-    HEALTH_STALL_S                /healthz fails when no step has begun for so long, seconds (120)
-    OTEL_EXPORTER_OTLP_ENDPOINT   base URL that metrics and traces are pushed to over OTLP/HTTP;
-                                  absent: nothing is pushed
-    OTEL_SERVICE_NAME             service.name of what is pushed (ingest)
-
-The other OTEL_* variables (headers, certificates, sampler, intervals) are read by the SDK itself.
-This module needs nothing beyond the standard library: ingest/otel.py holds what costs time and
-memory, and is imported only when one of the two outputs is on.
+docs/ingest.md has the settings. This module needs nothing beyond the standard library:
+ingest/otel.py holds what costs time and memory, and is imported only when an output is on.
 """
 
 from __future__ import annotations
@@ -36,7 +27,7 @@ PROTOCOL = "http/protobuf"
 
 @dataclass(frozen=True)
 class TelemetryConfig:
-    """Which outputs are on; see the module's text for the meanings and units."""
+    """Which outputs are on; docs/ingest.md has the meanings and units."""
 
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"

@@ -4,32 +4,41 @@ from pathlib import Path
 
 import pytest
 
-from ingest import config as module
+from ingest import config, telemetry
 from ingest.__main__ import main
 from ingest.config import Config
 from ingest.errors import ConfigError
+from ingest.telemetry import TelemetryConfig
+
+ROOT = Path(__file__).resolve().parents[2]
 
 ADDRESSES = {"DATABASE_URL": "postgresql://a/b", "KAFKA_BOOTSTRAP": "k:9092"}
 
 
 def _documented() -> dict[str, str]:
-    return dict(re.findall(r"^    ([A-Z_]+)  +(.*)$", module.__doc__ or "", re.MULTILINE))
+    text = (ROOT / "docs" / "ingest.md").read_text()
+    return dict(re.findall(r"^\| `([A-Z_]+)` \| (.*) \|$", text, re.MULTILINE))
 
 
 def test_every_variable_is_documented() -> None:
-    source = Path(module.__file__).read_text().replace(module.__doc__ or "", "")
-    read = set(re.findall(r'"([A-Z]+_[A-Z_]+)"', source))
+    sources = [Path(module.__file__).read_text() for module in (config, telemetry)]
+    read = {name for source in sources for name in re.findall(r'"([A-Z]+_[A-Z_]+)"', source)}
     assert read == set(_documented())
-    in_the_url = {"SCHEMA_REGISTRY_USER", "SCHEMA_REGISTRY_PASSWORD"}
-    assert len(read - in_the_url) == len(fields(Config))
+    without_field = {
+        "SCHEMA_REGISTRY_USER",
+        "SCHEMA_REGISTRY_PASSWORD",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+    }
+    assert len(read - without_field) == len(fields(Config)) + len(fields(TelemetryConfig))
 
 
 def test_the_documented_defaults_are_the_defaults() -> None:
-    config = Config.from_env(ADDRESSES)
-    values = {str(value) for value in vars(config).values()}
-    for text in _documented().values():
-        for default in re.findall(r"\(([^)]+)\)", text):
-            assert default in values or f"{default}.0" in values
+    settings = [Config.from_env(ADDRESSES), TelemetryConfig.from_env({}), telemetry.PROTOCOL]
+    values = {str(value) for of in settings[:2] for value in vars(of).values()} | {settings[2]}
+    defaults = re.findall(r"\(([^)]+)\)", " ".join(_documented().values()))
+    assert len(defaults) == 14
+    for default in defaults:
+        assert default in values or f"{default}.0" in values
 
 
 def test_topics_are_documented_with_their_dead_letters() -> None:
@@ -57,9 +66,9 @@ def test_one_topic_for_both_kinds_is_refused() -> None:
 )
 def test_the_registrys_user_and_password_are_in_its_url(url: str, expected: str) -> None:
     login = {"SCHEMA_REGISTRY_USER": "u@x", "SCHEMA_REGISTRY_PASSWORD": "p:w/"}
-    config = Config.from_env(ADDRESSES | {"SCHEMA_REGISTRY_URL": url} | login)
-    assert config.schema_registry_url == expected
-    assert "sr/api" not in repr(config)
+    settings = Config.from_env(ADDRESSES | {"SCHEMA_REGISTRY_URL": url} | login)
+    assert settings.schema_registry_url == expected
+    assert "sr/api" not in repr(settings)
 
 
 @pytest.mark.parametrize("env", [{}, {"SCHEMA_REGISTRY_URL": ""}, {"SCHEMA_REGISTRY_USER": "u"}])
