@@ -126,3 +126,38 @@ def test_a_stream_that_repeats_itself_is_copied_again_later(
         written(connection, ticks, later.pop())
         written(connection, ticks, first)
         assert batches_until_copied() == 8
+
+
+def test_a_chunk_in_the_columnstore_takes_new_ticks_and_knows_its_own(
+    connection: psycopg.Connection[Any],
+) -> None:
+    stored = [("new", second, "SYN_ES", 1, 0) for second in range(0, 20, 2)]
+    more = [("new", second, "SYN_ES", 2, 0) for second in range(1, 20, 2)]
+    with connection.transaction(force_rollback=True):
+        ticks = Ticks()
+        assert written(connection, ticks, rows_of(stored, 0)) == []
+        connection.execute("select compress_chunk(c) from show_chunks('market.trade') as c")
+        assert written(connection, ticks, rows_of(more, 10)) == []
+        both = sorted([*stored, *more], key=lambda event: event[1])
+        assert len(written(connection, ticks, rows_of(both, 20))) == len(both)
+        prices = connection.execute("select price from market.trade order by ts").fetchall()
+    assert prices == [(1.0,), (2.0,)] * 10
+
+
+def test_a_late_tick_that_is_copied_reaches_its_aggregate(database: str) -> None:
+    refresh = (
+        "call refresh_continuous_aggregate('market.ohlc_1m', timestamptz '2024-03-11 00:00+00',"
+        " timestamptz '2024-03-12 00:00+00')"
+    )
+    ticks, trades = Ticks(), []
+    with psycopg.connect(database, autocommit=True) as connection:
+        for second in (0, 30):
+            with connection.transaction():
+                rows = rows_of([("new", second, "SYN_CL", 1, 0)], second)
+                assert ticks.write(connection, "trade", rows) == []
+            connection.execute(refresh)
+            trades += connection.execute(
+                "select trades from market.ohlc_1m where symbol = 'SYN_CL'"
+            ).fetchall()
+    assert trades == [(1,), (2,)]
+    assert ticks.copies("trade")
