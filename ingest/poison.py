@@ -23,8 +23,7 @@ class PoisonGuard:
 
     def check(self, batch: Batch, topics: Mapping[str, str]) -> None:
         """Count a batch before it is written. Raises PoisonedStreamError."""
-        for message in batch.messages:
-            self._messages[str(message.topic())] += 1
+        self._messages.update(str(message.topic()) for message in batch.messages)
         for ordinal, refusal in batch.refusals.items():
             topic = str(batch.messages[ordinal].topic())
             self._refused[topic] += 1
