@@ -151,6 +151,11 @@ class Storm:
         """Send the next messages of the mix; return when Kafka has them."""
         self.send(*self.mix.events(number))
 
+    def resend(self, events: list[Event]) -> None:
+        """Send messages again, in any order, that were consumed before."""
+        self.mix.duplicates += sum(event.refused is None for event in events)
+        self.send(*events)
+
     def send(self, *events: Event) -> None:
         """Send messages, and count by the delivery reports what is where."""
         for event in events:

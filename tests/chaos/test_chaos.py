@@ -11,13 +11,19 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from embedded.broker import EmbeddedBroker
 from ingest.codec import encode
-from tests.chaos.conftest import Broker
+from tests.chaos.conftest import OwnKafka
 from tests.chaos.mix import DAY_US, Event
+from tests.chaos.own import OwnDatabase, fill, free
 from tests.chaos.storm import Storm
 from tests.conftest import Databases
 
@@ -30,22 +36,52 @@ BATCH = 2000 if LONG else 200
 pytestmark = pytest.mark.timeout(7200 if LONG else 180)
 
 NewStorm = Callable[..., Storm]
+Outcome = Future[str] | str
+
+
+# what runs beside the tests, each line of them one after another
+LANES = (
+    ("members_come_and_go",),
+    ("members_come_and_go_on_apache_kafka",),
+    ("broker_hangs",),
+    ("broker_ends",),
+    ("database_ends", "disk_full"),
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def slow_storms(
-    new_storm: NewStorm, own_broker: Broker | None
-) -> Iterator[dict[str, Future[str] | None]]:
-    """Storms that run beside the tests, by name; None: not with this broker."""
-    with ThreadPoolExecutor(2) as threads:
-        slow: dict[str, Future[str] | None] = {
-            "members_come_and_go": threads.submit(members_come_and_go, new_storm(batch_size=50)),
-            "broker_hangs": None,
-        }
-        if own_broker is not None and own_broker.hang is not None:
-            storm = new_storm(own_broker.bootstrap, batch_size=50)
-            slow["broker_hangs"] = threads.submit(broker_hangs, storm, own_broker)
-        yield slow
+def beside(request: pytest.FixtureRequest, new_storm: NewStorm) -> Iterator[dict[str, Outcome]]:
+    """Outcomes of the storms that run beside the tests; a text: why one cannot run here."""
+
+    def get(fixture: str) -> Any:
+        return request.getfixturevalue(fixture)
+
+    def storm(name: str) -> Callable[[], str]:
+        if name == "members_come_and_go":
+            return partial(members_come_and_go, new_storm(batch_size=50))
+        if name == "members_come_and_go_on_apache_kafka":
+            kafka = get("apache_kafka")
+            return partial(members_come_and_go, new_storm(kafka.bootstrap, batch_size=50))
+        if name == "broker_hangs":
+            broker = get("own_broker")
+            return partial(broker_hangs, new_storm(broker.bootstrap, batch_size=50), broker)
+        if name == "broker_ends":
+            broker = get("own_apache_kafka")
+            return partial(broker_ends, new_storm(broker.bootstrap, batch_size=50), broker)
+        database = get("own_database")
+        function = {"database_ends": database_ends, "disk_full": disk_full}[name]
+        return partial(function, new_storm(url=database.engine.url, batch_size=50), database)
+
+    outcomes: dict[str, Outcome] = {}
+    with ExitStack() as stack:
+        for lane in LANES:
+            thread = stack.enter_context(ThreadPoolExecutor(1))
+            for name in lane:
+                try:
+                    outcomes[name] = thread.submit(storm(name))
+                except pytest.skip.Exception as skipped:
+                    outcomes[name] = str(skipped)
+        yield outcomes
 
 
 def members_come_and_go(storm: Storm) -> str:
@@ -73,24 +109,82 @@ def members_come_and_go(storm: Storm) -> str:
     return storm.verify()
 
 
-def broker_hangs(storm: Storm, broker: Broker) -> str:
+def broker_hangs(storm: Storm, broker: EmbeddedBroker) -> str:
     """The broker answers nobody for longer than the group waits for a member."""
-    assert broker.hang is not None
-    assert broker.go_on is not None
     storm.feed(SHARE)
     member = storm.member()
     storm.wait(lambda: storm.consumed() > 0, "the first messages consumed")
-    broker.hang()
+    os.kill(broker.pid, signal.SIGSTOP)
     time.sleep(8)
-    broker.go_on()
+    os.kill(broker.pid, signal.SIGCONT)
     storm.feed(SHARE // 2)
     storm.wait_consumed()
     assert member.runs, member.said()
     return storm.verify()
 
 
-def test_killed_at_random_moments(new_storm: NewStorm) -> None:
-    storm = new_storm(batch_size=BATCH)
+def broker_ends(storm: Storm, broker: OwnKafka) -> str:
+    """The broker is killed and stopped, and comes back."""
+    storm.feed(SHARE)
+    member = storm.member()
+    for end in (broker.kill, broker.stop):
+        before = storm.consumed()
+        storm.wait(lambda before=before: storm.consumed() > before, "some messages consumed")
+        end()
+        time.sleep(4)
+        broker.start()
+        storm.feed(SHARE // 2)
+    storm.wait_consumed()
+    assert member.runs, member.said()
+    return storm.verify()
+
+
+def database_ends(storm: Storm, own: OwnDatabase) -> str:
+    """The database is killed and stopped, and comes back."""
+    storm.feed(SHARE)
+    member = storm.member()
+    for end in (own.engine.kill, own.engine.stop, own.engine.kill):
+        before = storm.consumed()
+        storm.wait(lambda before=before: storm.consumed() > before, "some messages consumed")
+        end()
+        time.sleep(2)
+        own.engine.start()
+        storm.feed(SHARE // 4)
+    storm.wait_consumed()
+    assert member.runs, member.said()
+    return storm.verify()
+
+
+def disk_full(storm: Storm, own: OwnDatabase) -> str:
+    """The disk of the database is full, then that of its WAL, which ends a server."""
+    if not own.disks:
+        pytest.skip("no small disk can be mounted here: that needs root")
+    storm.feed(SHARE)
+    member = storm.member()
+    storm.wait_consumed()
+    for holds, disk in own.disks.items():
+        failures = member.said().count("trying again")
+
+        def fails(holds: str = holds, disk: Path = disk, wanted: int = failures + 2) -> bool:
+            fill(disk)
+            storm.feed(50)  # until what the tables have left is used up
+            if holds == "WAL":
+                with suppress(psycopg.OperationalError):
+                    storm.query("select pg_switch_wal()")
+            return member.said().count("trying again") >= wanted
+
+        storm.wait(fails, f"the ingester fails for want of space for {holds}")
+        assert "No space left on device" in member.said()
+        free(disk)
+        own.engine.start()
+        assert storm.consumed() < storm.produced.total(), f"there was space for {holds}"
+        storm.wait_consumed()
+    assert member.runs, member.said()
+    return storm.verify()
+
+
+def test_killed_at_random_moments(new_storm: NewStorm, each_broker: str) -> None:
+    storm = new_storm(each_broker, batch_size=BATCH)
     share = MESSAGES // (KILLS + 1)
     # the long form waits for the group to miss the dead member; the short one takes over at once
     arguments = [] if LONG else ["--until-end"]
@@ -203,8 +297,8 @@ def test_a_locked_table(new_storm: NewStorm) -> None:
     print(storm.verify())
 
 
-def test_a_message_of_5_mb(new_storm: NewStorm) -> None:
-    storm = new_storm()
+def test_a_message_of_5_mb(new_storm: NewStorm, each_broker: str) -> None:
+    storm = new_storm(each_broker)
     storm.feed(20)
     try:
         storm.send(Event("trade", b"1:SYN_ES", b"\0" * 5_000_000, "undecodable"))
@@ -232,28 +326,34 @@ def test_a_clock_that_is_a_day_ahead(new_storm: NewStorm, clock: str) -> None:
     print(storm.verify())
 
 
-def test_a_broker_that_comes_back(new_storm: NewStorm, own_broker: Broker | None) -> None:
-    if own_broker is None:
-        pytest.skip("the broker of KAFKA_BOOTSTRAP is not ours to stop")
-    if own_broker.stop is None or own_broker.start is None:
-        pytest.skip("the embedded broker forgets its messages when it stops")
-    storm = new_storm(own_broker.bootstrap, batch_size=50)
-    storm.feed(SHARE)
+def test_said_again_and_out_of_order(new_storm: NewStorm) -> None:
+    """The later half comes first; then all of it again, shuffled, while half is consumed."""
+    storm = new_storm(batch_size=50)
+    early = [*storm.mix.events(SHARE // 2)]
+    storm.mix.forget()
+    late = [*storm.mix.events(SHARE // 2)]
+    storm.mix.forget()
+    storm.send(*late)
     member = storm.member()
-    storm.wait(lambda: storm.consumed() > 0, "the first messages consumed")
-    own_broker.stop()
-    time.sleep(5)
-    own_broker.start()
+    storm.wait_consumed()
+    storm.random.shuffle(late)
+    storm.send(*early)
+    storm.resend(late)
+    storm.wait_consumed()
+    again = early + late
+    storm.random.shuffle(again)
+    storm.resend(again)
     storm.feed(SHARE // 2)
     storm.wait_consumed()
-    assert member.runs, member.said()
+    assert member.end(signal.SIGTERM) == 0, member.said()
+    assert f" {storm.mix.duplicates} duplicates" in member.said()
     print(storm.verify())
 
 
 # last: they ran beside the others all the time
-@pytest.mark.parametrize("name", ["members_come_and_go", "broker_hangs"])
-def test_beside_the_others(slow_storms: dict[str, Future[str] | None], name: str) -> None:
-    slow = slow_storms[name]
-    if slow is None:
-        pytest.skip("the broker of KAFKA_BOOTSTRAP is not ours to stop")
-    print(f"{name}: {slow.result()}")
+@pytest.mark.parametrize("name", [name for lane in LANES for name in lane])
+def test_beside_the_others(beside: dict[str, Outcome], name: str) -> None:
+    outcome = beside[name]
+    if isinstance(outcome, str):
+        pytest.skip(outcome)
+    print(f"{name}: {outcome.result()}")
