@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -24,9 +25,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
-    directory = tmp_path_factory.mktemp("kafka")
-    yield embedded_broker.start(directory).bootstrap
-    embedded_broker.stop(directory)
+    running = embedded_broker.start(tmp_path_factory.mktemp("kafka"))
+    yield running.bootstrap
+    os.kill(running.pid, signal.SIGKILL)  # it takes five seconds to stop
 
 
 @pytest.fixture(params=["broker", "apache_kafka"])
@@ -41,9 +42,9 @@ def own_broker(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[embedded_broker.EmbeddedBroker]:
     """An embedded broker to ill-treat."""
-    directory = tmp_path_factory.mktemp("own_kafka")
-    yield embedded_broker.start(directory)
-    embedded_broker.stop(directory)
+    running = embedded_broker.start(tmp_path_factory.mktemp("own_kafka"))
+    yield running
+    os.kill(running.pid, signal.SIGKILL)
 
 
 class OwnKafka:

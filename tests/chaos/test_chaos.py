@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,68 +22,23 @@ from embedded.broker import EmbeddedBroker
 from ingest.codec import encode
 from tests.chaos.conftest import OwnKafka
 from tests.chaos.mix import DAY_US, Event
-from tests.chaos.own import OwnDatabase, fill, free
+from tests.chaos.own import Embedded, OwnDatabase, fill, free
 from tests.chaos.storm import Storm
 from tests.conftest import Databases
+from tests.jvm import kafka
 
 MESSAGES = int(os.environ.get("CHAOS_MESSAGES", "10000"))
-KILLS = int(os.environ.get("CHAOS_KILLS", "4"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "3"))
 LONG = MESSAGES > 100_000
 SHARE = MESSAGES // 10
 BATCH = 2000 if LONG else 200
 
-pytestmark = pytest.mark.timeout(7200 if LONG else 180)
+pytestmark = pytest.mark.timeout(7200 if LONG else 600)
 
 NewStorm = Callable[..., Storm]
-Outcome = Future[str] | str
 
 
-# what runs beside the tests, each line of them one after another
-LANES = (
-    ("members_come_and_go",),
-    ("members_come_and_go_on_apache_kafka",),
-    ("broker_hangs",),
-    ("broker_ends",),
-    ("database_ends", "disk_full"),
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def beside(request: pytest.FixtureRequest, new_storm: NewStorm) -> Iterator[dict[str, Outcome]]:
-    """Outcomes of the storms that run beside the tests; a text: why one cannot run here."""
-
-    def get(fixture: str) -> Any:
-        return request.getfixturevalue(fixture)
-
-    def storm(name: str) -> Callable[[], str]:
-        if name == "members_come_and_go":
-            return partial(members_come_and_go, new_storm(batch_size=50))
-        if name == "members_come_and_go_on_apache_kafka":
-            kafka = get("apache_kafka")
-            return partial(members_come_and_go, new_storm(kafka.bootstrap, batch_size=50))
-        if name == "broker_hangs":
-            broker = get("own_broker")
-            return partial(broker_hangs, new_storm(broker.bootstrap, batch_size=50), broker)
-        if name == "broker_ends":
-            broker = get("own_apache_kafka")
-            return partial(broker_ends, new_storm(broker.bootstrap, batch_size=50), broker)
-        database = get("own_database")
-        function = {"database_ends": database_ends, "disk_full": disk_full}[name]
-        return partial(function, new_storm(url=database.engine.url, batch_size=50), database)
-
-    outcomes: dict[str, Outcome] = {}
-    with ExitStack() as stack:
-        for lane in LANES:
-            thread = stack.enter_context(ThreadPoolExecutor(1))
-            for name in lane:
-                try:
-                    outcomes[name] = thread.submit(storm(name))
-                except pytest.skip.Exception as skipped:
-                    outcomes[name] = str(skipped)
-        yield outcomes
-
-
-def members_come_and_go(storm: Storm) -> str:
+def members_come_and_go(storm: Storm, _broker: Place) -> str:
     """Two and three members; one leaves, one is killed."""
     stays = storm.member()
     storm.feed(SHARE // 2)
@@ -183,77 +137,10 @@ def disk_full(storm: Storm, own: OwnDatabase) -> str:
     return storm.verify()
 
 
-def test_killed_at_random_moments(new_storm: NewStorm, each_broker: str) -> None:
-    storm = new_storm(each_broker, batch_size=BATCH)
-    share = MESSAGES // (KILLS + 1)
-    # the long form waits for the group to miss the dead member; the short one takes over at once
-    arguments = [] if LONG else ["--until-end"]
-    caught = 0
-    for _ in range(KILLS):
-        storm.feed(share)
-        member = storm.member(*arguments)
-        enough = storm.consumed() + storm.random.randint(1, share * 3 // 4)
-        storm.wait_consumed(enough)
-        time.sleep(storm.random.random() / 50)
-        member.end(signal.SIGKILL)
-        caught += storm.consumed() < storm.produced.total()
-    assert caught >= KILLS / 2, f"{caught} of {KILLS} kills came while there was work"
-    storm.feed(MESSAGES - KILLS * share)
-    last = storm.member("--until-end")
-    assert last.exit_code(timeout_s=600) == 0, last.said()
-    print(f"{KILLS} kills, {caught} at work; {storm.verify()}")
-
-
-def test_database_sessions_ended(new_storm: NewStorm, databases: Databases) -> None:
-    if databases.kind == "embedded":
-        pytest.skip("the embedded engine has one backend and cannot end it")
-    storm = new_storm(batch_size=50)
-    storm.feed(SHARE)
-    member = storm.member()
-    ended = 0
-    for part in range(1, 6):
-        storm.wait_consumed(SHARE * part // 7)
-        ended += len(
-            storm.query(
-                "select pg_terminate_backend(pid) from pg_stat_activity"
-                " where application_name = 'ingest' and datname = current_database()"
-            )
-        )
-        storm.feed(SHARE // 5)
-    storm.wait_consumed()
-    assert ended >= 5
-    assert member.runs, member.said()
-    print(f"{ended} sessions ended; {storm.verify()}")
-
-
-def test_a_zombie_is_fenced(new_storm: NewStorm) -> None:
-    storm = new_storm(batch_size=20)
-    storm.feed(SHARE)
-    frozen = storm.member()
-    storm.wait(lambda: storm.consumed() > SHARE // 20, "the first messages consumed")
-    while True:
-        frozen.send(signal.SIGSTOP)
-        # twice: on an engine of one backend what it sent may still wait for its turn
-        if storm.is_idle() and not time.sleep(0.1) and storm.is_idle():
-            break
-        # inside a transaction it holds its locks, and the other one would wait for them
-        frozen.send(signal.SIGCONT)
-        time.sleep(storm.random.random() / 50)
-    before = storm.consumed()
-    assert before < SHARE, "it was frozen too late"
-    other = storm.member("--until-end")
-    assert other.exit_code() == 0, other.said()
-    assert storm.consumed() == SHARE
-    frozen.send(signal.SIGCONT)
-    assert frozen.exit_code() == 1, frozen.said()
-    assert "was taken over by another consumer" in frozen.said()
-    print(f"frozen at {before}; {storm.verify()}")
-
-
-def test_a_zombie_inside_a_transaction_is_fenced(new_storm: NewStorm, databases: Databases) -> None:
-    if databases.kind == "embedded":
+def zombie_inside_a_transaction(storm: Storm, own: OwnDatabase) -> str:
+    """A member is frozen inside a transaction, and another one takes over."""
+    if isinstance(own.engine, Embedded):
         pytest.skip("the embedded engine has one backend: a transaction keeps it to itself")
-    storm = new_storm(batch_size=50)
     frozen = storm.member()
     storm.feed(100)
     storm.wait_consumed()
@@ -275,7 +162,113 @@ def test_a_zombie_inside_a_transaction_is_fenced(new_storm: NewStorm, databases:
     assert "was taken over by another consumer" in frozen.said()
     storm.wait_consumed()
     assert other.end(signal.SIGTERM) == 0, other.said()
-    print(storm.verify())
+    return storm.verify()
+
+
+Place = str | kafka.Service | EmbeddedBroker | OwnKafka | OwnDatabase
+
+# beside the tests run, by the fixture that they are about, one after another
+BESIDE: dict[str, tuple[Callable[[Storm, Any], str], ...]] = {
+    "broker": (members_come_and_go,),
+    "apache_kafka": (members_come_and_go,),
+    "own_broker": (broker_hangs,),
+    "own_apache_kafka": (broker_ends,),
+    "own_database": (database_ends, disk_full, zombie_inside_a_transaction),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def beside(
+    request: pytest.FixtureRequest, new_storm: NewStorm
+) -> Iterator[dict[tuple[str, str], Future[str] | str]]:
+    """What became of the storms beside the tests; a text: why they cannot run here."""
+    outcomes: dict[tuple[str, str], Future[str] | str] = {}
+    with ExitStack() as stack:
+        for fixture, functions in BESIDE.items():
+            thread = stack.enter_context(ThreadPoolExecutor(1))
+            for function in functions:
+                at = fixture, function.__name__
+                try:
+                    place: Place = request.getfixturevalue(fixture)
+                except pytest.skip.Exception as skipped:
+                    outcomes[at] = str(skipped)
+                    continue
+                storm = new_storm(**_address(place), batch_size=SHARE // 20)
+                outcomes[at] = thread.submit(function, storm, place)
+        yield outcomes
+
+
+def _address(place: Place) -> dict[str, str]:
+    if isinstance(place, OwnDatabase):
+        return {"url": place.engine.url}
+    return {"bootstrap": place if isinstance(place, str) else place.bootstrap}
+
+
+def test_killed_at_random_moments(new_storm: NewStorm, each_broker: str) -> None:
+    storm = new_storm(each_broker, batch_size=BATCH)
+    share = MESSAGES // (KILLS + 1)
+    # the long form waits for the group to miss the dead member; the short one takes over at once
+    arguments = [] if LONG else ["--until-end"]
+    caught = 0
+    for _ in range(KILLS):
+        storm.feed(share)
+        member = storm.member(*arguments)
+        enough = storm.consumed() + storm.random.randint(1, share * 3 // 4)
+        storm.wait_consumed(enough)
+        time.sleep(storm.random.random() / 50)
+        member.end(signal.SIGKILL)
+        caught += storm.consumed() < storm.produced.total()
+    assert caught >= KILLS / 2, f"{caught} of {KILLS} kills came while there was work"
+    storm.feed(MESSAGES - KILLS * share)
+    last = storm.member("--until-end")
+    assert last.exit_code() == 0, last.said()
+    print(f"{KILLS} kills, {caught} at work; {storm.verify()}")
+
+
+def test_database_sessions_ended(new_storm: NewStorm, databases: Databases) -> None:
+    if databases.kind == "embedded":
+        pytest.skip("the embedded engine has one backend and cannot end it")
+    storm = new_storm(batch_size=SHARE // 20)
+    storm.feed(SHARE)
+    member = storm.member()
+    ended = 0
+    for part in range(1, 6):
+        storm.wait_consumed(SHARE * part // 7)
+        ended += len(
+            storm.query(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where application_name = 'ingest' and datname = current_database()"
+            )
+        )
+        storm.feed(SHARE // 5)
+    storm.wait_consumed()
+    assert ended >= 5
+    assert member.runs, member.said()
+    print(f"{ended} sessions ended; {storm.verify()}")
+
+
+def test_a_zombie_is_fenced(new_storm: NewStorm) -> None:
+    storm = new_storm(batch_size=SHARE // 50)
+    storm.feed(SHARE)
+    frozen = storm.member()
+    storm.wait(lambda: storm.consumed() > SHARE // 20, "the first messages consumed")
+    while True:
+        frozen.send(signal.SIGSTOP)
+        # twice: on an engine of one backend what it sent may still wait for its turn
+        if storm.is_idle() and not time.sleep(0.1) and storm.is_idle():
+            break
+        # inside a transaction it holds its locks, and the other one would wait for them
+        frozen.send(signal.SIGCONT)
+        time.sleep(storm.random.random() / 50)
+    before = storm.consumed()
+    assert before < SHARE, "it was frozen too late"
+    other = storm.member("--until-end")
+    assert other.exit_code() == 0, other.said()
+    assert storm.consumed() == SHARE
+    frozen.send(signal.SIGCONT)
+    assert frozen.exit_code() == 1, frozen.said()
+    assert "was taken over by another consumer" in frozen.said()
+    print(f"frozen at {before}; {storm.verify()}")
 
 
 def test_a_locked_table(new_storm: NewStorm) -> None:
@@ -312,15 +305,15 @@ def test_a_message_of_5_mb(new_storm: NewStorm, each_broker: str) -> None:
     assert largest.value() == b"\0" * 5_000_000
 
 
-@pytest.mark.parametrize("clock", ["ts", "known_at"])
-def test_a_clock_that_is_a_day_ahead(new_storm: NewStorm, clock: str) -> None:
+def test_a_clock_that_is_a_day_ahead(new_storm: NewStorm) -> None:
     storm = new_storm()
     record = {"tenant_id": 1, "symbol": "SYN_ES", "seq": 0, "price": 1.0, "size": 1.0}
     tomorrow = time.time_ns() // 1000 + DAY_US
-    clocks = {"ts": storm.day_us, "known_at": storm.day_us} | {clock: tomorrow}
-    skewed = encode("trade", record | clocks)
-    storm.send(*[Event("trade", b"1:SYN_ES", skewed, "time_in_future")] * 50)
-    storm.feed(200)
+    for clock in ("ts", "known_at"):
+        clocks = {"ts": storm.day_us, "known_at": storm.day_us} | {clock: tomorrow}
+        skewed = encode("trade", record | clocks)
+        storm.send(*[Event("trade", b"1:SYN_ES", skewed, "time_in_future")] * 50)
+        storm.feed(100)
     member = storm.member("--until-end")
     assert member.exit_code() == 0, member.said()
     print(storm.verify())
@@ -328,7 +321,7 @@ def test_a_clock_that_is_a_day_ahead(new_storm: NewStorm, clock: str) -> None:
 
 def test_said_again_and_out_of_order(new_storm: NewStorm) -> None:
     """The later half comes first; then all of it again, shuffled, while half is consumed."""
-    storm = new_storm(batch_size=50)
+    storm = new_storm(batch_size=SHARE // 20)
     early = [*storm.mix.events(SHARE // 2)]
     storm.mix.forget()
     late = [*storm.mix.events(SHARE // 2)]
@@ -351,9 +344,13 @@ def test_said_again_and_out_of_order(new_storm: NewStorm) -> None:
 
 
 # last: they ran beside the others all the time
-@pytest.mark.parametrize("name", [name for lane in LANES for name in lane])
-def test_beside_the_others(beside: dict[str, Outcome], name: str) -> None:
-    outcome = beside[name]
+@pytest.mark.parametrize(
+    ("fixture", "name"), [(at, function.__name__) for at in BESIDE for function in BESIDE[at]]
+)
+def test_beside_the_others(
+    beside: dict[tuple[str, str], Future[str] | str], fixture: str, name: str
+) -> None:
+    outcome = beside[fixture, name]
     if isinstance(outcome, str):
         pytest.skip(outcome)
     print(f"{name}: {outcome.result()}")
