@@ -21,10 +21,14 @@ pytest_plugins = ["tests.jvm.fixtures"]
 
 @dataclass(frozen=True)
 class Databases:
-    """Makes databases on the session's engine: create(migrated) returns (url, drop)."""
+    """Makes databases on the session's engine: create(migrated) returns (url, drop).
+
+    template(migrated): a stopped data directory to copy, of an embedded engine only.
+    """
 
     kind: str
     create: Callable[[bool], tuple[str, Callable[[], None]]]
+    template: Callable[[bool], Path] | None = None
 
 
 def _named(url: str, name: str) -> str:
@@ -114,7 +118,7 @@ def _embedded_databases(base: Path) -> Iterator[Databases]:
         shutil.copytree(template(migrated), directory)
         return start(directory), lambda: stop(directory)
 
-    yield Databases("embedded", create)
+    yield Databases("embedded", create, template)
     for directory in list(running):
         embedded_database.stop(directory)
 

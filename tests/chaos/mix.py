@@ -67,6 +67,10 @@ class Mix:
             else:
                 yield self._new()
 
+    def forget(self) -> None:
+        """Let what comes next refer to nothing that came before."""
+        self._recent.clear()
+
     def _new(self) -> Event:
         kind = self.random.choice(KINDS)
         record = self._record(kind)

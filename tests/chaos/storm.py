@@ -22,7 +22,7 @@ from tests.chaos.mix import DAY_US, KINDS, Event, Mix
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTITIONS = 3
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 POLL_S = 0.05
 FIRST_DAY_US = 1_700_006_400_000_000  # 2023-11-15 00:00 UTC
 TOTAL = {"trade": "price * size", "quote": "bid * bid_size"}
@@ -78,7 +78,7 @@ class Member:
         self.send(number)
         return self.exit_code()
 
-    def exit_code(self, timeout_s: float = 30.0) -> int:
+    def exit_code(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait until it has ended. Raises AssertionError with what it said."""
         try:
             return self.process.wait(timeout_s)
@@ -113,6 +113,7 @@ class Storm:
         self.members: list[Member] = []
         self._directory = directory
         self._failed: list[str] = []
+        self._session: psycopg.Connection | None = None
         self.env = {
             "DATABASE_URL": url,
             "KAFKA_BOOTSTRAP": bootstrap,
@@ -142,14 +143,21 @@ class Storm:
         return started
 
     def close(self) -> None:
-        """End the ingesters that still run."""
+        """End the ingesters that still run, and its own session."""
         for member in self.members:
             if member.runs:
                 member.end(signal.SIGKILL)
+        if self._session is not None:
+            self._session.close()
 
     def feed(self, number: int) -> None:
         """Send the next messages of the mix; return when Kafka has them."""
         self.send(*self.mix.events(number))
+
+    def resend(self, events: list[Event]) -> None:
+        """Send messages again, in any order, that were consumed before."""
+        self.mix.duplicates += sum(event.refused is None for event in events)
+        self.send(*events)
 
     def send(self, *events: Event) -> None:
         """Send messages, and count by the delivery reports what is where."""
@@ -185,9 +193,15 @@ class Storm:
             self.poison[topic, partition, offset] = event.refused
 
     def query(self, statement: str, *values: object) -> list[tuple]:
-        """Rows of one statement, in a session of its own."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            return connection.execute(statement, values).fetchall()
+        """Rows of one statement; the session is kept, as waiting asks often."""
+        if self._session is not None:
+            try:
+                return self._session.execute(statement, values).fetchall()
+            except psycopg.OperationalError:
+                if not self._session.closed:
+                    raise
+        self._session = psycopg.connect(self.url, autocommit=True)
+        return self._session.execute(statement, values).fetchall()
 
     def is_idle(self) -> bool:
         """Whether no ingester is inside a transaction.

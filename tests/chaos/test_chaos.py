@@ -11,44 +11,34 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from embedded.broker import EmbeddedBroker
 from ingest.codec import encode
-from tests.chaos.conftest import Broker
+from tests.chaos.conftest import OwnKafka
 from tests.chaos.mix import DAY_US, Event
+from tests.chaos.own import Embedded, OwnDatabase, fill, free
 from tests.chaos.storm import Storm
 from tests.conftest import Databases
+from tests.jvm import kafka
 
 MESSAGES = int(os.environ.get("CHAOS_MESSAGES", "10000"))
-KILLS = int(os.environ.get("CHAOS_KILLS", "4"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "3"))
 LONG = MESSAGES > 100_000
 SHARE = MESSAGES // 10
 BATCH = 2000 if LONG else 200
 
-pytestmark = pytest.mark.timeout(7200 if LONG else 180)
+pytestmark = pytest.mark.timeout(7200 if LONG else 600)
 
 NewStorm = Callable[..., Storm]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def slow_storms(
-    new_storm: NewStorm, own_broker: Broker | None
-) -> Iterator[dict[str, Future[str] | None]]:
-    """Storms that run beside the tests, by name; None: not with this broker."""
-    with ThreadPoolExecutor(2) as threads:
-        slow: dict[str, Future[str] | None] = {
-            "members_come_and_go": threads.submit(members_come_and_go, new_storm(batch_size=50)),
-            "broker_hangs": None,
-        }
-        if own_broker is not None and own_broker.hang is not None:
-            storm = new_storm(own_broker.bootstrap, batch_size=50)
-            slow["broker_hangs"] = threads.submit(broker_hangs, storm, own_broker)
-        yield slow
-
-
-def members_come_and_go(storm: Storm) -> str:
+def members_come_and_go(storm: Storm, _broker: Place) -> str:
     """Two and three members; one leaves, one is killed."""
     stays = storm.member()
     storm.feed(SHARE // 2)
@@ -73,24 +63,149 @@ def members_come_and_go(storm: Storm) -> str:
     return storm.verify()
 
 
-def broker_hangs(storm: Storm, broker: Broker) -> str:
+def broker_hangs(storm: Storm, broker: EmbeddedBroker) -> str:
     """The broker answers nobody for longer than the group waits for a member."""
-    assert broker.hang is not None
-    assert broker.go_on is not None
     storm.feed(SHARE)
     member = storm.member()
     storm.wait(lambda: storm.consumed() > 0, "the first messages consumed")
-    broker.hang()
+    os.kill(broker.pid, signal.SIGSTOP)
     time.sleep(8)
-    broker.go_on()
+    os.kill(broker.pid, signal.SIGCONT)
     storm.feed(SHARE // 2)
     storm.wait_consumed()
     assert member.runs, member.said()
     return storm.verify()
 
 
-def test_killed_at_random_moments(new_storm: NewStorm) -> None:
-    storm = new_storm(batch_size=BATCH)
+def broker_ends(storm: Storm, broker: OwnKafka) -> str:
+    """The broker is killed and stopped, and comes back."""
+    storm.feed(SHARE)
+    member = storm.member()
+    for end in (broker.kill, broker.stop):
+        before = storm.consumed()
+        storm.wait(lambda before=before: storm.consumed() > before, "some messages consumed")
+        end()
+        time.sleep(4)
+        broker.start()
+        storm.feed(SHARE // 2)
+    storm.wait_consumed()
+    assert member.runs, member.said()
+    return storm.verify()
+
+
+def database_ends(storm: Storm, own: OwnDatabase) -> str:
+    """The database is killed and stopped, and comes back."""
+    storm.feed(SHARE)
+    member = storm.member()
+    for end in (own.engine.kill, own.engine.stop, own.engine.kill):
+        before = storm.consumed()
+        storm.wait(lambda before=before: storm.consumed() > before, "some messages consumed")
+        end()
+        time.sleep(2)
+        own.engine.start()
+        storm.feed(SHARE // 4)
+    storm.wait_consumed()
+    assert member.runs, member.said()
+    return storm.verify()
+
+
+def disk_full(storm: Storm, own: OwnDatabase) -> str:
+    """The disk of the database is full, then that of its WAL, which ends a server."""
+    if not own.disks:
+        pytest.skip("no small disk can be mounted here: that needs root")
+    storm.feed(SHARE)
+    member = storm.member()
+    storm.wait_consumed()
+    for holds, disk in own.disks.items():
+        failures = member.said().count("trying again")
+
+        def fails(holds: str = holds, disk: Path = disk, wanted: int = failures + 2) -> bool:
+            fill(disk)
+            storm.feed(50)  # until what the tables have left is used up
+            if holds == "WAL":
+                with suppress(psycopg.OperationalError):
+                    storm.query("select pg_switch_wal()")
+            return member.said().count("trying again") >= wanted
+
+        storm.wait(fails, f"the ingester fails for want of space for {holds}")
+        assert "No space left on device" in member.said()
+        free(disk)
+        own.engine.start()
+        assert storm.consumed() < storm.produced.total(), f"there was space for {holds}"
+        storm.wait_consumed()
+    assert member.runs, member.said()
+    return storm.verify()
+
+
+def zombie_inside_a_transaction(storm: Storm, own: OwnDatabase) -> str:
+    """A member is frozen inside a transaction, and another one takes over."""
+    if isinstance(own.engine, Embedded):
+        pytest.skip("the embedded engine has one backend: a transaction keeps it to itself")
+    frozen = storm.member()
+    storm.feed(100)
+    storm.wait_consumed()
+    with psycopg.connect(storm.url) as connection:
+        connection.execute("lock table market.trade, market.quote in share row exclusive mode")
+        storm.feed(SHARE)
+        waiting = "select true from pg_locks where not granted and database = %s::oid"
+        database = connection.execute(
+            "select oid from pg_database where datname = current_database()"
+        ).fetchone()
+        assert database is not None
+        storm.wait(lambda: bool(storm.query(waiting, database[0])), "it waits for the table")
+        frozen.send(signal.SIGSTOP)
+    epochs = storm.epochs()
+    other = storm.member()
+    storm.wait(lambda: storm.epochs() > epochs, "the other one takes over")
+    frozen.send(signal.SIGCONT)
+    assert frozen.exit_code() == 1, frozen.said()
+    assert "was taken over by another consumer" in frozen.said()
+    storm.wait_consumed()
+    assert other.end(signal.SIGTERM) == 0, other.said()
+    return storm.verify()
+
+
+Place = str | kafka.Service | EmbeddedBroker | OwnKafka | OwnDatabase
+
+# beside the tests run, by the fixture that they are about, one after another
+BESIDE: dict[str, tuple[Callable[[Storm, Any], str], ...]] = {
+    "broker": (members_come_and_go,),
+    "apache_kafka": (members_come_and_go,),
+    "own_broker": (broker_hangs,),
+    "own_apache_kafka": (broker_ends,),
+    "own_database": (database_ends, disk_full, zombie_inside_a_transaction),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def beside(
+    request: pytest.FixtureRequest, new_storm: NewStorm
+) -> Iterator[dict[tuple[str, str], Future[str] | str]]:
+    """What became of the storms beside the tests; a text: why they cannot run here."""
+    outcomes: dict[tuple[str, str], Future[str] | str] = {}
+    with ExitStack() as stack:
+        for fixture, functions in BESIDE.items():
+            thread = stack.enter_context(ThreadPoolExecutor(1))
+            for function in functions:
+                at = fixture, function.__name__
+                try:
+                    place: Place = request.getfixturevalue(fixture)
+                except pytest.skip.Exception as skipped:
+                    outcomes[at] = str(skipped)
+                    continue
+                storm = new_storm(**_address(place), batch_size=SHARE // 20)
+                outcomes[at] = thread.submit(function, storm, place)
+        yield outcomes
+
+
+def _address(place: Place) -> dict[str, str]:
+    if isinstance(place, OwnDatabase):
+        return {"url": place.engine.url}
+    return {"bootstrap": place if isinstance(place, str) else place.bootstrap}
+
+
+def test_killed_at_random_moments(new_storm: NewStorm, each_broker: str) -> None:
+    storm = new_storm(each_broker, batch_size=BATCH)
     share = MESSAGES // (KILLS + 1)
     # the long form waits for the group to miss the dead member; the short one takes over at once
     arguments = [] if LONG else ["--until-end"]
@@ -106,14 +221,14 @@ def test_killed_at_random_moments(new_storm: NewStorm) -> None:
     assert caught >= KILLS / 2, f"{caught} of {KILLS} kills came while there was work"
     storm.feed(MESSAGES - KILLS * share)
     last = storm.member("--until-end")
-    assert last.exit_code(timeout_s=600) == 0, last.said()
+    assert last.exit_code() == 0, last.said()
     print(f"{KILLS} kills, {caught} at work; {storm.verify()}")
 
 
 def test_database_sessions_ended(new_storm: NewStorm, databases: Databases) -> None:
     if databases.kind == "embedded":
         pytest.skip("the embedded engine has one backend and cannot end it")
-    storm = new_storm(batch_size=50)
+    storm = new_storm(batch_size=SHARE // 20)
     storm.feed(SHARE)
     member = storm.member()
     ended = 0
@@ -133,7 +248,7 @@ def test_database_sessions_ended(new_storm: NewStorm, databases: Databases) -> N
 
 
 def test_a_zombie_is_fenced(new_storm: NewStorm) -> None:
-    storm = new_storm(batch_size=20)
+    storm = new_storm(batch_size=SHARE // 50)
     storm.feed(SHARE)
     frozen = storm.member()
     storm.wait(lambda: storm.consumed() > SHARE // 20, "the first messages consumed")
@@ -156,34 +271,6 @@ def test_a_zombie_is_fenced(new_storm: NewStorm) -> None:
     print(f"frozen at {before}; {storm.verify()}")
 
 
-def test_a_zombie_inside_a_transaction_is_fenced(new_storm: NewStorm, databases: Databases) -> None:
-    if databases.kind == "embedded":
-        pytest.skip("the embedded engine has one backend: a transaction keeps it to itself")
-    storm = new_storm(batch_size=50)
-    frozen = storm.member()
-    storm.feed(100)
-    storm.wait_consumed()
-    with psycopg.connect(storm.url) as connection:
-        connection.execute("lock table market.trade, market.quote in share row exclusive mode")
-        storm.feed(SHARE)
-        waiting = "select true from pg_locks where not granted and database = %s::oid"
-        database = connection.execute(
-            "select oid from pg_database where datname = current_database()"
-        ).fetchone()
-        assert database is not None
-        storm.wait(lambda: bool(storm.query(waiting, database[0])), "it waits for the table")
-        frozen.send(signal.SIGSTOP)
-    epochs = storm.epochs()
-    other = storm.member()
-    storm.wait(lambda: storm.epochs() > epochs, "the other one takes over")
-    frozen.send(signal.SIGCONT)
-    assert frozen.exit_code() == 1, frozen.said()
-    assert "was taken over by another consumer" in frozen.said()
-    storm.wait_consumed()
-    assert other.end(signal.SIGTERM) == 0, other.said()
-    print(storm.verify())
-
-
 def test_a_locked_table(new_storm: NewStorm) -> None:
     storm = new_storm()
     member = storm.member()
@@ -203,8 +290,8 @@ def test_a_locked_table(new_storm: NewStorm) -> None:
     print(storm.verify())
 
 
-def test_a_message_of_5_mb(new_storm: NewStorm) -> None:
-    storm = new_storm()
+def test_a_message_of_5_mb(new_storm: NewStorm, each_broker: str) -> None:
+    storm = new_storm(each_broker)
     storm.feed(20)
     try:
         storm.send(Event("trade", b"1:SYN_ES", b"\0" * 5_000_000, "undecodable"))
@@ -218,42 +305,52 @@ def test_a_message_of_5_mb(new_storm: NewStorm) -> None:
     assert largest.value() == b"\0" * 5_000_000
 
 
-@pytest.mark.parametrize("clock", ["ts", "known_at"])
-def test_a_clock_that_is_a_day_ahead(new_storm: NewStorm, clock: str) -> None:
+def test_a_clock_that_is_a_day_ahead(new_storm: NewStorm) -> None:
     storm = new_storm()
     record = {"tenant_id": 1, "symbol": "SYN_ES", "seq": 0, "price": 1.0, "size": 1.0}
     tomorrow = time.time_ns() // 1000 + DAY_US
-    clocks = {"ts": storm.day_us, "known_at": storm.day_us} | {clock: tomorrow}
-    skewed = encode("trade", record | clocks)
-    storm.send(*[Event("trade", b"1:SYN_ES", skewed, "time_in_future")] * 50)
-    storm.feed(200)
+    for clock in ("ts", "known_at"):
+        clocks = {"ts": storm.day_us, "known_at": storm.day_us} | {clock: tomorrow}
+        skewed = encode("trade", record | clocks)
+        storm.send(*[Event("trade", b"1:SYN_ES", skewed, "time_in_future")] * 50)
+        storm.feed(100)
     member = storm.member("--until-end")
     assert member.exit_code() == 0, member.said()
     print(storm.verify())
 
 
-def test_a_broker_that_comes_back(new_storm: NewStorm, own_broker: Broker | None) -> None:
-    if own_broker is None:
-        pytest.skip("the broker of KAFKA_BOOTSTRAP is not ours to stop")
-    if own_broker.stop is None or own_broker.start is None:
-        pytest.skip("the embedded broker forgets its messages when it stops")
-    storm = new_storm(own_broker.bootstrap, batch_size=50)
-    storm.feed(SHARE)
+def test_said_again_and_out_of_order(new_storm: NewStorm) -> None:
+    """The later half comes first; then all of it again, shuffled, while half is consumed."""
+    storm = new_storm(batch_size=SHARE // 20)
+    early = [*storm.mix.events(SHARE // 2)]
+    storm.mix.forget()
+    late = [*storm.mix.events(SHARE // 2)]
+    storm.mix.forget()
+    storm.send(*late)
     member = storm.member()
-    storm.wait(lambda: storm.consumed() > 0, "the first messages consumed")
-    own_broker.stop()
-    time.sleep(5)
-    own_broker.start()
+    storm.wait_consumed()
+    storm.random.shuffle(late)
+    storm.send(*early)
+    storm.resend(late)
+    storm.wait_consumed()
+    again = early + late
+    storm.random.shuffle(again)
+    storm.resend(again)
     storm.feed(SHARE // 2)
     storm.wait_consumed()
-    assert member.runs, member.said()
+    assert member.end(signal.SIGTERM) == 0, member.said()
+    assert f" {storm.mix.duplicates} duplicates" in member.said()
     print(storm.verify())
 
 
 # last: they ran beside the others all the time
-@pytest.mark.parametrize("name", ["members_come_and_go", "broker_hangs"])
-def test_beside_the_others(slow_storms: dict[str, Future[str] | None], name: str) -> None:
-    slow = slow_storms[name]
-    if slow is None:
-        pytest.skip("the broker of KAFKA_BOOTSTRAP is not ours to stop")
-    print(f"{name}: {slow.result()}")
+@pytest.mark.parametrize(
+    ("fixture", "name"), [(at, function.__name__) for at in BESIDE for function in BESIDE[at]]
+)
+def test_beside_the_others(
+    beside: dict[tuple[str, str], Future[str] | str], fixture: str, name: str
+) -> None:
+    outcome = beside[fixture, name]
+    if isinstance(outcome, str):
+        pytest.skip(outcome)
+    print(f"{name}: {outcome.result()}")

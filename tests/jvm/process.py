@@ -103,11 +103,11 @@ def free_port() -> int:
 
 
 def launch(
-    command: Sequence[str], directory: Path, ready: Callable[[], bool]
+    command: Sequence[str], directory: Path, ready: Callable[[], bool], user: int | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a process that logs to <directory>/service.log and return it once ready() is true.
 
-    Raises ServiceError with the end of the log.
+    user: who runs it; only root can choose. Raises ServiceError with the end of the log.
     """
     log_file = directory / "service.log"
     with log_file.open("ab") as log:
@@ -118,6 +118,7 @@ def launch(
             stderr=log,
             cwd=directory,
             start_new_session=True,
+            user=user,
         )
     try:
         deadline = time.monotonic() + START_S
