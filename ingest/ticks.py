@@ -55,7 +55,7 @@ FIRST_APPLIED, MOST_APPLIED = 8, 512
 
 @dataclass
 class Run:
-    """Batches that are applied without trying to copy them: a copy met a key that was there.
+    """Batches that are applied without trying to copy them: a copy met a key that was known.
 
     left: of them; length: of the next run, which doubles as long as no copy succeeds.
     """
@@ -67,9 +67,9 @@ class Run:
 class Ticks:
     """Writes ticks of both kinds: copied straight into the table where they can be.
 
-    That takes half the time of `insert ... on conflict`, and undoes itself where a key is there
-    already. Corrections, cancels and what repeats goes through market.apply_<kind>s, which knows
-    the rules.
+    That takes half the time of `insert ... on conflict`, and is undone where a key is there
+    already, or was. Corrections, cancels and what repeats go through market.apply_<kind>s, which
+    knows the rules.
     """
 
     def __init__(self) -> None:
@@ -102,22 +102,22 @@ class Ticks:
         self, connection: psycopg.Connection, kind: str, rows: pl.DataFrame
     ) -> pl.DataFrame:
         """Copy new ticks into their table and return the other rows; all where that fails."""
-        superseded = _superseded(connection, kind, rows)
-        if superseded is None:
-            return rows
-        # a key that was ever superseded is not new, although it may not be in the table
-        new = rows.filter(pl.col("action") == "new").join(superseded, on=KEY, how="anti")
+        new = rows.filter(pl.col("action") == "new")
         if new.is_empty():
             return rows
         columns = new.columns[2:]
         try:
-            with connection.transaction():
+            with connection.transaction() as copying:
                 _copy(connection, COPY[kind].format(", ".join(columns)), new.select(columns))
+                # afterwards: the copy has waited for whoever was cancelling one of them
+                if _was_superseded(connection, kind, new):
+                    raise psycopg.Rollback(copying)
+                self._runs[kind].length = FIRST_APPLIED
+                return rows.filter(pl.col("action") != "new")
         except psycopg.errors.UniqueViolation:
-            self.leave_to_apply(kind)
-            return rows
-        self._runs[kind].length = FIRST_APPLIED
-        return rows.join(new.select("ordinal"), on="ordinal", how="anti", maintain_order="left")
+            pass
+        self.leave_to_apply(kind)
+        return rows
 
 
 def _applied(
@@ -128,18 +128,20 @@ def _applied(
     return connection.execute(APPLY[kind]).fetchall()
 
 
-def _superseded(
-    connection: psycopg.Connection, kind: str, rows: pl.DataFrame
-) -> pl.DataFrame | None:
-    """Return the superseded keys in the time ranges of the rows; None when there are too many."""
+def _was_superseded(connection: psycopg.Connection, kind: str, new: pl.DataFrame) -> bool:
+    """Whether one of these keys was ever corrected or cancelled: then it is not new.
+
+    Also true when so many keys were, in the time ranges of these, that looking would take long.
+    """
     ts = pl.col("ts").dt.replace_time_zone("UTC")
-    ranges = rows.group_by("tenant_id", "symbol").agg(
+    ranges = new.group_by("tenant_id", "symbol").agg(
         ts.min().alias("first_ts"), ts.max().alias("last_ts")
     )
     most = MOST_SUPERSEDED + 1
     values = [*(ranges[name].to_list() for name in ranges.columns), most, most]
     found = connection.execute(SUPERSEDED[kind], values).fetchall()
-    return None if len(found) == most else pl.DataFrame(found, schema=KEY_TYPES, orient="row")
+    superseded = pl.DataFrame(found, schema=KEY_TYPES, orient="row")
+    return len(found) == most or not new.join(superseded, on=KEY, how="semi").is_empty()
 
 
 def _copy(connection: psycopg.Connection, statement: str, rows: pl.DataFrame) -> None:

@@ -87,7 +87,8 @@ def throughput(options: argparse.Namespace, url: str, bootstrap: str) -> list[Fi
     with_start: dict[str, list[float]] = {}
     batches = floor.render(options.trades)
     upsert = "COPY + INSERT ON CONFLICT alone, no Kafka"
-    quix = f"Quix Streams, its PostgreSQLSink, {options.trades // PEER_SHARE:,} trades"
+    share = options.trades // PEER_SHARE
+    peers = {} if options.no_peer else {s: f"{w}, {share:,} trades" for s, w in peer.SINKS.items()}
     for turn in range(1, options.repeats + 1):
         say(f"throughput, turn {turn} of {options.repeats}")
         for processes, what in ((1, "ours, 1 process"), (2, "ours, 2 processes")):
@@ -98,11 +99,10 @@ def throughput(options: argparse.Namespace, url: str, bootstrap: str) -> list[Fi
         for what, straight in ((upsert, False), ("COPY straight alone, no Kafka", True)):
             runs.clear(url)
             rates.setdefault(what, []).append(floor.insert(url, batches, straight=straight))
-        if not options.no_peer:
+        for sink, what in peers.items():
             peer.create_table(url)
-            topic = load.topics("backlog")["trade"]
-            rate = peer.drain(url, bootstrap, topic, options.trades // PEER_SHARE)
-            rates.setdefault(quix, []).append(rate)
+            rate = peer.drain(url, bootstrap, load.topics("backlog")["trade"], share, sink)
+            rates.setdefault(what, []).append(rate)
     group = f"committed trades a second with unique keys, median of {options.repeats}"
     figures = []
     for what, found in rates.items():
@@ -114,8 +114,7 @@ def throughput(options: argparse.Namespace, url: str, bootstrap: str) -> list[Fi
     against = "ours, 1 process, against"
     return figures + [
         Figure(against, what, ours / statistics.median(rates[what]), "x")
-        for what in (upsert, quix)
-        if what in rates
+        for what in (upsert, *peers.values())
     ]
 
 

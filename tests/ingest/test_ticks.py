@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.ticks import TABLE, Ticks
+from tests.conftest import Databases
 
 START = datetime(2024, 3, 11, 12, tzinfo=UTC).replace(tzinfo=None)
 Event = tuple[str, int, str, int, int]  # action, seconds of ts, symbol, price, seconds of known_at
@@ -161,3 +164,32 @@ def test_a_late_tick_that_is_copied_reaches_its_aggregate(database: str) -> None
             ).fetchall()
     assert trades == [(1,), (2,)]
     assert ticks.copies("trade")
+
+
+@pytest.mark.parametrize("copies", [True, False])
+def test_a_tick_said_again_while_it_is_cancelled_does_not_come_back(
+    database: str, databases: Databases, *, copies: bool
+) -> None:
+    if databases.kind == "embedded":
+        pytest.skip("the embedded engine runs one transaction at a time")
+    symbol = f"SYN_{copies}"
+    said, again = (rows_of([("new", 0, symbol, 1, 0)], offset) for offset in (0, 2))
+    cancel = rows_of([("cancel", 0, symbol, 1, 5)], 1)
+    with psycopg.connect(database) as first, psycopg.connect(database) as second:
+        assert Ticks().write(first, "trade", said) == []
+        first.commit()
+        assert Ticks().write(first, "trade", cancel) == []
+        ticks = Ticks()
+        if not copies:
+            ticks.leave_to_apply("trade")
+        with ThreadPoolExecutor(1) as thread:
+            waiting = thread.submit(ticks.write, second, "trade", again)
+            while not first.execute(
+                "select 1 from pg_locks where not granted and pid = %s", [second.info.backend_pid]
+            ).fetchone():
+                time.sleep(0.01)
+            first.commit()
+            assert waiting.result(10) == [(0, "duplicate")]
+        second.commit()
+        found = first.execute("select price from market.trade where symbol = %s", [symbol]).fetchall()
+    assert found == []
