@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -18,6 +17,7 @@ from engine.errors import EngineError
 from ingest.config import Config
 from ingest.consumer import Ingester
 from ingest.errors import IngestError
+from ingest.signals import stop_on_signals
 from ingest.telemetry import Telemetry, TelemetryConfig
 
 Command = Callable[[list[str]], int]
@@ -49,8 +49,7 @@ def run(argv: list[str]) -> int:
     config = Config.from_env()
     telemetry = Telemetry.from_config(TelemetryConfig.from_env(), config.kafka_group)
     with closing(telemetry), Ingester(config, telemetry) as ingester:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: ingester.stop())
+        stop_on_signals(ingester.stop)
         if not args.until_end:
             ingester.run()
         else:

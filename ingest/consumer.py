@@ -126,7 +126,7 @@ class Ingester:
         self._telemetry.health.ready(False, "the database fails and is tried again")
 
     def stop(self) -> None:
-        """Ask run to return after the batch at hand; safe in a signal handler."""
+        """Ask run to return after the batch at hand; for other threads, see ingest/signals.py."""
         self._stopping.set()
 
     def run(self) -> None:

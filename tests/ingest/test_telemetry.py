@@ -462,10 +462,11 @@ def test_close_is_quick_when_the_collector_is_away(start: Start, silent: str, aw
 
 
 TERMINATED = """
-import signal, sys, threading
+import sys, threading
+from ingest.signals import stop_on_signals
 from ingest.telemetry import Telemetry, TelemetryConfig
 stopped = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+stop_on_signals(stopped.set)
 telemetry = Telemetry.from_config(TelemetryConfig(metrics_port=0, otlp_endpoint=sys.argv[1]))
 with telemetry.span("batch"):
     telemetry.batch({"trade": 5}, 0, {}, 10, 0.1, [0.5])

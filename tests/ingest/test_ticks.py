@@ -191,5 +191,7 @@ def test_a_tick_said_again_while_it_is_cancelled_does_not_come_back(
             first.commit()
             assert waiting.result(10) == [(0, "duplicate")]
         second.commit()
-        found = first.execute("select price from market.trade where symbol = %s", [symbol]).fetchall()
+        found = first.execute(
+            "select price from market.trade where symbol = %s", [symbol]
+        ).fetchall()
     assert found == []
