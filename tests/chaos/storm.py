@@ -123,6 +123,8 @@ class Storm:
             "TOPIC_PARTITIONS": str(PARTITIONS),
             "BATCH_SIZE": str(batch_size),
             "LINGER_S": "0.1",
+            # where it is 1, the trace of each undecodable message costs more than its batch
+            "RUST_BACKTRACE": "0",
         }
         ensure_topics(bootstrap, self.topics.values(), PARTITIONS)
         self._producer = Producer(

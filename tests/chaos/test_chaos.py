@@ -79,15 +79,15 @@ def broker_hangs(storm: Storm, broker: EmbeddedBroker) -> str:
 
 def broker_ends(storm: Storm, broker: OwnKafka) -> str:
     """The broker is killed and stopped, and comes back."""
-    storm.feed(SHARE)
     member = storm.member()
     for end in (broker.kill, broker.stop):
         before = storm.consumed()
+        storm.feed(SHARE)
         storm.wait(lambda before=before: storm.consumed() > before, "some messages consumed")
         end()
         time.sleep(4)
         broker.start()
-        storm.feed(SHARE // 2)
+    storm.feed(SHARE // 2)
     storm.wait_consumed()
     assert member.runs, member.said()
     return storm.verify()
@@ -95,15 +95,15 @@ def broker_ends(storm: Storm, broker: OwnKafka) -> str:
 
 def database_ends(storm: Storm, own: OwnDatabase) -> str:
     """The database is killed and stopped, and comes back."""
-    storm.feed(SHARE)
     member = storm.member()
     for end in (own.engine.kill, own.engine.stop, own.engine.kill):
         before = storm.consumed()
+        storm.feed(SHARE // 2)
         storm.wait(lambda before=before: storm.consumed() > before, "some messages consumed")
         end()
         time.sleep(2)
         own.engine.start()
-        storm.feed(SHARE // 4)
+    storm.feed(SHARE // 4)
     storm.wait_consumed()
     assert member.runs, member.said()
     return storm.verify()
