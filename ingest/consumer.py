@@ -21,6 +21,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from ingest.backoff import Backoff
 from ingest.batch import Batch, KafkaMessage, Partition, build
 from ingest.config import Config
 from ingest.counts import Counts
@@ -88,7 +89,7 @@ class Ingester:
         self._lookup = Sink(config.database_url, config.retry_s, self._stopping, self._retries)
         self._known = Reference(self._lookup)
         self._partitions = ensure_topics(config.kafka_bootstrap, self._kinds, config.partitions)
-        self._dead_letters = DeadLetters(config.kafka_bootstrap)
+        self._dead_letters = DeadLetters(config.kafka_bootstrap, self._stopping)
         self._consumer = Consumer(
             {
                 **CLIENT,
@@ -121,9 +122,9 @@ class Ingester:
         self._sink.close()
         self._lookup.close()
 
-    def _retries(self) -> None:
-        self._telemetry.retry("database")
-        self._telemetry.health.ready(False, "the database fails and is tried again")
+    def _retries(self, what: str) -> None:
+        self._telemetry.retry(what)
+        self._telemetry.health.ready(False, f"the {what} fails and is tried again")
 
     def stop(self) -> None:
         """Ask run to return after the batch at hand; for other threads, see ingest/signals.py."""
@@ -394,12 +395,7 @@ class Ingester:
         """Become the one who may write these partitions, and seek to the database's offsets."""
         self._drain()
         self._generation += 1
-        ids = topic_ids(self._config.kafka_bootstrap, self._kinds)
-        asked = {
-            (at.topic, at.partition): Source(ids[at.topic], self._watermarks(at)[0])
-            for at in partitions
-        }
-        self._positions = self._sink.claim(asked)
+        self._positions = self._sink.claim(self._sources(list(partitions)))
         self._written = {}
         self._waiting = {}
         self._stash = []
@@ -408,6 +404,22 @@ class Ingester:
         # a partition that was paused before it changed hands still is
         (self._consumer.pause if self._slow else self._consumer.resume)(places)
         self._telemetry.health.ready(bool(places), "the group gave no partitions to this one")
+
+    def _sources(self, partitions: list[TopicPartition]) -> dict[Partition, Source]:
+        """Ask Kafka what is in these partitions; it may be on its way back."""
+        backoff = Backoff(self._config.retry_s, self._stopping)
+        while True:
+            try:
+                ids = topic_ids(self._config.kafka_bootstrap, self._kinds)
+                return {
+                    (at.topic, at.partition): Source(ids[at.topic], self._watermarks(at)[0])
+                    for at in partitions
+                }
+            except KafkaUnavailableError as error:
+                if self._stopping.is_set() or backoff.spent:
+                    raise
+                backoff.pause(str(error))
+                self._retries("kafka")
 
     def _watermarks(self, at: TopicPartition) -> tuple[int, int]:
         """Return the first offset that the broker has, and the next one it will give."""

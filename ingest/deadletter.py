@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import time
@@ -27,9 +28,9 @@ class DeadLetter:
 class DeadLetters:
     """Publishes dead letters. A crash before the database commits sends them again."""
 
-    def __init__(self, bootstrap: str) -> None:
-        """bootstrap: host:port of the broker."""
-        self._sender = Sender(bootstrap)
+    def __init__(self, bootstrap: str, stopping: threading.Event | None = None) -> None:
+        """bootstrap: host:port of the broker. stopping: once set, publish waits no longer."""
+        self._sender = Sender(bootstrap, stopping)
         self._batch: set[tuple[str, int, int]] = set()
 
     def begin(self) -> None:

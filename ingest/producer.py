@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping
-from time import time
 from types import TracebackType
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -17,6 +18,7 @@ Headers = list[tuple[str, str | bytes | None]]
 
 POLL_EVERY = 1000
 FLUSH_S = 60.0
+FLUSH_STEP_S = 0.5
 SETTINGS = {
     **CLIENT,
     "acks": "all",
@@ -34,9 +36,13 @@ SETTINGS = {
 class Sender:
     """A Kafka producer that remembers what was not delivered, until flush says so."""
 
-    def __init__(self, bootstrap: str) -> None:
-        """bootstrap: host:port of the broker, which is talked to in the background."""
+    def __init__(self, bootstrap: str, stopping: threading.Event | None = None) -> None:
+        """bootstrap: host:port of the broker, which is talked to in the background.
+
+        stopping: once set, flush waits no longer.
+        """
         self.bootstrap = bootstrap
+        self._stopping = stopping or threading.Event()
         self._producer = Producer({"bootstrap.servers": bootstrap, **SETTINGS})
         self._since_poll = 0
         self._failed = 0
@@ -66,7 +72,10 @@ class Sender:
 
     def flush(self) -> None:
         """Return when the broker has everything. Raises DeliveryError with what it has not."""
-        left = self._producer.flush(FLUSH_S)
+        until = time.monotonic() + FLUSH_S
+        while left := self._producer.flush(FLUSH_STEP_S):
+            if time.monotonic() > until or self._stopping.is_set():
+                break
         failed, error = self._failed + left, self._error
         self._failed, self._error = 0, None
         if failed:
@@ -116,7 +125,7 @@ class TickProducer:
             ("topic", self.topics[kind]),
             ("reason", reason),
             ("message", message),
-            ("time", str(int(time() * 1_000_000))),
+            ("time", str(time.time_ns() // 1000)),
         ]
         self._sender.produce(dead_letter_topic(self.topics[kind]), None, payload, headers)
 

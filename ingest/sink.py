@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,19 +16,18 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
+from ingest.backoff import Backoff
 from ingest.batch import Batch, Partition
 from ingest.codec import KINDS
 from ingest.counts import Counts
 from ingest.deadletter import DeadLetters
-from ingest.errors import DatabaseUnavailableError, FencedError, StoppedError
+from ingest.errors import DatabaseUnavailableError, DeliveryError, FencedError, StoppedError
 from ingest.ticks import Ticks
 from ingest.validate import Known
 
 log = logging.getLogger("ingest.sink")
 T = TypeVar("T")
 
-FIRST_WAIT_S = 0.2
-LONGEST_WAIT_S = 5.0
 CONNECT_S = 10
 CANCEL_S = 1.0
 
@@ -81,11 +78,12 @@ class Sink:
         url: str,
         retry_s: float = 60.0,
         stopping: threading.Event | None = None,
-        on_retry: Callable[[], None] = lambda: None,
+        on_retry: Callable[[str], None] = lambda _: None,
     ) -> None:
         """url: the migrated database; retry_s: how long a failing one is tried again.
 
-        stopping: once set, nothing is tried again. on_retry: called before each new try.
+        stopping: once set, nothing is tried again. on_retry: called before each new try, with
+        what failed: database or kafka.
         """
         self.url = url
         self.retry_s = retry_s
@@ -137,32 +135,33 @@ class Sink:
         return DatabaseUnavailableError(f"database {address(self.url)}: {said}; {_remedy(error)}")
 
     def _retried(self, work: Callable[[psycopg.Connection, bool], T]) -> T:
-        """Do work(connection, again) in a transaction; a passing failure is tried again."""
-        wait_s, give_up = FIRST_WAIT_S, time.monotonic() + self.retry_s
+        """Do work(connection, again) in a transaction; a passing failure is tried again.
+
+        Also one of Kafka, which has to have the dead letters before the transaction commits.
+        """
+        backoff = Backoff(self.retry_s, self._stopping)
         again = False
         while True:
             try:
                 connection = self._open()
                 with connection.transaction():
                     return work(connection, again)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except (psycopg.OperationalError, psycopg.InterfaceError, DeliveryError) as error:
                 if self._stopping.is_set():
                     raise StoppedError("asked to stop while the database failed") from error
-                if time.monotonic() + wait_s > give_up:
+                what, said = "kafka", str(error)
+                if not isinstance(error, DeliveryError):
+                    what = "database"
+                    said = f"database {address(self.url)}: {' '.join(said.split())}"
+                if backoff.spent:
+                    if isinstance(error, DeliveryError):
+                        raise
                     raise self._unavailable(error) from error
-                # apart, so that many ingesters do not all come back at the same moment
-                pause_s = wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-                log.warning(
-                    "database %s: %s; trying again in %.1f s, nothing is lost",
-                    address(self.url),
-                    " ".join(str(error).split()),
-                    pause_s,
-                )
+                backoff.pause(said)
                 if self._connection is not None and self._connection.broken:
                     self.close()
-                self._on_retry()
-                self._stopping.wait(pause_s)
-                wait_s, again = min(2 * wait_s, LONGEST_WAIT_S), True
+                self._on_retry(what)
+                again = True
             except psycopg.Error as error:
                 raise self._unavailable(error) from error
 

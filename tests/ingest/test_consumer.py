@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +19,20 @@ from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingest import reference
+from embedded import broker
+from ingest import producer, reference
 from ingest.__main__ import main
 from ingest.codec import encode
 from ingest.config import Config
 from ingest.consumer import Ingester
 from ingest.counts import Counts
-from ingest.errors import DatabaseUnavailableError, FencedError, PoisonedStreamError
+from ingest.deadletter import DeadLetter, DeadLetters
+from ingest.errors import (
+    DatabaseUnavailableError,
+    DeliveryError,
+    FencedError,
+    PoisonedStreamError,
+)
 from ingest.producer import TickProducer
 from ingest.telemetry import Telemetry, TelemetryConfig
 from tests.conftest import Databases
@@ -36,12 +43,12 @@ Make = Callable[..., dict]
 
 
 def produce(config: Config, *ticks: tuple[str, dict | bytes]) -> None:
-    with TickProducer(config.kafka_bootstrap, config.topics, config.partitions) as producer:
+    with TickProducer(config.kafka_bootstrap, config.topics, config.partitions) as ticks_to:
         for kind, tick in ticks:
             if isinstance(tick, bytes):
-                producer.send_raw(kind, b"raw", tick)
+                ticks_to.send_raw(kind, b"raw", tick)
             else:
-                producer.send(kind, tick)
+                ticks_to.send(kind, tick)
 
 
 def consume(config: Config) -> Counts:
@@ -416,3 +423,38 @@ def test_what_was_consumed_is_on_the_metrics_endpoint(config: Config, trade: Mak
 def fetched(url: str) -> str:
     with urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback
         return str(answer.read().decode())
+
+
+def test_a_broker_that_is_away_with_dead_letters_pending_is_waited_for(
+    tmp_path: Path, config: Config, trade: Make, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = broker.start(tmp_path / "kafka")
+    config = replace(config, kafka_bootstrap=running.bootstrap, retry_s=60)
+    publish = DeadLetters.publish
+
+    def hang_and_publish(letters: DeadLetters, refused: Sequence[DeadLetter]) -> None:
+        """The broker stops answering at the worst moment, and comes back three seconds later."""
+        monkeypatch.setattr(DeadLetters, "publish", publish)
+        os.kill(running.pid, signal.SIGSTOP)
+        threading.Timer(3, os.kill, [running.pid, signal.SIGCONT]).start()
+        publish(letters, refused)
+
+    monkeypatch.setattr(DeadLetters, "publish", hang_and_publish)
+    monkeypatch.setattr(producer, "FLUSH_S", 1.0)
+    try:
+        produce(config, ("trade", trade(6000)), ("trade", trade(6001, price=-1.0)))
+        counts = consume(config)
+    finally:
+        os.kill(running.pid, signal.SIGKILL)
+    assert (counts.applied, counts.refused) == (1, {"negative_price": 1})
+    assert stored(query, config) == 1
+
+
+def test_dead_letters_that_nobody_takes_do_not_hold_up_the_end() -> None:
+    stopping = threading.Event()
+    letters = DeadLetters("127.0.0.1:1", stopping)
+    threading.Timer(0.5, stopping.set).start()
+    began = time.monotonic()
+    with pytest.raises(DeliveryError, match="1 messages did not reach Kafka"):
+        letters.publish([DeadLetter("trades", 0, 0, None, b"x", "undecodable", "no Avro")])
+    assert time.monotonic() - began < producer.FLUSH_S / 2
