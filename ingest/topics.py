@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from ingest.errors import KafkaUnavailableError
 
 ANSWER_S = 10.0
 FIRST_ANSWER_S = 3.0
+POLL_S = 0.05
 BROKER_DEFAULT = -1
 CLIENT: dict[str, Any] = {"logger": logging.getLogger("ingest.kafka"), "client.id": "ingest"}
 
@@ -40,6 +42,13 @@ def ensure_topics(bootstrap: str, topics: Iterable[str], partitions: int) -> dic
         ]
         if missing:
             _create(admin, missing)
+            there = admin.list_topics(timeout=ANSWER_S).topics
+        # a broker lists a topic only some time after it said that it made it
+        until = time.monotonic() + ANSWER_S
+        while not there.keys() >= wanted.keys():
+            if time.monotonic() > until:
+                raise KafkaUnavailableError.at(bootstrap, "topics it has made do not appear")
+            time.sleep(POLL_S)
             there = admin.list_topics(timeout=ANSWER_S).topics
     except KafkaException as error:
         raise KafkaUnavailableError.at(bootstrap, error.args[0].str()) from None
