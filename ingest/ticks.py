@@ -108,7 +108,9 @@ class Ticks:
         columns = new.columns[2:]
         try:
             with connection.transaction() as copying:
-                _copy(connection, COPY[kind].format(", ".join(columns)), new.select(columns))
+                # in the order of the index, which is then written page by page
+                ordered = new.select(columns).sort(KEY)
+                _copy(connection, COPY[kind].format(", ".join(columns)), ordered)
                 # afterwards: the copy has waited for whoever was cancelling one of them
                 if _was_superseded(connection, kind, new):
                     raise psycopg.Rollback(copying)
