@@ -84,7 +84,7 @@ def run(options: argparse.Namespace, server_url: str) -> None:
 def throughput(options: argparse.Namespace, url: str, bootstrap: str) -> list[Figure]:
     """Ours and the others, taking turns so that the machine's moods meet all of them."""
     rates: dict[str, list[float]] = {}
-    with_start: dict[str, list[float]] = {}
+    notes: dict[str, str] = {}
     batches = floor.render(options.trades)
     upsert = "COPY + INSERT ON CONFLICT alone, no Kafka"
     share = options.trades // PEER_SHARE
@@ -95,7 +95,10 @@ def throughput(options: argparse.Namespace, url: str, bootstrap: str) -> list[Fi
             runs.clear(url)
             result = runs.drain(url, bootstrap, "backlog", options.trades, processes)
             rates.setdefault(what, []).append(result.per_s)
-            with_start.setdefault(what, []).append(result.per_s_with_start)
+            notes[what] = (
+                f"; the last with start-up {result.per_s_with_start:,.0f}, "
+                f"{result.peak_mib:,.0f} MiB at most"
+            )
         for what, straight in ((upsert, False), ("COPY straight alone, no Kafka", True)):
             runs.clear(url)
             rates.setdefault(what, []).append(floor.insert(url, batches, straight=straight))
@@ -106,9 +109,7 @@ def throughput(options: argparse.Namespace, url: str, bootstrap: str) -> list[Fi
     group = f"committed trades a second with unique keys, median of {options.repeats}"
     figures = []
     for what, found in rates.items():
-        note = f"{min(found):,.0f} to {max(found):,.0f}"
-        if what in with_start:
-            note += f"; with start-up {statistics.median(with_start[what]):,.0f}"
+        note = f"{min(found):,.0f} to {max(found):,.0f}{notes.get(what, '')}"
         figures.append(Figure(group, what, statistics.median(found), "/s", note))
     ours = statistics.median(rates["ours, 1 process"])
     against = "ours, 1 process, against"

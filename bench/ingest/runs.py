@@ -26,10 +26,14 @@ PROJECT = ROOT / ".venv" / "bin" / "python"
 
 @dataclass(frozen=True)
 class Drain:
-    """How a backlog went: committed trades a second once they flowed, and with the start-up."""
+    """How a backlog went: committed trades a second once they flowed, and with the start-up.
+
+    peak_mib: memory of the largest process at its peak.
+    """
 
     per_s: float
     per_s_with_start: float
+    peak_mib: float
 
 
 def clear(url: str) -> None:
@@ -93,9 +97,15 @@ def drain(url: str, bootstrap: str, name: str, number: int, processes: int) -> D
                 raise RuntimeError("an ingester failed: see what it said above")
             time.sleep(0.02)
         row = connection.execute("select count(*) from market.trade").fetchone()
+        peak_mib = max(_peak_mib(process.pid) for process in running)
     if row != (number,) or first is None or done == first[1]:
         raise RuntimeError(f"{row} rows of {number} trades: no figure")
-    return Drain((done - first[1]) / (now - first[0]), number / (now - began))
+    return Drain((done - first[1]) / (now - first[0]), number / (now - began), peak_mib)
+
+
+def _peak_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def latencies(
