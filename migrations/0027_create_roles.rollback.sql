@@ -1,0 +1,18 @@
+-- loses: what the roles were granted besides, and their members
+do $$
+declare
+    v_role text;
+begin
+    foreach v_role in array array[
+        'market_deploy', 'market_ingest', 'market_operator', 'market_reader', 'market_tenant'
+    ] loop
+        begin
+            execute format('drop owned by %I', v_role);
+            execute format('drop role %I', v_role);
+        exception
+            -- another database of this cluster still uses the role
+            when dependent_objects_still_exist then null;
+        end;
+    end loop;
+end
+$$;

@@ -1,0 +1,17 @@
+-- loses: nothing
+drop view api.regime;
+drop view api.feature_1m;
+drop view api.feature_version;
+drop view api.trade;
+drop view api.quote;
+drop view api.ohlc_1m;
+drop view api.ohlc_5m;
+drop view api.ohlc_15m;
+drop view api.ohlc_1h;
+drop view api.ohlc_1d;
+drop view api.flow_1m;
+drop view api.flow_1h;
+drop view api.quote_1m;
+drop view api.quote_1h;
+drop view api.volatility_1h;
+drop view api.latency_1m;
