@@ -1,0 +1,84 @@
+"""Three tenants with ticks, bars and features: 1 and 2 are customers, 3 owns a shared feed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+VIEWS = (
+    *("trade", "quote", "ohlc_1m", "ohlc_5m", "ohlc_15m", "ohlc_1h", "ohlc_1d", "flow_1m"),
+    *("flow_1h", "quote_1m", "quote_1h", "volatility_1h", "latency_1m"),
+    *("feature_version", "feature_1m", "regime"),
+)
+AGGREGATES = VIEWS[2:13]
+FILL = """
+    insert into market.instrument
+    select s, s, 'SIM', 'crypto', 'USD', 'crypto_24x7', 0.01
+    from unnest(array['OWN', 'BOTH', 'FEED']) as s;
+    insert into market.trade (tenant_id, symbol, ts, seq, price, size, side, known_at)
+    select t, s, ts, n, 100 * t + n % 7, 1, 'buy', ts
+    from (values (1, 'OWN'), (2, 'OWN'), (1, 'BOTH'), (3, 'BOTH'), (3, 'FEED')) as h (t, s)
+    cross join generate_series(0, 400) as n
+    cross join lateral (select timestamptz '2024-01-01 00:00+00' + n * interval '20 s' as ts) as g;
+    insert into market.quote (tenant_id, symbol, ts, seq, bid, bid_size, ask, ask_size, known_at)
+    select tenant_id, symbol, ts, seq, price, 1, price + 1, 1, known_at from market.trade;
+    insert into feature.log (
+        tenant_id, symbol, bucket, known_at, open, high, low, close, volume, regime_tag, cause
+    )
+    select tenant_id, symbol, bucket, bucket + interval '61 s' + n * interval '1 hour',
+        open, high, low, close + n, volume, 'range', case n when 0 then 'close' else 'late' end
+    from market.ohlc_1m cross join generate_series(0, 1) as n;
+    insert into feature.series (symbol, tenant_id)
+    select distinct symbol, tenant_id from feature.log;
+    update feature.clock set published_at = live_from;
+"""
+
+
+@dataclass(frozen=True)
+class World:
+    """url: as superuser. logins: of each tenant. act_as(role): a session that has set that role."""
+
+    url: str
+    logins: dict[int, str]
+    act_as: Callable[[str], AbstractContextManager[psycopg.Connection[Any]]]
+
+
+@pytest.fixture(scope="module")
+def world(database: str) -> Iterator[World]:
+    """The world, locked down."""
+    name = uuid.uuid4().hex[:8]
+    logins = {tenant: f"t{tenant}_{name}" for tenant in (1, 2, 3)}
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(FILL)  # type: ignore[arg-type]
+        for aggregate in AGGREGATES:
+            connection.execute(
+                f"call refresh_continuous_aggregate('market.{aggregate}', null, null)"  # type: ignore[arg-type]
+            )
+        for tenant, login in logins.items():
+            connection.execute(
+                sql.SQL("create role {} login in role market_tenant").format(sql.Identifier(login))
+            )
+            connection.execute("insert into api.tenant values (%s, %s)", [tenant, login])
+            connection.execute("insert into access.login values (%s, %s)", [login, tenant])
+        connection.execute("insert into access.dataset values ('feed', 3, 'a feed')")
+        connection.execute("insert into api.entitlement (tenant_id, dataset) values (1, 'feed')")
+        connection.execute("call access.lockdown()")
+
+    @contextmanager
+    def act_as(role: str) -> Iterator[psycopg.Connection[Any]]:
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+            yield connection
+
+    yield World(database, logins, act_as)
+    with psycopg.connect(database, autocommit=True) as connection:
+        for login in logins.values():
+            connection.execute(sql.SQL("drop owned by {}").format(sql.Identifier(login)))
+            connection.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
