@@ -442,7 +442,7 @@ def test_a_broker_that_is_away_with_dead_letters_pending_is_waited_for(
     monkeypatch.setattr(DeadLetters, "publish", hang_and_publish)
     monkeypatch.setattr(producer, "FLUSH_S", 1.0)
     try:
-        produce(config, ("trade", trade(6000)), ("trade", trade(6001, price=-1.0)))
+        produce(config, ("trade", trade(9100)), ("trade", trade(9101, price=-1.0)))
         counts = consume(config)
     finally:
         os.kill(running.pid, signal.SIGKILL)

@@ -45,10 +45,9 @@ EVENTS = st.tuples(
 
 @pytest.fixture(scope="module")
 def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(database) as opened:
+    with psycopg.connect(database, autocommit=True) as opened:
         opened.execute("set client_min_messages = warning")
         yield opened
-        opened.rollback()
 
 
 def rows_of(events: list[Event], first: int) -> pl.DataFrame:
