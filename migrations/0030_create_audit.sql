@@ -135,7 +135,11 @@ begin
     v_event.object := p_object;
     v_event.detail := coalesce(p_detail, '{}');
     v_event.hash := audit.event_hash(v_event);
-    insert into audit.event select v_event.*;
+    insert into audit.event (
+        seq, recorded_at, actor, acting_as, client, application, kind, action, object, detail,
+        previous_hash, hash
+    )
+    select v_event.*;
     update audit.head set seq = v_event.seq, hash = v_event.hash;
     return v_event.seq;
 end
