@@ -2,7 +2,7 @@
 
 import psycopg
 
-OURS = ["market", "staging", "intermediate", "feature"]
+OURS = ["market", "staging", "intermediate", "feature", "audit"]
 
 RELATIONS = """
     select concat_ws(' | ', c.relkind, c.oid::regclass, a.attname,
@@ -37,6 +37,12 @@ TRIGGERS = """
     where n.nspname = any(%(schemas)s) and not t.tgisinternal
         and t.tgname !~ '^(ts_|compressed_data)'
 """
+EVENT_TRIGGERS = """
+    select concat_ws(' | ', 'event trigger', e.evtname, e.evtevent, e.evtfoid::regprocedure)
+    from pg_event_trigger as e
+    inner join pg_proc as p on e.evtfoid = p.oid
+    where p.pronamespace = any(select oid from pg_namespace where nspname = any(%(schemas)s))
+"""
 POLICIES = """
     select concat_ws(' | ', 'job', j.hypertable_name, j.proc_name, j.schedule_interval,
         j.config - 'mat_hypertable_id' - 'hypertable_id')
@@ -48,12 +54,22 @@ SCHEMA_NAMES = """
     from pg_namespace where nspname = any(%(schemas)s) and nspname <> 'public'
 """
 
+QUERIES = (
+    RELATIONS,
+    CONSTRAINTS,
+    FUNCTIONS,
+    TRIGGERS,
+    EVENT_TRIGGERS,
+    POLICIES,
+    SCHEMA_NAMES,
+)
+
 
 def lines(url: str, schemas: list[str]) -> list[str]:
     """Sorted lines for every object of the schemas, without object ids or sizes."""
     found: list[str] = []
     with psycopg.connect(url, autocommit=True) as connection:
-        for query in (RELATIONS, CONSTRAINTS, FUNCTIONS, TRIGGERS, POLICIES, SCHEMA_NAMES):
+        for query in QUERIES:
             rows = connection.execute(query, {"schemas": schemas}).fetchall()
             found += [" ".join(row[0].split()) for row in rows]
     return sorted(found)

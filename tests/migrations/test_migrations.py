@@ -144,14 +144,17 @@ def test_everything_of_ours_has_a_comment(database: str) -> None:
             from pg_class as c
             left join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
                 and not a.attisdropped
-            where c.relnamespace in ('market'::regnamespace, 'feature'::regnamespace)
-                and c.relkind in ('r', 'v')
+            where c.relnamespace in (
+                'market'::regnamespace, 'feature'::regnamespace, 'audit'::regnamespace
+            ) and c.relkind in ('r', 'v')
                 and (obj_description(c.oid, 'pg_class') is null
                     or col_description(c.oid, a.attnum) is null)
             union all
             select p.oid::regprocedure::text from pg_proc as p
             where (
-                p.pronamespace in ('market'::regnamespace, 'feature'::regnamespace)
+                p.pronamespace in (
+                    'market'::regnamespace, 'feature'::regnamespace, 'audit'::regnamespace
+                )
                 or p.proname ~ '^feature_pit'
             )
                 and obj_description(p.oid, 'pg_proc') is null
@@ -164,10 +167,12 @@ def test_everything_belongs_to_the_owner_that_cannot_log_in(database: str) -> No
     with psycopg.connect(database) as connection:
         strangers = connection.execute(
             "select c.oid::regclass::text from pg_class as c"
-            " where c.relnamespace in ('market'::regnamespace, 'feature'::regnamespace)"
+            " where c.relnamespace in ("
+            " 'market'::regnamespace, 'feature'::regnamespace, 'audit'::regnamespace)"
             " and pg_get_userbyid(c.relowner) <> 'market_owner'"
             " union all select p.oid::regprocedure::text from pg_proc as p where ("
-            " p.pronamespace in ('market'::regnamespace, 'feature'::regnamespace)"
+            " p.pronamespace in ("
+            " 'market'::regnamespace, 'feature'::regnamespace, 'audit'::regnamespace)"
             " or p.proname ~ '^feature_pit')"
             " and pg_get_userbyid(p.proowner) <> 'market_owner'"
         ).fetchall()
