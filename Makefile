@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 export ENGINE DATABASE_URL KAFKA_BOOTSTRAP
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos lint format lock up down status migrate rollback psql dbt bench clean
+.PHONY: help install demo test chaos lint format lock up down status migrate rollback tenant psql dbt bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ migrate: install ## apply pending migrations, load the reference seeds
 
 rollback: install ## roll back migrations: the last one, STEPS=n, or STEPS=all
 	@$(BIN)/python -m engine rollback --steps $(or $(STEPS),1)
+
+tenant: install ## ARGS="set 7 --name acme --logins acme_reader --datasets feed"; ARGS=--help
+	@$(BIN)/python -m engine tenant $(or $(ARGS),list)
 
 psql: install ## psql into the engine; ARGS='-c "select 1"' passes options
 	@$(BIN)/python -m engine psql $(ARGS)

@@ -1,4 +1,4 @@
-"""Command line: python -m engine up | down | status | url | migrate | rollback | psql | dbt."""
+"""Command line: python -m engine, where --help lists the commands."""
 
 import argparse
 import os
@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from engine import dbt
+from engine import dbt, tenant
 from engine.errors import EngineError
 from engine.migrate import migrate, rollback
 from engine.resolve import STATE_DIR, choice, compose, start
@@ -37,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("migrate", help="apply pending migrations and load the reference seeds")
     back = commands.add_parser("rollback", help="roll back the last migration, or --steps n or all")
     back.add_argument("--steps", type=_steps, default=1)
+    tenant.add_arguments(
+        commands.add_parser("tenant", help="add, change, suspend, remove or list tenants")
+    )
     commands.add_parser("psql", help="open psql; what follows goes to it", add_help=False)
     commands.add_parser("dbt", help="run dbt; what follows goes to it", add_help=False)
     options, rest = parser.parse_known_args(arguments)
@@ -68,6 +71,8 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     elif options.command == "rollback":
         for name in rollback(url, options.steps):
             print(f"rolled back {name}")
+    elif options.command == "tenant":
+        print(tenant.run(url, options))
     elif options.command == "psql":
         os.execv(psql_path(), ["psql", url, *rest])
     else:

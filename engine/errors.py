@@ -3,7 +3,8 @@
 EngineError
 ├── EngineUnavailable   the server cannot be reached, refuses the login or cannot be started
 ├── EngineUnsuitable    the server answers but lacks TimescaleDB, or is too old
-└── MigrationFailed     a migration stopped, or the files on disk are not those that were applied
+├── MigrationFailed     a migration stopped, or the files on disk are not those that were applied
+└── TenantRefused       a tenant cannot be made, changed or removed as asked
 """
 
 
@@ -21,3 +22,7 @@ class EngineUnsuitable(EngineError):
 
 class MigrationFailed(EngineError):
     """A migration stopped, or its file changed after it was applied."""
+
+
+class TenantRefused(EngineError):
+    """A tenant cannot be made, changed or removed as asked; nothing was changed."""

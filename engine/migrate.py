@@ -23,10 +23,11 @@ BOOKKEEPING = ("_yoyo_log", "_yoyo_version", "_yoyo_migration", "yoyo_lock", "mi
 
 
 def migrate(url: str) -> list[str]:
-    """Apply what is pending and return the names; with nothing pending, change nothing.
+    """Apply what is pending, lock the database down (again), and return the names.
 
-    Errors: EngineUnavailable, EngineUnsuitable, MigrationFailed. Migrations before the one that
-    failed stay applied; the next call goes on there.
+    With nothing pending, and the extension not updated since, nothing changes. Errors:
+    EngineUnavailable, EngineUnsuitable, MigrationFailed. Migrations before the one that failed stay
+    applied; the next call goes on there.
     """
     with _session(url) as (backend, migrations):
         _check_manifest(url, migrations)
@@ -35,6 +36,10 @@ def migrate(url: str) -> list[str]:
             _run(backend.apply_one, migration)
             _remember(url, migration.id)
         left = [m.id for m in backend.to_apply(migrations)]
+        if not left:
+            # here, where no other migration runs
+            with connect(url) as connection:
+                connection.execute("call access.lockdown()")
     if left:
         raise MigrationFailed(
             f"still pending: {', '.join(left)}; check the -- headers of these files"

@@ -4,7 +4,8 @@ declare
     v_role text;
 begin
     foreach v_role in array array[
-        'market_deploy', 'market_ingest', 'market_operator', 'market_reader', 'market_tenant'
+        'market_deploy', 'market_ingest', 'market_operator', 'market_reader', 'market_tenant',
+        'market_pool'
     ] loop
         begin
             execute format('drop owned by %I', v_role);

@@ -6,7 +6,8 @@ declare
     v_role text;
 begin
     foreach v_role in array array[
-        'market_deploy', 'market_ingest', 'market_reader', 'market_operator', 'market_tenant'
+        'market_deploy', 'market_ingest', 'market_reader', 'market_operator', 'market_tenant',
+        'market_pool'
     ] loop
         begin
             if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
@@ -21,6 +22,9 @@ end
 $$;
 
 grant market_owner to market_deploy;
+-- it makes the tenants' logins
+alter role market_deploy createrole;
+grant market_tenant to market_deploy with admin option;
 grant market_reader to market_operator;
 -- feature_pit_snapshot() and feature_pit_hash() are there
 grant usage on schema public to market_reader;

@@ -1,4 +1,6 @@
--- loses: tenants with logins, their entitlements, watchlists and predictions
+-- loses: tenants with logins, their entitlements, watchlists, predictions, API keys and access log
+drop table api.access_log;
+drop table api.api_key cascade;
 drop table api.prediction;
 drop table api.watchlist;
 drop table api.entitlement cascade;

@@ -8,7 +8,7 @@ comment on schema access is
 comment on schema api is
 'What tenants may use: views over market and feature behind a barrier, functions, and tables with '
 'row security.';
-grant usage on schema api to market_tenant, market_reader;
+grant usage on schema api to market_tenant, market_pool, market_reader;
 set local role market_owner;
 
 create table access.dataset (
@@ -60,6 +60,22 @@ comment on column api.entitlement.valid_from is 'From when it may be seen, inclu
 comment on column api.entitlement.valid_to is
 'Until when it may be seen, exclusive; NULL: until further notice.';
 
+create function api.acting_role() returns name
+language sql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+    -- not current_user, which in a security definer function is its owner; not session_user, which
+    --   is the pool's login where a transaction sets its role
+    select case current_setting('role')
+        when 'none' then session_user
+        else current_setting('role')::name
+    end
+$$;
+revoke all on function api.acting_role() from public;
+grant execute on function api.acting_role() to market_tenant;
+comment on function api.acting_role() is
+'The role that asks: what SET ROLE has left, else the login.';
+
 create function api.own_tenant() returns integer
 language sql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
@@ -67,14 +83,7 @@ as $$
     select t.tenant_id
     from access.login as l
     inner join api.tenant as t on l.tenant_id = t.tenant_id
-    where
-        -- not current_user, which is this function's owner in here; not session_user, which is
-        -- the pool's login where a transaction sets its role
-        l.login = case current_setting('role')
-            when 'none' then session_user
-            else current_setting('role')::name
-        end
-        and t.status = 'active'
+    where l.login = api.acting_role() and t.status = 'active'
 $$;
 revoke all on function api.own_tenant() from public;
 grant execute on function api.own_tenant() to market_tenant;
@@ -135,11 +144,54 @@ comment on column api.prediction.value is 'What was predicted, in the model''s u
 comment on column api.prediction.feature_hash is
 'feature_pit_hash() of its features: what ties it to what was known; NULL: not kept.';
 
+create table api.api_key (
+    key_id uuid primary key default gen_random_uuid(),
+    tenant_id integer not null references api.tenant on delete cascade,
+    login name not null references access.login on delete cascade,
+    description text not null,
+    salt bytea not null check (octet_length(salt) = 16),
+    hash bytea not null check (octet_length(hash) = 32),
+    created_at timestamptz not null default now(),
+    expires_at timestamptz check (expires_at > created_at),
+    revoked_at timestamptz
+);
+comment on table api.api_key is
+'One row per key that a tenant''s programs show to the feature API. The key itself is not kept.';
+comment on column api.api_key.key_id is 'First part of the key; no secret.';
+comment on column api.api_key.tenant_id is 'Whose it is.';
+comment on column api.api_key.login is 'Role that made it, and that the API takes on for it.';
+comment on column api.api_key.description is 'What it is for.';
+comment on column api.api_key.salt is 'Random bytes of this key alone.';
+comment on column api.api_key.hash is
+'SHA-256 of salt and secret. The secret is 244 random bits, so that a slow hash gains nothing.';
+comment on column api.api_key.created_at is 'When it was made.';
+comment on column api.api_key.expires_at is 'From when it is refused; NULL: never.';
+comment on column api.api_key.revoked_at is 'When it was revoked; NULL: it was not.';
+
+create table api.access_log (
+    accessed_at timestamptz not null default clock_timestamp(),
+    tenant_id integer not null default api.own_tenant() references api.tenant on delete cascade,
+    login name not null default api.acting_role(),
+    statement text not null check (statement <> ''),
+    row_count bigint check (row_count >= 0)
+);
+create index access_log_by_tenant on api.access_log (tenant_id, accessed_at);
+comment on table api.access_log is
+'One row per statement that the feature API ran for a tenant. Logins of their own are in the '
+'server''s log: see access.set_tenant().';
+comment on column api.access_log.accessed_at is 'When it was run, by the server''s clock.';
+comment on column api.access_log.tenant_id is 'For whom.';
+comment on column api.access_log.login is 'As which role.';
+comment on column api.access_log.statement is 'What was asked for.';
+comment on column api.access_log.row_count is 'Rows that it gave; NULL: it failed.';
+
 do $$
 declare
     v_table text;
 begin
-    foreach v_table in array array['tenant', 'entitlement', 'watchlist', 'prediction'] loop
+    foreach v_table in array array[
+        'tenant', 'entitlement', 'watchlist', 'prediction', 'api_key', 'access_log'
+    ] loop
         execute format('alter table api.%I enable row level security', v_table);
         execute format('alter table api.%I force row level security', v_table);
         -- forced, so the owner, and with it the functions above, needs a policy too
@@ -156,10 +208,87 @@ begin
             'with check (tenant_id = (select api.own_tenant()))',
             v_table
         );
-        execute format('grant select on api.%I to market_tenant, market_reader', v_table);
     end loop;
 end
 $$;
+grant select on api.tenant, api.entitlement, api.watchlist, api.prediction, api.access_log
+to market_tenant, market_reader;
+grant select (key_id, tenant_id, login, description, created_at, expires_at, revoked_at)
+on api.api_key to market_tenant, market_reader;
 grant insert, delete on api.watchlist to market_tenant;
--- a prediction stays as it was made
-grant insert on api.prediction to market_tenant;
+-- a prediction and what was read stay as they were written, at the time that the server says
+grant insert (tenant_id, model, symbol, as_of, value, feature_hash)
+on api.prediction to market_tenant;
+grant insert (statement, row_count) on api.access_log to market_tenant;
+
+create function api.create_api_key(
+    p_description text, p_expires_at timestamptz default null
+) returns text
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    c_login constant name := api.acting_role();
+    c_tenant constant integer := api.own_tenant();
+    c_secret constant text := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
+    c_salt constant bytea := uuid_send(gen_random_uuid());
+    v_key_id uuid;
+begin
+    if c_tenant is null then
+        raise exception '% reads for no active tenant', c_login
+            using errcode = 'insufficient_privilege',
+            hint = 'Connect as a login of the tenant, or set its role.';
+    end if;
+    insert into api.api_key (tenant_id, login, description, salt, hash, expires_at)
+    values (
+        c_tenant, c_login, p_description, c_salt,
+        sha256(c_salt || convert_to(c_secret, 'UTF8')), p_expires_at
+    )
+    returning key_id into v_key_id;
+    return v_key_id || '.' || c_secret;
+end
+$$;
+revoke all on function api.create_api_key(text, timestamptz) from public;
+grant execute on function api.create_api_key(text, timestamptz) to market_tenant;
+comment on function api.create_api_key(text, timestamptz) is
+'Makes an API key for the asking login and returns it: this once, only its salted hash is kept. '
+'Errors: 42501 for a login of no active tenant, 23514 for an end that is not after now.';
+
+create function api.revoke_api_key(p_key_id uuid) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    update api.api_key as k set revoked_at = coalesce(k.revoked_at, now())
+    where k.key_id = p_key_id and k.tenant_id = api.own_tenant();
+    if not found then
+        raise exception 'you have no API key %', p_key_id
+            using errcode = 'no_data_found', hint = 'See api.api_key for yours.';
+    end if;
+end
+$$;
+revoke all on function api.revoke_api_key(uuid) from public;
+grant execute on function api.revoke_api_key(uuid) to market_tenant;
+comment on function api.revoke_api_key(uuid) is
+'Ends an API key of the asking login''s tenant; a second time changes nothing. Errors: P0002 for a '
+'key that is not the tenant''s.';
+
+create function api.login_of_api_key(p_key text) returns name
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select k.login
+    from api.api_key as k
+    inner join api.tenant as t on k.tenant_id = t.tenant_id
+    where
+        k.key_id = substring(p_key from '^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.')::uuid
+        and k.hash = sha256(k.salt || convert_to(split_part(p_key, '.', 2), 'UTF8'))
+        and k.revoked_at is null
+        and (k.expires_at is null or k.expires_at > now())
+        and t.status = 'active'
+$$;
+revoke all on function api.login_of_api_key(text) from public;
+grant execute on function api.login_of_api_key(text) to market_pool;
+comment on function api.login_of_api_key(text) is
+'For a pooled login: the role to SET LOCAL for the holder of p_key. NULL: the key is unknown, '
+'revoked or expired, or its tenant is suspended.';

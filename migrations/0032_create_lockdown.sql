@@ -1,4 +1,4 @@
--- depends: 0031_create_api_pit
+-- depends: 0031_create_api_pit 0030_create_audit
 -- purpose: takes from PUBLIC what PostgreSQL and TimescaleDB give it
 -- lock: none that readers or writers of ticks wait for
 set local role market_owner;
@@ -40,7 +40,7 @@ begin
 
     execute format('revoke all on database %I from public', current_database());
     execute format(
-        'grant connect on database %I to market_deploy, market_tenant, %s',
+        'grant connect on database %I to market_deploy, market_tenant, market_pool, %s',
         current_database(), c_roles
     );
     -- a batch goes through a temporary table, as do a publish and a backfill
@@ -55,13 +55,14 @@ begin
         from pg_namespace as n
         where n.nspname ~ '^_?timescaledb_'
     loop
+        -- given before it is taken: the audit's own trigger runs in between, as market_owner
+        execute format('grant usage on schema %s to %s', v_name, c_roles);
+        execute format('grant select on all tables in schema %s to %s', v_name, c_roles);
+        execute format('grant execute on all routines in schema %s to %s', v_name, c_roles);
         execute format('revoke all on schema %s from public', v_name);
         execute format('revoke all on all tables in schema %s from public', v_name);
         execute format('revoke all on all sequences in schema %s from public', v_name);
         execute format('revoke all on all routines in schema %s from public', v_name);
-        execute format('grant usage on schema %s to %s', v_name, c_roles);
-        execute format('grant select on all tables in schema %s to %s', v_name, c_roles);
-        execute format('grant execute on all routines in schema %s to %s', v_name, c_roles);
     end loop;
 
     for v_name in
@@ -71,8 +72,8 @@ begin
             on d.classid = 'pg_proc'::regclass and p.oid = d.objid and d.deptype = 'e'
         where d.refobjid = v_extension and p.pronamespace = v_schema::regnamespace
     loop
-        execute format('revoke all on routine %s from public', v_name);
         execute format('grant execute on routine %s to %s', v_name, c_roles);
+        execute format('revoke all on routine %s from public', v_name);
     end loop;
     for v_name in
         select p.oid::regprocedure::text
@@ -82,8 +83,10 @@ begin
         execute format('grant execute on routine %s to market_tenant', v_name);
     end loop;
 
+    -- the extension looks these schemas up as the session begins, before a pooled login has set
+    --   its role
     grant usage on schema _timescaledb_functions, _timescaledb_catalog, _timescaledb_internal
-    to market_tenant;
+    to market_tenant, market_pool;
     foreach v_name in array c_internal loop
         if to_regprocedure(v_name) is not null then
             execute format('grant execute on function %s to market_tenant', v_name);
@@ -97,3 +100,6 @@ comment on procedure access.lockdown() is -- noqa: LT01
 'the catalogue, jobs) and gives the project''s roles what they need. Call it as the owner of the '
 'extension, also after an update of the extension; make migrate does. Once or often makes no '
 'difference.';
+
+reset role;
+call access.lockdown();

@@ -2,7 +2,7 @@
 
 import psycopg
 
-OURS = ["market", "staging", "intermediate", "feature", "audit"]
+OURS = ["market", "staging", "intermediate", "feature", "audit", "access", "api"]
 
 RELATIONS = """
     select concat_ws(' | ', c.relkind, c.oid::regclass, a.attname,
@@ -43,6 +43,15 @@ EVENT_TRIGGERS = """
     inner join pg_proc as p on e.evtfoid = p.oid
     where p.pronamespace = any(select oid from pg_namespace where nspname = any(%(schemas)s))
 """
+ROW_SECURITY = """
+    select concat_ws(' | ', 'policy', p.polrelid::regclass, p.polname, p.polcmd,
+        p.polroles::regrole[], pg_get_expr(p.polqual, p.polrelid),
+        pg_get_expr(p.polwithcheck, p.polrelid))
+    from pg_policy as p
+    inner join pg_class as c on p.polrelid = c.oid
+    inner join pg_namespace as n on c.relnamespace = n.oid
+    where n.nspname = any(%(schemas)s)
+"""
 POLICIES = """
     select concat_ws(' | ', 'job', j.hypertable_name, j.proc_name, j.schedule_interval,
         j.config - 'mat_hypertable_id' - 'hypertable_id')
@@ -60,6 +69,7 @@ QUERIES = (
     FUNCTIONS,
     TRIGGERS,
     EVENT_TRIGGERS,
+    ROW_SECURITY,
     POLICIES,
     SCHEMA_NAMES,
 )

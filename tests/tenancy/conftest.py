@@ -52,7 +52,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(database: str) -> Iterator[World]:
-    """The world, locked down."""
+    """The world, which the migrations have locked down."""
     name = uuid.uuid4().hex[:8]
     logins = {tenant: f"t{tenant}_{name}" for tenant in (1, 2, 3)}
     with psycopg.connect(database, autocommit=True) as connection:
@@ -61,15 +61,13 @@ def world(database: str) -> Iterator[World]:
             connection.execute(
                 f"call refresh_continuous_aggregate('market.{aggregate}', null, null)"  # type: ignore[arg-type]
             )
+        connection.execute("insert into access.dataset values ('feed', 3, 'a feed')")
         for tenant, login in logins.items():
             connection.execute(
-                sql.SQL("create role {} login in role market_tenant").format(sql.Identifier(login))
+                "call access.set_tenant(%s, p_name => %s, p_logins => array[%s]::name[],"
+                " p_datasets => %s)",
+                [tenant, login, login, ["feed"] if tenant == 1 else []],
             )
-            connection.execute("insert into api.tenant values (%s, %s)", [tenant, login])
-            connection.execute("insert into access.login values (%s, %s)", [login, tenant])
-        connection.execute("insert into access.dataset values ('feed', 3, 'a feed')")
-        connection.execute("insert into api.entitlement (tenant_id, dataset) values (1, 'feed')")
-        connection.execute("call access.lockdown()")
 
     @contextmanager
     def act_as(role: str) -> Iterator[psycopg.Connection[Any]]:
@@ -79,6 +77,7 @@ def world(database: str) -> Iterator[World]:
 
     yield World(database, logins, act_as)
     with psycopg.connect(database, autocommit=True) as connection:
-        for login in logins.values():
-            connection.execute(sql.SQL("drop owned by {}").format(sql.Identifier(login)))
-            connection.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
+        for tenant in (1, 2):
+            connection.execute("call access.set_tenant(%s, p_datasets => '{}')", [tenant])
+        for tenant in logins:
+            connection.execute("call access.remove_tenant(%s)", [tenant])
