@@ -11,8 +11,8 @@ begin
             execute format('drop owned by %I', v_role);
             execute format('drop role %I', v_role);
         exception
-            -- another database of this cluster still uses the role
-            when dependent_objects_still_exist then null;
+            -- another database of this cluster still uses the role, or it is another's
+            when dependent_objects_still_exist or insufficient_privilege then null;
         end;
     end loop;
 end

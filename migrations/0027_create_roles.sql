@@ -11,21 +11,31 @@ begin
     ] loop
         begin
             if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
-                execute format('create role %I nologin', v_role);
+                execute format(
+                    'create role %I nologin %s',
+                    v_role,
+                    -- it makes the tenants' logins
+                    case v_role when 'market_deploy' then 'createrole' end
+                );
             end if;
         exception
             -- another database of this cluster was migrated at the same moment
             when duplicate_object or unique_violation then null;
         end;
     end loop;
+    -- roles are the cluster's: of a second database, whoever migrates need not be their admin
+    if not pg_catalog.pg_has_role('market_deploy', 'market_owner', 'member') then
+        grant market_owner to market_deploy;
+    end if;
+    if not pg_catalog.pg_has_role('market_deploy', 'market_tenant', 'member with admin option') then
+        grant market_tenant to market_deploy with admin option;
+    end if;
+    if not pg_catalog.pg_has_role('market_operator', 'market_reader', 'member') then
+        grant market_reader to market_operator;
+    end if;
 end
 $$;
 
-grant market_owner to market_deploy;
--- it makes the tenants' logins
-alter role market_deploy createrole;
-grant market_tenant to market_deploy with admin option;
-grant market_reader to market_operator;
 -- feature_pit_snapshot() and feature_pit_hash() are there
 grant usage on schema public to market_reader;
 set local role market_owner;

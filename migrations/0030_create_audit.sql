@@ -415,10 +415,10 @@ from (
     from pg_default_acl as d
 ) as o
 inner join pg_namespace as n on o.namespace_oid = n.oid
-where o.acl is not null and n.nspname in ('market', 'feature', 'audit', 'api');
+where o.acl is not null and n.nspname in ('market', 'feature', 'audit', 'access', 'api');
 comment on view audit.privilege is
-'One row per object of the schemas market, feature, audit and api that somebody was given rights '
-'to, or refused them. What GRANT and REVOKE change of it is recorded at commit.';
+'One row per object of the schemas market, feature, audit, access and api that somebody was given '
+'rights to, or refused them. What GRANT and REVOKE change of it is recorded at commit.';
 comment on column audit.privilege.object is 'Type and name.';
 comment on column audit.privilege.acl is 'The rights, as PostgreSQL writes aclitem, sorted.';
 
@@ -429,10 +429,10 @@ language sql immutable
 set search_path = pg_catalog, pg_temp
 as $$
     select case
-        when p_type = 'schema' then p_identity in ('market', 'feature', 'audit', 'api')
+        when p_type = 'schema' then p_identity in ('market', 'feature', 'audit', 'access', 'api')
         when p_schema = 'public' then p_type in ('function', 'procedure')
         when p_schema = 'feature' then p_type not in ('view', 'view column')
-        else coalesce(p_schema in ('market', 'audit', 'api'), false)
+        else coalesce(p_schema in ('market', 'audit', 'access', 'api'), false)
     end
 $$;
 revoke all on function audit.is_recorded(text, text, text) from public;
