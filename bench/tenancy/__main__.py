@@ -1,0 +1,197 @@
+"""Run the benchmark: python -m bench.tenancy [--rows N ... --tenants N ...]."""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from bench import report
+from bench.report import Figure
+from bench.server import database, say, server
+from engine.errors import EngineError
+from engine.migrate import migrate
+
+END = datetime(2024, 3, 31, tzinfo=UTC)
+DAYS = 30
+SYMBOLS = 20
+PASSWORDLESS = "bench_tenant"
+
+# {trade}, {bar}: the relation; {mine}: the tenant, which the barrier adds by itself
+QUERIES = {
+    "one symbol, one hour": (
+        "select ts, price, size from {trade} where {mine} symbol = %(symbol)s"
+        " and ts >= %(day)s and ts < %(day)s + interval '1 hour'"
+    ),
+    "one symbol, one day": (
+        "select ts, price, size from {trade} where {mine} symbol = %(symbol)s"
+        " and ts >= %(day)s and ts < %(day)s + interval '1 day'"
+    ),
+    "one symbol, one day of one-minute bars": (
+        "select bucket, open, high, low, close, volume from {bar} where {mine}"
+        " symbol = %(symbol)s and bucket >= %(day)s and bucket < %(day)s + interval '1 day'"
+    ),
+    "latest row of one symbol": (
+        "select ts, price, size from {trade} where {mine} symbol = %(symbol)s"
+        " order by ts desc limit 1"
+    ),
+    "latest row of the last hour, any symbol": (
+        "select ts, symbol, price from {trade} where {mine} ts >= %(end)s - interval '1 hour'"
+        " order by ts desc limit 1"
+    ),
+    "aggregate over all of the tenant": (
+        "select symbol, count(*), avg(price) from {trade} where {mine} true group by symbol"
+    ),
+}
+
+FILL = """
+    insert into market.trade (tenant_id, symbol, ts, seq, price, size, side, known_at)
+    select
+        1 + n %% %(tenants)s,
+        'S' || lpad(((n / %(tenants)s) %% {symbols})::text, 2, '0'),
+        g.ts, n, 100 + 10 * sin(n / 1e5) + n %% 7, 1 + n %% 5, 'buy', g.ts
+    from generate_series(%(first)s::bigint, %(last)s::bigint) as n
+    cross join lateral (
+        select %(end)s::timestamptz - interval '{days} days'
+            + n * (interval '{days} days' / %(rows)s) as ts
+    ) as g
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print, write; returns 1 with a message for any EngineError."""
+    parser = argparse.ArgumentParser(prog="python -m bench.tenancy", description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[2_000_000, 20_000_000])
+    parser.add_argument("--tenants", type=int, nargs="+", default=[1, 10, 1000])
+    parser.add_argument("--repeats", type=int, default=31, help="runs of each query")
+    options = parser.parse_args(arguments)
+    try:
+        run(options, server())
+    except EngineError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(options: argparse.Namespace, url: str) -> None:
+    """Every number of rows with every number of tenants, as row store and as columnstore."""
+    facts = report.machine(url, {})
+    facts["data"] = (
+        f"trades of {SYMBOLS} symbols per tenant over {DAYS} days, one-minute bars of them; the "
+        "tenant asks for its own; repeats "
+        f"{options.repeats}, direct and through the barrier in turn, medians"
+    )
+    figures: list[Figure] = []
+    samples: dict[str, list[float]] = {}
+    for rows in options.rows:
+        for tenants in options.tenants:
+            with database(url, "bench_tenancy") as (target, _):
+                say(f"{rows:,} rows of {tenants:,} tenants")
+                prepare(target, rows, tenants)
+                with login(target) as tenant_url:
+                    for store in ("row store", "columnstore"):
+                        if store == "columnstore":
+                            compress(target)
+                        group = f"{rows:,} trades, {tenants:,} tenants, {store}"
+                        figures += measure(target, tenant_url, group, options.repeats, samples)
+    report.write("tenancy/barrier", figures, facts, samples)
+    print(report.text(figures, facts))
+
+
+def prepare(url: str, rows: int, tenants: int) -> None:
+    """A migrated database with the trades and their bars."""
+    migrate(url)
+    step = 1_000_000
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("set max_parallel_workers_per_gather = 0")
+        for first in range(0, rows, step):
+            connection.execute(
+                FILL.format(symbols=SYMBOLS, days=DAYS),
+                {
+                    "tenants": tenants,
+                    "first": first,
+                    "last": min(first + step, rows) - 1,
+                    "rows": rows,
+                    "end": END,
+                },
+            )
+        connection.execute("call refresh_continuous_aggregate('market.ohlc_1m', null, null)")
+        connection.execute("vacuum analyze market.trade")
+
+
+def compress(url: str) -> None:
+    """All chunks of the trades into the columnstore."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("select compress_chunk(c, true) from show_chunks('market.trade') as c")
+        connection.execute("vacuum analyze market.trade")
+
+
+@contextmanager
+def login(url: str) -> Iterator[str]:
+    """The address for a login of tenant 1."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "call access.set_tenant(1, p_name => 'bench', p_logins => array[%s]::name[])",
+            [PASSWORDLESS],
+        )
+        # the barrier is measured, not the writing of the log
+        connection.execute(
+            f"alter role {PASSWORDLESS} in database {connection.info.dbname}"
+            " set log_statement = 'none'"
+        )
+        yield make_conninfo(url, user=PASSWORDLESS)
+        connection.execute("call access.remove_tenant(1)")
+
+
+def measure(
+    url: str, tenant_url: str, group: str, repeats: int, samples: dict[str, list[float]]
+) -> list[Figure]:
+    """Each query, direct and through the barrier in turn; both must give the same rows."""
+    figures = []
+    values = {"symbol": "S07", "day": END - timedelta(days=5), "end": END}
+    with psycopg.connect(url) as direct, psycopg.connect(tenant_url) as barred:
+        for name, query in QUERIES.items():
+            plain = query.format(
+                trade="market.trade", bar="market.ohlc_1m", mine="tenant_id = 1 and"
+            )
+            through = query.format(trade="api.trade", bar="api.ohlc_1m", mine="")
+            took: dict[str, list[float]] = {"direct": [], "barrier": []}
+            for _ in range(repeats + 2):
+                seconds, expected = _timed(direct, plain, values)
+                took["direct"].append(seconds)
+                seconds, found = _timed(barred, through, values)
+                took["barrier"].append(seconds)
+            if sorted(found) != sorted(expected):
+                raise AssertionError(f"{name}: the barrier gives other rows")
+            # the first two of each connection fill caches
+            medians = {way: statistics.median(all_[2:]) for way, all_ in took.items()}
+            for way, all_ in took.items():
+                samples[f"{group}, {name}, {way}"] = all_[2:]
+            figures += [
+                Figure(group, f"{name}: direct", medians["direct"]),
+                Figure(
+                    group,
+                    f"{name}: through api",
+                    medians["barrier"],
+                    note=f"{medians['barrier'] / medians['direct']:.2f}x, {len(found):,} rows",
+                ),
+            ]
+    return figures
+
+
+def _timed(
+    connection: psycopg.Connection[Any], query: str, values: dict[str, Any]
+) -> tuple[float, list[tuple[Any, ...]]]:
+    began = time.perf_counter()
+    rows = connection.execute(query, values).fetchall()
+    return time.perf_counter() - began, rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
