@@ -74,3 +74,9 @@ grant execute on function feature.explain_restatement(text, timestamptz, integer
 to market_reader;
 
 grant execute on procedure feature.publish(timestamptz, bigint) to market_operator;
+grant execute on procedure feature.backfill(timestamptz, timestamptz) to market_operator;
+grant execute on function feature.backfill_slice(
+    integer[], text[], timestamptz, timestamptz
+) to market_operator;
+grant execute on function feature.formula(jsonb) to market_operator;
+grant insert, update on feature.backfill_run to market_operator;

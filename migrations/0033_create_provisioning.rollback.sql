@@ -11,3 +11,6 @@ drop trigger audit_truncate on access.dataset;
 drop trigger audit_truncate on access.login;
 drop trigger audit_truncate on api.tenant;
 drop trigger audit_truncate on api.entitlement;
+revoke all on all tables in schema audit from market_operator;
+revoke all on function audit.verify(bigint, bytea) from market_operator;
+revoke usage on schema audit from market_operator;

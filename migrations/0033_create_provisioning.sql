@@ -3,6 +3,10 @@
 -- lock: share row exclusive on the tables of access and api, an instant
 set local role market_owner;
 
+grant usage on schema audit to market_operator;
+grant select on audit.event, audit.published_head, audit.watched to market_operator;
+grant execute on function audit.verify(bigint, bytea) to market_operator;
+
 create trigger audit_change
 after insert or update or delete on access.dataset
 for each row execute function audit.record_change('entitlement');

@@ -424,9 +424,13 @@ def test_a_password_beside_ddl_is_not_recorded(connection: Connection) -> None:
 
 def test_rights_are_recorded_however_they_were_given(connection: Connection) -> None:
     before, _ = head(connection)
-    connection.execute("do $$ begin execute 'grant select on audit.last_recorded to public'; end $$")
+    connection.execute(
+        "do $$ begin execute 'grant select on audit.last_recorded to public'; end $$"
+    )
     connection.execute("revoke select on audit.last_recorded from public")
-    connection.execute("grant select on audit.last_recorded to market_owner")  # it has it: no change
+    connection.execute(
+        "grant select on audit.last_recorded to market_owner"
+    )  # it has it: no change
     relation = {"object": "relation audit.last_recorded"}
     assert [row[:3] for row in since(connection, before)] == [
         ("ddl", "insert", "audit.privilege"),

@@ -61,6 +61,8 @@ def world(database: str) -> Iterator[World]:
             connection.execute(
                 f"call refresh_continuous_aggregate('market.{aggregate}', null, null)"  # type: ignore[arg-type]
             )
+        # a copy of a database has not its rights to connect
+        connection.execute("call access.lockdown()")
         connection.execute("insert into access.dataset values ('feed', 3, 'a feed')")
         for tenant, login in logins.items():
             connection.execute(
