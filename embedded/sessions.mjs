@@ -58,6 +58,9 @@ export class Sessions {
   /** What shared_preload_libraries does elsewhere: without it a reopened database lacks the community functions. */
   async open() {
     await this.sql("load 'timescaledb'")
+    // The engine comes up with an outdated copy of its database's row, which a GRANT on it trips over
+    // ("tuple concurrently deleted"). An ALTER reads the row itself, and has the copy forgotten.
+    await this.sql('alter database template1 connection limit -1')
   }
 
   /** Runs SQL of the server itself; returns the rows as text. The caller owns the engine. */
