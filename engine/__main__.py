@@ -74,7 +74,8 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     elif options.command == "tenant":
         print(tenant.run(url, options))
     elif options.command == "psql":
-        os.execv(psql_path(), ["psql", url, *rest])
+        # by the environment: others on this machine can read a command line
+        os.execve(psql_path(), ["psql", *rest], dbt.environment(url))
     else:
         dbt.run(url, *rest)
     return 0
