@@ -9,6 +9,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from engine import resolve
+from engine.__main__ import main
 from engine.dbt import environment
 from engine.errors import EngineUnavailable
 
@@ -110,6 +111,22 @@ def test_the_command_says_what_is_wrong_and_exits_1() -> None:
     assert finished.returncode == 1
     assert finished.stderr.startswith("migrate: no connection to 127.0.0.1:1")
     assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "printed"),
+    [
+        ("postgresql://me@db/features", "postgresql://me@db/features"),
+        ("postgresql://me:hush@db/features", "user=me dbname=features host=db"),
+    ],
+)
+def test_status_prints_no_password(
+    url: str, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ENGINE", "given")
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert main(["status"]) == 0
+    assert capsys.readouterr().out == f"engine: given\n{printed}\n"
 
 
 def test_psql_reaches_the_database(database: str) -> None:
