@@ -32,7 +32,9 @@ WITH_TIMESCALEDB = {"shared_preload_libraries": "timescaledb", "timescaledb.tele
 
 
 def make_certificates(directory: Path, *hosts: str) -> None:
-    """Run deploy/make_certificates.sh."""
+    """Run deploy/make_certificates.sh. Skips without openssl."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl on the PATH")
     command = [DEPLOY / "make_certificates.sh", directory, *hosts]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -76,8 +78,6 @@ class TlsServer:
 
 def programs() -> Path:
     """Directory of a PostgreSQL server that speaks TLS, the PATH's first. Skips without one."""
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl on the PATH")
     named = [Path(place) for place in os.environ.get("PATH", "").split(os.pathsep)]
     installed = sorted(Path("/usr").glob("lib/postgresql/*/bin"), reverse=True)
     installed += sorted(Path("/usr").glob("pgsql-*/bin"), reverse=True)
@@ -132,7 +132,5 @@ def _initialise(place: Path, owner: int, disk: Path) -> None:
     password.write_text(PASSWORD)
     make = [place / "initdb", "-D", disk / "data", "-A", "scram-sha-256", f"--pwfile={password}"]
     make += ["-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"]
-    done = subprocess.run(
-        make, cwd=disk, user=owner, extra_groups=[], capture_output=True, text=True
-    )
+    done = subprocess.run(make, cwd=disk, user=owner, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
