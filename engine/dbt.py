@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
 
 from engine.errors import EngineUnavailable
 from engine.server import connect
@@ -14,21 +14,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def environment(url: str) -> dict[str, str]:
-    """This process's environment with the address as PG* variables, which profiles/ reads."""
-    info = conninfo_to_dict(url)
-    names = {
-        "host": "PGHOST",
-        "port": "PGPORT",
-        "user": "PGUSER",
-        "password": "PGPASSWORD",
-        "dbname": "PGDATABASE",
-        "sslmode": "PGSSLMODE",
-        "sslrootcert": "PGSSLROOTCERT",
+    """This process's environment with the address as libpq's PG* variables, passwords included.
+
+    What the address does not name stays as it is here: libpq reads it from there anyway.
+    """
+    given = {
+        option.envvar.decode(): option.val.decode()
+        for option in Conninfo.parse(url.encode())
+        if option.envvar and option.val
     }
-    env = {k: v for k, v in os.environ.items() if k not in names.values()}
-    env.update({names[key]: str(value) for key, value in info.items() if key in names})
-    env["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
-    return env
+    return {**os.environ, **given, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
 
 
 def run(url: str, *arguments: str, quiet: bool = False) -> str:

@@ -87,16 +87,10 @@ def _session(url: str) -> Iterator[tuple[DatabaseBackend, MigrationList]]:
 def _yoyo_url(url: str, schema: str) -> str:
     """The address as yoyo reads it, with a search path that finds TimescaleDB's functions."""
     info = conninfo_to_dict(url)
-    user = quote(str(info.pop("user", "postgres")), safe="")
-    password = quote(str(info.pop("password", "")), safe="")
-    host, port = info.pop("host", "localhost"), info.pop("port", 5432)
-    dbname = quote(str(info.pop("dbname", user)), safe="")
-    options = (
-        f"{info.pop('options', '')} -c search_path=public,{schema} -c client_min_messages=warning"
-    )
-    info["options"] = options.strip()
-    login = f"{user}:{password}" if password else user
-    return f"postgresql+psycopg://{login}@{host}:{port}/{dbname}?{urlencode(info, quote_via=quote)}"
+    info["options"] = (
+        f"{info.get('options', '')} -c search_path=public,{schema} -c client_min_messages=warning"
+    ).strip()
+    return f"postgresql+psycopg://?{urlencode(info, quote_via=quote)}"
 
 
 def _run(step: Callable[[Migration], None], migration: Migration) -> None:

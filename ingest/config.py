@@ -53,7 +53,7 @@ def _registry_url(env: Mapping[str, str]) -> str | None:
 class Config:
     """What one ingester needs to know; docs/ingest.md has the meanings and units."""
 
-    database_url: str
+    database_url: str = field(repr=False)  # may hold a password
     kafka_bootstrap: str
     kafka_group: str = "ingest"
     trade_topic: str = "trades"
@@ -65,7 +65,7 @@ class Config:
     retry_s: float = 600.0
     poison_ratio: float = 0.9
     poison_run: int = 1000
-    schema_registry_url: str | None = field(default=None, repr=False)  # may hold a password
+    schema_registry_url: str | None = field(default=None, repr=False)  # the same
 
     @property
     def topics(self) -> dict[str, str]:

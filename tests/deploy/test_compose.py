@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,18 +13,25 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def services() -> dict[str, Any]:
+def _project(*names: str) -> dict[str, Any]:
+    """The files of deploy/ as docker compose puts them together."""
     compose = Path(sys.executable).with_name("docker-compose")
+    files = [argument for name in names for argument in ("-f", ROOT / "deploy" / name)]
     finished = subprocess.run(
-        [compose, "-f", ROOT / "deploy" / "docker-compose.yml", "config", "--format", "json"],
+        [compose, *files, "config", "--format", "json"],
         env={**os.environ, "POSTGRES_PASSWORD": "test"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    found: dict[str, Any] = json.loads(finished.stdout)["services"]
+    found: dict[str, Any] = json.loads(finished.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = _project("docker-compose.yml")["services"]
     return found
 
 
@@ -57,3 +65,26 @@ def test_the_database_password_has_no_default() -> None:
     )
     assert finished.returncode != 0
     assert "set POSTGRES_PASSWORD" in finished.stderr
+
+
+def test_the_tls_profile_adds_files_only(services: dict[str, Any]) -> None:
+    project = _project("docker-compose.yml", "docker-compose.tls.yml")
+    secrets = {secret["file"] for secret in project["secrets"].values()}
+    assert {Path(file).name for file in secrets} == {"server.crt", "server.key"}
+    plain, tls = services["timescaledb"], project["services"]["timescaledb"]
+    added = {name for name in tls if tls[name] != plain.get(name)}
+    assert added == {"command", "entrypoint", "secrets", "volumes"}
+
+
+def test_the_tls_profile_mounts_what_its_settings_name() -> None:
+    tls = _project("docker-compose.yml", "docker-compose.tls.yml")["services"]["timescaledb"]
+    mounts = {mount["target"]: Path(mount["source"]) for mount in tls["volumes"]}
+    settings = mounts["/etc/postgresql"]
+    assert tls["command"][-1] == "config_file=/etc/postgresql/container.conf"
+    text = (settings / "container.conf").read_text()
+    named = dict(re.findall(r"^(\w+) (?:= )?'(.*)'$", text, re.MULTILINE))
+    assert (settings / named["include"]).exists()
+    assert (settings / Path(named["hba_file"]).name).exists()
+    assert named["ssl_cert_file"] in {secret["target"] for secret in tls["secrets"]}
+    assert f"/run/secrets/server.key {named['ssl_key_file']} " in tls["entrypoint"][2]
+    assert f"include '{next(iter(mounts))}/postgresql.conf'" in text

@@ -6,12 +6,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from engine import resolve
+from engine.__main__ import main
 from engine.dbt import environment
 from engine.errors import EngineUnavailable
 
 ROOT = Path(__file__).resolve().parents[2]
+LIBPQ = (
+    *("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"),
+    *("PGSSLMODE", "PGSSLROOTCERT", "PGCHANNELBINDING", "PGPASSFILE"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -63,13 +69,34 @@ def test_no_docker_engine_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> No
     assert resolve.docker_answers() is False
 
 
-def test_dbt_gets_the_address_and_nothing_of_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_address_names_goes_before_the_callers_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PGHOST", "elsewhere")
-    monkeypatch.setenv("PGPASSWORD", "stale")
-    found = environment("postgresql://me@127.0.0.1:5433/features")
-    assert (found["PGHOST"], found["PGPORT"], found["PGUSER"]) == ("127.0.0.1", "5433", "me")
-    assert found["PGDATABASE"] == "features"
-    assert "PGPASSWORD" not in found
+    monkeypatch.setenv("PGSSLMODE", "disable")
+    found = environment(
+        "postgresql://me:p%40ss@db:5433/features?sslmode=verify-full&sslrootcert=/ca.crt"
+        "&channel_binding=require&passfile=/pgpass"
+    )
+    assert {name: found.get(name) for name in LIBPQ} == {
+        "PGHOST": "db",
+        "PGPORT": "5433",
+        "PGUSER": "me",
+        "PGPASSWORD": "p@ss",
+        "PGDATABASE": "features",
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": "/ca.crt",
+        "PGCHANNELBINDING": "require",
+        "PGPASSFILE": "/pgpass",
+    }
+
+
+def test_what_an_address_leaves_open_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in LIBPQ:
+        monkeypatch.setenv(name, "ours")
+    found = environment("postgresql://db")
+    assert found["PGHOST"] == "db"
+    assert {found[name] for name in LIBPQ[1:]} == {"ours"}
 
 
 def test_the_command_says_what_is_wrong_and_exits_1() -> None:
@@ -86,6 +113,22 @@ def test_the_command_says_what_is_wrong_and_exits_1() -> None:
     assert "Traceback" not in finished.stderr
 
 
+@pytest.mark.parametrize(
+    ("url", "printed"),
+    [
+        ("postgresql://me@db/features", "postgresql://me@db/features"),
+        ("postgresql://me:hush@db/features", "user=me dbname=features host=db"),
+    ],
+)
+def test_status_prints_no_password(
+    url: str, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ENGINE", "given")
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert main(["status"]) == 0
+    assert capsys.readouterr().out == f"engine: given\n{printed}\n"
+
+
 def test_psql_reaches_the_database(database: str) -> None:
     finished = subprocess.run(
         [sys.executable, "-m", "engine", "psql", "-Atc", "select count(*) from market.contract"],
@@ -96,3 +139,20 @@ def test_psql_reaches_the_database(database: str) -> None:
         check=False,
     )
     assert (finished.returncode, finished.stdout) == (0, "11\n"), finished.stderr
+
+
+def test_psql_has_no_password_on_its_command_line(database: str) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", "engine", "psql", "-Xc", r"\! tr '\0' ' ' < /proc/$PPID/cmdline"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "ENGINE": "given",
+            "DATABASE_URL": make_conninfo(database, password="hush"),  # noqa: S106
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.stdout.startswith("psql -Xc"), finished.stderr
+    assert "hush" not in finished.stdout
