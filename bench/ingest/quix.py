@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from quixstreams import Application
-from quixstreams.models import AvroDeserializer
+from quixstreams.models.serializers.avro import AvroDeserializer
 from quixstreams.sinks import BatchingSink, SinkBatch
 from quixstreams.sinks.community.postgresql import PostgreSQLSink
 

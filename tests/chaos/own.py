@@ -114,17 +114,19 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """Start it; it may run."""
+        """Start it and wait until it answers; it may run, or be recovering by itself."""
         deadline = time.monotonic() + process.START_S
-        while self._process is None or self._process.poll() is not None:
+        while self._process is None or self._process.poll() is not None or not self._answers():
             try:
-                self._process = process.launch(
-                    self._command, self._data, self._answers, user=self._owner
-                )
+                if self._process is None or self._process.poll() is not None:
+                    self._process = process.launch(
+                        self._command, self._data, self._answers, user=self._owner
+                    )
             except process.ServiceError:  # a session of the one before may still be ending
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.2)
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.2)
 
     def _answers(self) -> bool:
         try:
