@@ -1,4 +1,10 @@
 -- loses: nothing; PUBLIC gets back what PostgreSQL and TimescaleDB gave it
+do $$
+begin
+    drop event trigger if exists access_ddl;
+end
+$$;
+drop function access.refuse_ddl();
 drop procedure access.lockdown();
 do $$
 declare
@@ -43,6 +49,16 @@ begin
             and i.initprivs::text ~ '[{,]=r'
     loop
         execute format('grant select on %s to public', v_name);
+    end loop;
+    for v_name in
+        select p.oid::regprocedure::text
+        from pg_catalog.pg_proc as p
+        where
+            p.pronamespace = 'pg_catalog'::regnamespace
+            and p.proname in ('lo_creat', 'lo_create', 'lo_from_bytea')
+            and pg_catalog.pg_has_role(p.proowner, 'usage')
+    loop
+        execute format('grant execute on function %s to public', v_name);
     end loop;
 end
 $$;

@@ -83,6 +83,18 @@ begin
         execute format('grant execute on routine %s to market_tenant', v_name);
     end loop;
 
+    -- a large object has no size limit, and its owner could not be dropped
+    for v_name in
+        select p.oid::regprocedure::text
+        from pg_proc as p
+        where
+            p.pronamespace = 'pg_catalog'::regnamespace
+            and p.proname in ('lo_creat', 'lo_create', 'lo_from_bytea')
+            and pg_has_role(p.proowner, 'usage')
+    loop
+        execute format('revoke all on function %s from public', v_name);
+    end loop;
+
     -- the extension looks these schemas up as the session begins, before a pooled login has set
     --   its role
     grant usage on schema _timescaledb_functions, _timescaledb_catalog, _timescaledb_internal
@@ -96,10 +108,36 @@ end
 $$;
 revoke all on procedure access.lockdown() from public;
 comment on procedure access.lockdown() is -- noqa: LT01
-'Takes from PUBLIC what PostgreSQL and TimescaleDB give it (connections, temporary tables, chunks, '
-'the catalogue, jobs) and gives the project''s roles what they need. Call it as the owner of the '
-'extension, also after an update of the extension; make migrate does. Once or often makes no '
-'difference.';
+'Takes from PUBLIC what PostgreSQL and TimescaleDB give it (connections, temporary tables, large '
+'objects, chunks, the catalogue, jobs) and gives the project''s roles what they need. Call it as '
+'the owner of the extension, also after an update of the extension, and in a database that was '
+'restored or copied; make migrate does. Once or often makes no difference.';
+
+create function access.refuse_ddl() returns event_trigger
+language plpgsql
+-- security invoker: it asks who runs the command
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if pg_has_role('market_tenant', 'member') and not pg_has_role('market_owner', 'member') then
+        raise exception 'a tenant makes and grants nothing: % refused', tg_tag
+            using errcode = 'insufficient_privilege', hint = 'Ask for it to be done.';
+    end if;
+end
+$$;
+revoke all on function access.refuse_ddl() from public;
+comment on function access.refuse_ddl() is
+'Event trigger: refuses tenants what PostgreSQL allows to everybody: a GRANT that does nothing and '
+'ALTER DEFAULT PRIVILEGES, which lock and fill the audit. Errors: 42501.';
 
 reset role;
+do $$
+begin
+    -- its name comes before audit_ddl, and so does it
+    create event trigger access_ddl on ddl_command_end execute function access.refuse_ddl();
+exception
+    when insufficient_privilege then
+        raise warning 'tenants can GRANT to no effect: only a superuser can create event triggers';
+end
+$$;
 call access.lockdown();

@@ -50,9 +50,9 @@ class World:
     act_as: Callable[[str], AbstractContextManager[psycopg.Connection[Any]]]
 
 
-@pytest.fixture(scope="module")
-def world(database: str) -> Iterator[World]:
-    """The world, which the migrations have locked down."""
+@contextmanager
+def made_in(database: str) -> Iterator[World]:
+    """The world, made in a migrated database; its logins are dropped at the end."""
     name = uuid.uuid4().hex[:8]
     logins = {tenant: f"t{tenant}_{name}" for tenant in (1, 2, 3)}
     with psycopg.connect(database, autocommit=True) as connection:
@@ -83,3 +83,10 @@ def world(database: str) -> Iterator[World]:
             connection.execute("call access.set_tenant(%s, p_datasets => '{}')", [tenant])
         for tenant in logins:
             connection.execute("call access.remove_tenant(%s)", [tenant])
+
+
+@pytest.fixture(scope="module")
+def world(database: str) -> Iterator[World]:
+    """The world, which the migrations have locked down."""
+    with made_in(database) as made:
+        yield made

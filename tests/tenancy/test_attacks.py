@@ -1,0 +1,551 @@
+"""What a hostile tenant with a login of its own tries, and does not get."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.conftest import Databases
+from tests.tenancy.conftest import VIEWS, World
+from tests.tenancy.probes import (
+    ATTACKER,
+    LEFT,
+    PROBES,
+    SECRET_WORD,
+    VICTIM,
+    Probe,
+    attacker,
+    attempt,
+    difference,
+    fill_in,
+    fingerprint,
+    hide_secrets,
+    names,
+    objection,
+)
+
+NO_LOGINS = "the embedded engine lets everybody in as its one superuser"
+
+
+@pytest.fixture(scope="module")
+def direct(databases: Databases) -> bool:
+    """Whether tenants can have logins: the embedded engine knows one superuser only."""
+    return databases.kind != "embedded"
+
+
+@pytest.fixture(scope="module")
+def known(world: World, direct: bool) -> Iterator[dict[str, str]]:
+    """The attackable names, while the victim is connected."""
+    hide_secrets(world)
+    with attacker(world, direct, VICTIM) as victim:
+        victim.execute(f"select '{SECRET_WORD}'")
+        yield {**names(world), "pid": str(victim.info.backend_pid)}
+
+
+@pytest.fixture(scope="module")
+def untouched(world: World, known: dict[str, str]) -> dict[str, Any]:
+    assert known
+    return fingerprint(world.url)
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=[p.name for p in PROBES])
+def test_a_probe_gets_nothing_and_changes_nothing(
+    world: World,
+    direct: bool,
+    known: dict[str, str],
+    untouched: dict[str, Any],
+    probe: Probe,
+) -> None:
+    if probe.needs_login and not direct:
+        pytest.skip(NO_LOGINS)
+    with attacker(world, direct) as connection:
+        answer = attempt(connection, fill_in(probe.statement, known))
+    now = fingerprint(world.url)
+    changed = difference(untouched, now)
+    # so that a change is held against one probe only
+    untouched.update(now)
+    assert (objection(probe, answer), changed) == (None, [])
+
+
+@pytest.mark.parametrize("probe", LEFT, ids=[p.name for p in LEFT])
+def test_what_docs_say_is_left_open_is(
+    world: World, direct: bool, known: dict[str, str], untouched: dict[str, Any], probe: Probe
+) -> None:
+    with attacker(world, direct) as connection:
+        answer = attempt(connection, fill_in(probe.statement, known))
+    assert (answer.state, answer.holds_secret) == (None, False), answer.brief
+    assert answer.rows
+    assert difference(untouched, fingerprint(world.url)) == []
+
+
+def test_row_counts_of_others_show_in_explain_analyze(
+    world: World, direct: bool, known: dict[str, str]
+) -> None:
+    assert known
+    with attacker(world, direct) as connection:
+        plan = attempt(connection, "explain (analyze, timing off) select * from api.watchlist")
+    assert "Rows Removed by Filter: 1" in plan.text
+
+
+@pytest.mark.parametrize(
+    ("there", "not_there"),
+    [
+        (
+            f"insert into api.watchlist values (1, '{SECRET_WORD}')",
+            "insert into api.watchlist values (1, 'NOT_THERE')",
+        ),
+        (
+            f"insert into api.watchlist values (1, '{SECRET_WORD}') on conflict do nothing",
+            "insert into api.watchlist values (1, 'NOT_THERE') on conflict do nothing",
+        ),
+        (
+            "insert into api.watchlist values (1, 'NOT_THERE')",
+            "insert into api.watchlist values (999, 'NOT_THERE')",
+        ),
+        (
+            "insert into api.prediction (tenant_id, model, symbol, as_of, value)"
+            " values (1, 'm', 'OWN', now(), 1)",
+            "insert into api.prediction (tenant_id, model, symbol, as_of, value)"
+            " values (999, 'm', 'OWN', now(), 1)",
+        ),
+        ("select api.revoke_api_key('<key>')", "select api.revoke_api_key('<no_key>')"),
+        (
+            "select * from api.feature_pit_snapshot(array['OWN'], now(), p_tenant_id => 1)",
+            "select * from api.feature_pit_snapshot(array['OWN'], now(), p_tenant_id => 999)",
+        ),
+        (
+            "select bucket, close, is_stale from api.feature_pit_snapshot(array['FEED'],"
+            " timestamptz '2024-01-01 01:00+00')",
+            "select bucket, close, is_stale from api.feature_pit_snapshot(array['NONE'],"
+            " timestamptz '2024-01-01 01:00+00')",
+        ),
+        (
+            "select name from api.tenant where tenant_id = 1",
+            "select name from api.tenant where tenant_id = 999",
+        ),
+        (
+            "delete from api.watchlist where symbol <> 'OWN' returning symbol",
+            "delete from api.watchlist where symbol = 'NOT_THERE' returning symbol",
+        ),
+    ],
+)
+def test_no_answer_tells_whether_it_is_there(
+    world: World, direct: bool, known: dict[str, str], there: str, not_there: str
+) -> None:
+    numbers = {**known, "no_key": str(uuid.uuid4())}
+
+    def answer(statement: str) -> tuple[str | None, list[tuple[Any, ...]], int, str]:
+        with attacker(world, direct) as connection:
+            got = attempt(connection, fill_in(statement, numbers))
+        said = got.text.replace(numbers["key"], "<key>").replace(numbers["no_key"], "<key>")
+        return got.state, got.rows, got.affected, said.replace("tenant 999", "tenant 1")
+
+    assert answer(there) == answer(not_there)
+
+
+def test_no_setting_of_a_tenant_lets_others_rows_through(
+    world: World, direct: bool, known: dict[str, str]
+) -> None:
+    assert known
+    look = """
+        select tenant_id <> 2, count(*)
+        from (
+            select tenant_id from api.trade
+            union all select tenant_id from api.ohlc_1m
+            union all select tenant_id from api.feature_1m
+            union all select tenant_id from api.feature_version
+            union all select tenant_id from api.prediction
+        ) as seen
+        group by 1
+    """
+    with psycopg.connect(world.url) as connection:
+        choices = connection.execute(
+            "select s.name, v from pg_settings as s"
+            " cross join lateral unnest(coalesce(s.enumvals, array['on', 'off'])) as v"
+            " where s.vartype in ('bool', 'enum') and s.context = 'user'"
+            # these end the session's part in the test: refused, read-only, or not shown
+            " and s.name not in ('row_security', 'client_min_messages', 'debug_parallel_query',"
+            " 'transaction_isolation', 'transaction_deferrable', 'transaction_read_only')"
+        ).fetchall()
+    assert len(choices) > 150
+    with attacker(world, direct) as connection:
+        answered = 0
+        for name, value in choices:
+            # with some the extension refuses a plan, or to say how far an aggregate goes
+            refused = suppress(
+                psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.InsufficientPrivilege
+            )
+            with refused, connection.transaction(force_rollback=True):
+                connection.execute("select set_config(%s, %s, true)", [name, value])
+                others = [row for row in connection.execute(look).fetchall() if row[0]]
+                assert (name, value, others) == (name, value, [])
+                answered += 1
+    assert answered > len(choices) - 10
+
+
+def test_what_a_tenant_puts_into_its_search_path_is_not_looked_at(
+    world: World, direct: bool, known: dict[str, str]
+) -> None:
+    """Even where temporary tables are allowed: search_path of the functions ends in pg_temp."""
+    calls = (
+        "select api.own_tenant()",
+        "select api.visible_tenants()",
+        "select close from api.feature_pit_snapshot(array['OWN'],"
+        " array[timestamptz '2024-01-01 01:30+00'])",
+        "select close from api.feature_pit_snapshot(array['OWN'],"
+        " timestamptz '2024-01-01 01:30+00')",
+        "select close from api.feature_pit_snapshot(array['OWN'], '2024-01-01 01:30+00')",
+        "select distinct tenant_id from api.trade",
+        "select tenant_id, symbol from api.watchlist",
+    )
+    with attacker(world, direct) as connection:
+        plain = [connection.execute(call).fetchall() for call in calls]
+    database = sql.Identifier(known["database"])
+    with psycopg.connect(world.url, autocommit=True) as admin:
+        admin.execute(sql.SQL("grant temporary on database {} to public").format(database))
+        # without this, none of what follows can be made
+        admin.execute("alter event trigger access_ddl disable")
+    try:
+        with attacker(world, direct) as connection:
+            connection.execute("""
+                create temporary table login (login name, tenant_id integer);
+                create temporary table tenant (tenant_id integer, status text, name text);
+                create temporary table entitlement (
+                    tenant_id integer, dataset text, valid_from timestamptz, valid_to timestamptz
+                );
+                create temporary table dataset (dataset text, tenant_id integer);
+                create temporary table series (symbol text, tenant_id integer);
+                create temporary table pg_roles (rolname name);
+                insert into login select session_user, 1;
+                insert into login select current_user, 1;
+                insert into tenant values (1, 'active', 'x');
+                create function pg_temp.acting_role() returns name language sql as
+                'select ''nobody''::name';
+                create function pg_temp.own_tenant() returns integer language sql as 'select 1';
+                create function pg_temp.visible_tenants() returns integer[] language sql as
+                'select array[1, 3]';
+                create function pg_temp.current_setting(text) returns text language sql as
+                'select ''x''';
+                create function pg_temp.never(integer, integer) returns boolean language sql as
+                'select true';
+                create operator pg_temp.= (
+                    leftarg = integer, rightarg = integer, function = pg_temp.never
+                );
+                set search_path = pg_temp, api, pg_catalog;
+            """)
+            assert [connection.execute(call).fetchall() for call in calls] == plain
+            key = connection.execute("select api.create_api_key('shadowed')").fetchone()
+            assert key is not None
+            made = str(key[0]).split(".")[0]
+    finally:
+        with psycopg.connect(world.url, autocommit=True) as admin:
+            admin.execute("alter event trigger access_ddl enable")
+            admin.execute("call access.lockdown()")
+    with psycopg.connect(world.url, autocommit=True) as admin:
+        removed = admin.execute(
+            "delete from api.api_key where key_id = %s returning tenant_id", [made]
+        )
+        assert removed.fetchall() == [(2,)]
+
+
+def test_a_prepared_statement_asks_for_whoever_executes_it(
+    world: World, known: dict[str, str]
+) -> None:
+    assert known
+    with psycopg.connect(world.url, autocommit=True) as connection:
+        seen = {}
+        for plan in ("auto", "force_generic_plan"):
+            connection.execute(f"set plan_cache_mode = {plan}")
+            for tenant in (VICTIM, ATTACKER, VICTIM):
+                connection.execute(
+                    sql.SQL("set role {}").format(sql.Identifier(world.logins[tenant]))
+                )
+                if not seen:
+                    connection.execute("prepare trades as select distinct tenant_id from api.trade")
+                    connection.execute("prepare marks as select tenant_id from api.watchlist")
+                seen[tenant] = {
+                    *connection.execute("execute trades").fetchall(),
+                    *connection.execute("execute marks").fetchall(),
+                }
+            assert seen == {VICTIM: {(1,), (3,)}, ATTACKER: {(2,)}}
+
+
+def test_a_pooled_session_keeps_what_a_tenant_left_until_it_is_discarded(
+    world: World, known: dict[str, str]
+) -> None:
+    """Why a pool discards all between two tenants that may send SQL of their own."""
+    assert known
+    take = "fetch all from left_open"
+    with psycopg.connect(world.url, autocommit=True) as connection:
+        for discard in (False, True):
+            with connection.transaction():
+                connection.execute(
+                    sql.SQL("set local role {}").format(sql.Identifier(world.logins[VICTIM]))
+                )
+                connection.execute(
+                    "declare left_open cursor with hold for select model from api.prediction"
+                )
+            if discard:
+                connection.execute("discard all")
+            with connection.transaction(force_rollback=True):
+                connection.execute(
+                    sql.SQL("set local role {}").format(sql.Identifier(world.logins[ATTACKER]))
+                )
+                if discard:
+                    with pytest.raises(psycopg.errors.InvalidCursorName):
+                        connection.execute(take)
+                else:
+                    assert connection.execute(take).fetchall() == [(SECRET_WORD,)]
+            if not discard:
+                connection.execute("close left_open")
+
+
+def test_a_pooled_login_becomes_any_tenant_and_nothing_else(world: World, direct: bool) -> None:
+    if not direct:
+        pytest.skip(NO_LOGINS)
+    pool = f"pool_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(world.url, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("create role {} login in role market_pool").format(sql.Identifier(pool))
+        )
+    try:
+        with psycopg.connect(
+            psycopg.conninfo.make_conninfo(world.url, user=pool), autocommit=True
+        ) as pooled:
+            pooled.execute("begin")
+            pooled.execute(sql.SQL("set local role {}").format(sql.Identifier(world.logins[2])))
+            # what injected SQL can do in a pooled transaction
+            pooled.execute(sql.SQL("set local role {}").format(sql.Identifier(world.logins[1])))
+            assert pooled.execute("select api.own_tenant()").fetchone() == (1,)
+            pooled.execute("rollback")
+            for role in ("market_owner", "market_reader", "market_deploy", "postgres"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    pooled.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+            for read in ("select from api.trade", "select from api.watchlist"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    pooled.execute(read)  # type: ignore[arg-type]
+    finally:
+        with psycopg.connect(world.url, autocommit=True) as admin:
+            admin.execute(sql.SQL("drop role {}").format(sql.Identifier(pool)))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "-c role={victim}",
+        "-c role=market_owner",
+        "-c session_authorization={victim}",
+        "-c session_replication_role=replica",
+        "-c log_statement=none",
+        "-c event_triggers=off",
+        "-c shared_preload_libraries=x",
+        "-c ignore_system_indexes=on -c allow_system_table_mods=on",
+    ],
+)
+def test_a_connection_cannot_start_as_another(world: World, direct: bool, options: str) -> None:
+    if not direct:
+        pytest.skip(NO_LOGINS)
+    url = psycopg.conninfo.make_conninfo(
+        world.url,
+        user=world.logins[ATTACKER],
+        options=options.format(victim=world.logins[VICTIM]),
+    )
+    with pytest.raises(
+        psycopg.OperationalError, match=r"permission denied|cannot be (changed|set)"
+    ):
+        psycopg.connect(url).close()
+
+
+def test_a_tenant_cannot_connect_for_replication(world: World, direct: bool) -> None:
+    if not direct:
+        pytest.skip(NO_LOGINS)
+    url = psycopg.conninfo.make_conninfo(
+        world.url, user=world.logins[ATTACKER], replication="database"
+    )
+    with pytest.raises(psycopg.OperationalError, match=r"REPLICATION attribute|replication"):
+        psycopg.connect(url).close()
+
+
+@pytest.mark.parametrize("setting", ["timescaledb.restoring", "timescaledb.enable_event_triggers"])
+def test_a_setting_of_superusers_does_not_count_from_a_connection(
+    world: World, direct: bool, setting: str
+) -> None:
+    """The extension, which knows whose setting it is, is loaded when the session has begun."""
+    if not direct:
+        pytest.skip(NO_LOGINS)
+    shown = sql.SQL("show {}").format(sql.Identifier(*setting.split(".")))
+    with psycopg.connect(world.url) as admin:
+        plain = admin.execute(shown).fetchone()
+    assert plain is not None
+    other = "off" if plain[0] == "on" else "on"
+    url = psycopg.conninfo.make_conninfo(
+        world.url, user=world.logins[ATTACKER], options=f"-c {setting}={other}"
+    )
+    with psycopg.connect(url) as connection:
+        connection.execute("select from api.trade limit 1")
+        assert connection.execute(shown).fetchone() == plain
+
+
+@pytest.mark.parametrize("setting", ["role", "session_authorization"])
+def test_a_default_role_of_its_own_choice_does_not_count(
+    world: World, direct: bool, known: dict[str, str], setting: str
+) -> None:
+    if not direct:
+        pytest.skip(NO_LOGINS)
+    with attacker(world, direct) as connection:
+        attempt(connection, fill_in(f"alter role <self> set {setting} = '<victim>'", known))
+    try:
+        with attacker(world, direct) as connection:
+            assert connection.execute("select api.own_tenant()").fetchone() == (ATTACKER,)
+            assert connection.execute("select distinct tenant_id from api.trade").fetchall() == [
+                (ATTACKER,)
+            ]
+    except psycopg.OperationalError as refused:
+        # it has locked itself out
+        assert "permission denied" in str(refused)  # noqa: PT017
+    finally:
+        with psycopg.connect(world.url, autocommit=True) as admin:
+            admin.execute(fill_in(f"alter role <self> reset {setting}", known))  # type: ignore[arg-type]
+
+
+def test_a_tenant_cannot_take_its_statements_out_of_the_log(
+    world: World, direct: bool, known: dict[str, str]
+) -> None:
+    kept = (
+        "select setting from pg_db_role_setting as s"
+        " cross join lateral unnest(s.setconfig) as setting"
+        " inner join pg_roles as r on s.setrole = r.oid where r.rolname = %s"
+    )
+    with psycopg.connect(world.url, autocommit=True) as admin:
+        before = admin.execute(kept, [known["self"]]).fetchall()
+        assert ("log_statement=all",) in before
+        with attacker(world, direct) as connection:
+            connection.execute(
+                fill_in("alter role <self> in database <database> reset all", known)  # type: ignore[arg-type]
+            )
+        after = admin.execute(kept, [known["self"]]).fetchall()
+        assert {("log_statement=all",), ("temp_file_limit=1GB",)} <= set(after)
+        for (setting,) in set(before) - set(after):
+            name, value = setting.split("=")
+            admin.execute(
+                fill_in(f"alter role <self> in database <database> set {name} = '{value}'", known)  # type: ignore[arg-type]
+            )
+
+
+def test_a_tenant_cannot_make_itself_undroppable(world: World) -> None:
+    login = f"t4_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(world.url, autocommit=True) as admin:
+        admin.execute(
+            "call access.set_tenant(4, p_name => %s, p_logins => array[%s]::name[])", [login, login]
+        )
+        for owned in (
+            "alter default privileges for role {} grant select on tables to market_reader",
+            "do $$ begin perform lo_create(4711); end $$; alter large object 4711 owner to {}",
+        ):
+            admin.execute(sql.SQL(owned).format(sql.Identifier(login)))  # type: ignore[arg-type]
+        admin.execute("call access.remove_tenant(4)")
+        assert admin.execute("select from pg_roles where rolname = %s", [login]).fetchall() == []
+
+
+REACHABLE = """
+    select 'schema ' || n.nspname
+    from pg_namespace as n
+    where
+        n.nspname not in ('pg_catalog', 'information_schema')
+        and has_schema_privilege(%(login)s, n.oid, 'usage, create')
+    union all
+    select 'relation ' || n.nspname || '.' || c.relname
+    from pg_class as c
+    inner join pg_namespace as n on c.relnamespace = n.oid
+    where
+        n.nspname not in ('pg_catalog', 'information_schema')
+        and case
+            when c.relkind = 'S'
+                then has_sequence_privilege(%(login)s, c.oid, 'usage, select, update')
+            when c.relkind in ('r', 'v', 'm', 'f', 'p')
+                then
+                    has_any_column_privilege(
+                        %(login)s, c.oid, 'select, insert, update, references'
+                    )
+                or has_table_privilege(%(login)s, c.oid, 'delete, truncate, trigger, maintain')
+        end
+    union all
+    select 'routine ' || n.nspname || '.' || p.proname
+    from pg_proc as p
+    inner join pg_namespace as n on p.pronamespace = n.oid
+    where
+        has_function_privilege(%(login)s, p.oid, 'execute')
+        and (
+            n.nspname not in ('pg_catalog', 'information_schema')
+            or exists (
+                select from pg_depend as d
+                inner join pg_extension as e on d.refobjid = e.oid
+                where
+                    d.classid = 'pg_proc'::regclass and p.oid = d.objid and d.deptype = 'e'
+                    and e.extname <> 'plpgsql'
+            )
+        )
+"""
+INTENDED = {
+    *(f"schema {name}" for name in ("api", "public", "_timescaledb_catalog")),
+    *(f"schema {name}" for name in ("_timescaledb_functions", "_timescaledb_internal")),
+    *(f"relation api.{name}" for name in VIEWS),
+    *(f"relation api.{name}" for name in ("tenant", "entitlement", "watchlist", "prediction")),
+    *(f"relation api.{name}" for name in ("api_key", "access_log")),
+    *(f"routine api.{name}" for name in ("acting_role", "own_tenant", "visible_tenants")),
+    *(f"routine api.{name}" for name in ("create_api_key", "revoke_api_key")),
+    "routine api.feature_pit_snapshot",
+    *(f"routine public.{name}" for name in ("time_bucket", "time_bucket_gapfill", "locf")),
+    *(f"routine public.{name}" for name in ("first", "last", "histogram", "interpolate")),
+    *(f"routine _timescaledb_functions.{name}" for name in ("to_timestamp", "to_date")),
+    "routine _timescaledb_functions.to_timestamp_without_timezone",
+    "routine _timescaledb_functions.cagg_watermark",
+}
+
+
+def test_nothing_is_in_reach_but_what_is_meant_to_be(world: World, known: dict[str, str]) -> None:
+    with psycopg.connect(world.url, autocommit=True) as admin:
+
+        def beyond() -> list[str]:
+            found = admin.execute(REACHABLE, {"login": known["self"]}).fetchall()
+            assert {name for (name,) in found} >= INTENDED
+            return [name for (name,) in found if name not in INTENDED]
+
+        assert beyond() == []
+        # as an update of the extension may do
+        admin.execute("grant execute on function public.delete_job(integer) to public")
+        assert beyond() == ["routine public.delete_job"]
+        admin.execute("call access.lockdown()")
+        assert beyond() == []
+
+
+def test_functions_that_run_as_their_owner_are_pinned_and_not_for_everybody(world: World) -> None:
+    with psycopg.connect(world.url) as admin:
+        found = admin.execute("""
+            select
+                p.oid::regprocedure::text,
+                coalesce(
+                    (
+                        select c from unnest(p.proconfig) as c
+                        where c ~ '^search_path=.*pg_temp$'
+                    ),
+                    'none'
+                ) = 'search_path=pg_catalog, pg_temp',
+                exists (
+                    select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a
+                    where a.grantee = 0
+                )
+            from pg_proc as p
+            inner join pg_namespace as n on p.pronamespace = n.oid
+            where
+                p.prosecdef
+                and n.nspname in ('market', 'feature', 'audit', 'access', 'api', 'public')
+        """).fetchall()
+    assert len(found) > 20
+    assert [row for row in found if row[1:] != (True, False)] == []

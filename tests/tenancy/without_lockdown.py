@@ -1,0 +1,84 @@
+"""What would leak without access.lockdown(): python -m tests.tenancy.without_lockdown.
+
+Runs the probes against databases of the server of DATABASE_URL that were migrated, and where the
+migration of the lockdown was rolled back. Prints a line for each probe that gets more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from engine.migrate import MIGRATIONS
+from tests.conftest import Databases, _server_databases
+from tests.tenancy.conftest import World, made_in
+from tests.tenancy.probes import (
+    PROBES,
+    SECRET_WORD,
+    VICTIM,
+    attacker,
+    attempt,
+    difference,
+    fill_in,
+    fingerprint,
+    hide_secrets,
+    names,
+    objection,
+)
+
+UNDO = MIGRATIONS / "0032_create_lockdown.rollback.sql"
+
+
+@contextmanager
+def _open_world(databases: Databases) -> Iterator[tuple[World, dict[str, str], dict[str, Any]]]:
+    url, drop = databases.create(True)
+    try:
+        with made_in(url) as world:
+            hide_secrets(world)
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(UNDO.read_text())  # type: ignore[arg-type]
+            with attacker(world, True, VICTIM) as victim:
+                victim.execute(f"select '{SECRET_WORD}'")  # type: ignore[arg-type]
+                known = {**names(world), "pid": str(victim.info.backend_pid)}
+                yield world, known, fingerprint(url)
+            with psycopg.connect(url, autocommit=True) as connection:
+                # a role with a job cannot be dropped
+                connection.execute(
+                    "select delete_job(job_id) from timescaledb_information.jobs"
+                    " where owner::text in (select login from access.login)"
+                )
+    finally:
+        drop()
+
+
+def main() -> None:
+    """Run all probes, in a new database after each that changed something."""
+    left, leaks = list(PROBES), 0
+    for databases in _server_databases("given", os.environ["DATABASE_URL"]):
+        while left:
+            with _open_world(databases) as (world, known, before):
+                changed: list[str] = []
+                while left and not changed:
+                    probe = left.pop(0)
+                    with attacker(world, True) as connection:
+                        answer = attempt(connection, fill_in(probe.statement, known))
+                    changed = difference(before, fingerprint(world.url))
+                    wrong = objection(probe, answer) or ""
+                    if changed or (wrong and not wrong.startswith("fails")):
+                        leaks += 1
+                        print(
+                            probe.name,
+                            wrong,
+                            f"changes {changed}" if changed else "",
+                            sep=" | ",
+                            flush=True,
+                        )
+    print(f"{leaks} of {len(PROBES)} probes get more than with the lockdown")
+
+
+if __name__ == "__main__":
+    main()
