@@ -64,7 +64,8 @@ NAMES = """
         (select c from show_chunks('feature.log') as c limit 1)::oid as log_chunk_oid,
         (
             select c.oid::regclass from pg_class as c
-            where c.relname ~ '(_chunk_compressed|^compress_hyper_.*_chunk)$' and c.relkind = 'r' order by 1 limit 1
+            where c.relname ~ '(_chunk_compressed|^compress_hyper_.*_chunk)$' and c.relkind = 'r'
+            order by 1 limit 1
         )::text as compressed,
         a.materialization_hypertable_schema || '.' || a.materialization_hypertable_name
             as materialized,
@@ -87,7 +88,7 @@ WATCHED = (
     *("api.access_log", "audit.event", "audit.head"),
     *("_timescaledb_catalog.hypertable", "_timescaledb_catalog.chunk"),
     *("pg_policy", "pg_default_acl", "pg_largeobject_metadata", "pg_event_trigger"),
-    *("pg_db_role_setting", "pg_prepared_xacts", "pg_publication"),
+    *("pg_publication"),
 )
 WATCHED_QUERIES = {
     # its count of GRANTs grows with those that do nothing
@@ -97,6 +98,9 @@ WATCHED_QUERIES = {
     # only this world's: other databases of the server have tenants too
     "roles": "select * from pg_roles where rolname in (select login from access.login)"
     " or rolname = 'thief'",
+    "role_settings": "select s.* from pg_db_role_setting as s inner join pg_roles as r"
+    " on s.setrole = r.oid inner join access.login as l on r.rolname = l.login",
+    "two_phase": "select * from pg_prepared_xacts where database = current_database()",
     "members": "select m.* from pg_auth_members as m inner join pg_roles as r"
     " on r.oid in (m.roleid, m.member) where r.rolname in (select login from access.login)",
     # without what changes with statistics, and with a GRANT that does nothing
@@ -117,8 +121,8 @@ WATCHED_QUERIES = {
 class Probe(NamedTuple):
     """One statement.
 
-    outcome: the SQLSTATEs, one of which it must end with; or NOTHING (done, to no effect), or OWN
-    (it answers, with the asker's own). needs_login: SET ROLE of a superuser cannot show it.
+    outcome: what it may end with: SQLSTATEs, NOTHING (done, to no effect), or OWN (it answers, with
+    the asker's own). needs_login: SET ROLE of a superuser cannot show it.
     """
 
     name: str
@@ -230,19 +234,17 @@ def objection(probe: Probe, answer: Answer) -> str | None:
     """What is wrong with the answer; None: it is as it must be."""
     if answer.holds_secret:
         return f"shows another tenant's: {answer.brief}"
-    if probe.outcome in (NOTHING, OWN):
-        if answer.state:
-            return f"fails: {answer.brief}"
-        if probe.outcome == NOTHING and (answer.rows or answer.affected):
-            return f"is not without effect: {answer.brief}"
-        if probe.outcome == OWN and (not answer.rows or answer.tenants - {ATTACKER}):
-            return f"shows other rows than the asker's: {answer.tenants} {answer.brief}"
+    allowed = probe.outcome.split()
+    if answer.state:
+        return (
+            None if answer.state in allowed else f"fails with other than {allowed}: {answer.brief}"
+        )
+    if OWN in allowed:
+        own = answer.rows and not answer.tenants - {ATTACKER}
+        return None if own else f"shows not just the asker's: {answer.tenants} {answer.brief}"
+    if NOTHING in allowed and not answer.rows and not answer.affected:
         return None
-    if answer.state is None:
-        return f"is allowed: {answer.brief}"
-    if answer.state not in probe.outcome.split():
-        return f"fails otherwise than with {probe.outcome}: {answer.brief}"
-    return None
+    return f"is allowed: {answer.brief}"
 
 
 def fingerprint(url: str) -> dict[str, tuple[Any, ...]]:
@@ -498,7 +500,7 @@ LEAKS = [
     Probe("pg_authid", "select rolname, rolpassword from pg_catalog.pg_authid"),
     Probe("pg_shadow", "select * from pg_catalog.pg_shadow"),
     Probe("pg_user_mapping", "select * from pg_catalog.pg_user_mapping"),
-    Probe("pg_largeobject", "select * from pg_catalog.pg_largeobject"),
+    Probe("pg_largeobject", "select * from pg_catalog.pg_largeobject", "42501 nothing"),
     Probe("pg_subscription", "select * from pg_catalog.pg_subscription"),
     Probe("pg_hba", "select * from pg_hba_file_rules"),
     Probe("pg_file_settings", "select * from pg_file_settings"),
@@ -509,7 +511,7 @@ LEAKS = [
 TIMESCALE = [
     Probe("catalog_hypertable", "select * from _timescaledb_catalog.hypertable"),
     Probe("catalog_chunk", "select * from _timescaledb_catalog.chunk"),
-    Probe("catalog_job", "select * from _timescaledb_catalog.bgw_job"),
+    Probe("catalog_job", "select * from _timescaledb_catalog.bgw_job", "42501 42P01"),
     Probe("catalog_sequence", "select last_value from _timescaledb_catalog.chunk_id_seq"),
     Probe("catalog_ranges", "select * from _timescaledb_catalog.dimension_slice"),
     Probe("job_stat", "select * from _timescaledb_internal.bgw_job_stat"),
@@ -565,7 +567,7 @@ TIMESCALE = [
     Probe("create_hypertable", "select create_hypertable(<trade>::regclass, by_range('ts'))"),
     Probe("pre_restore", "select timescaledb_pre_restore()"),
     Probe("post_restore", "select timescaledb_post_restore()"),
-    Probe("telemetry", "select get_telemetry_report()"),
+    Probe("telemetry", "select get_telemetry_report()", "42501 42883"),
     Probe("stop_workers", "select _timescaledb_functions.stop_background_workers()"),
     Probe("materialized_until", "select _timescaledb_functions.cagg_watermark_materialized(<mat>)"),
     Probe("compressed_data", "select * from _timescaledb_functions.compressed_data_info(null)"),
@@ -588,6 +590,7 @@ WRITES = [
         "merge_view",
         "merge into api.trade as t using (values (1)) as v (n) on t.tenant_id = v.n"
         " when matched then delete",
+        "42501 0A000",
     ),
     Probe("lock_rows_of_view", "select * from api.trade for update"),
     Probe("lock_rows_of_table", "select * from api.watchlist for key share"),
@@ -829,7 +832,7 @@ CREATES = [
     Probe("extension_dblink", "create extension dblink", "42501 0A000 58P01"),
     Probe("extension_trusted", "create extension hstore schema public", "42501 0A000 58P01"),
     Probe("drop_extension", "drop extension timescaledb cascade"),
-    Probe("update_extension", "alter extension timescaledb update"),
+    Probe("update_extension", "alter extension timescaledb update", "42501 0A000"),
     Probe("dblink", "select dblink('', 'select 1')", "42883"),
     Probe("database", "create database thief"),
     Probe("tablespace", "create tablespace t location '/tmp'"),
@@ -868,8 +871,8 @@ SERVER = [
     Probe("list_log", "select * from pg_ls_logdir()"),
     Probe("list_temporary", "select * from pg_ls_tmpdir()"),
     Probe("current_log", "select pg_current_logfile()"),
-    Probe("terminate", "select pg_terminate_backend(<pid>)"),
-    Probe("cancel", "select pg_cancel_backend(<pid>)"),
+    Probe("terminate", "select pg_terminate_backend(<pid>)", needs_login=True),
+    Probe("cancel", "select pg_cancel_backend(<pid>)", needs_login=True),
     Probe("memory_contexts", "select * from pg_get_backend_memory_contexts()"),
     Probe("log_memory", "select pg_log_backend_memory_contexts(<pid>)"),
     Probe("reload", "select pg_reload_conf()"),
@@ -921,7 +924,13 @@ LEFT = [
     Probe("activity", "select n_live_tup from pg_stat_user_tables where relid = <chunk_oid>"),
     Probe("roles", "select rolname from pg_roles where rolname = '<victim>'"),
     Probe("members", "select from pg_auth_members where roleid = 'market_tenant'::regrole"),
-    Probe("sessions", "select pid from pg_stat_activity where pid = <pid>"),
+    Probe("sessions", "select pid from pg_stat_activity where pid = <pid>", needs_login=True),
+    Probe(
+        "other_databases",
+        "select datname from pg_database where datallowconn"
+        " and datname <> current_database() and has_database_privilege(datname, 'connect')",
+        needs_login=True,
+    ),
     Probe("sources", "select prosrc from pg_proc where proname = 'set_tenant'"),
     Probe("definitions", "select pg_get_viewdef('api.trade'::regclass)"),
     Probe("columns", "select attname from pg_attribute where attrelid = <trade>"),
