@@ -9,6 +9,8 @@ comment on schema api is
 'What tenants may use: views over market and feature behind a barrier, functions, and tables with '
 'row security.';
 grant usage on schema api to market_tenant, market_pool, market_reader;
+-- it has it through market_owner; this keeps the role while a copy of this database is there
+grant usage on schema access to market_deploy;
 set local role market_owner;
 
 create table access.dataset (

@@ -88,7 +88,7 @@ WATCHED = (
     *("api.access_log", "audit.event", "audit.head"),
     *("_timescaledb_catalog.hypertable", "_timescaledb_catalog.chunk"),
     *("pg_policy", "pg_default_acl", "pg_largeobject_metadata", "pg_event_trigger"),
-    *("pg_publication"),
+    "pg_publication",
 )
 WATCHED_QUERIES = {
     # its count of GRANTs grows with those that do nothing
