@@ -369,7 +369,7 @@ after truncate on feature.backfill_run
 for each statement execute function audit.record_change('backfill');
 
 -- An event trigger is not told which object a GRANT was about: the rights themselves are compared.
---   dbt gives rights to a view while the one it replaces is still there as __dbt_backup.
+--   Left out: dbt's views, which every "dbt run" makes anew and gives their rights.
 create view audit.privilege as
 select
     o.object,
@@ -383,7 +383,7 @@ from (
         'relation ' || c.oid::regclass::text as object,
         c.relacl as acl
     from pg_class as c
-    where c.relname not like '%\_\_dbt\_%'
+    where c.relkind <> 'v' or c.relowner = 'market_owner'::regrole
     union all
     select
         c.relnamespace as namespace_oid,
@@ -391,7 +391,9 @@ from (
         a.attacl as acl
     from pg_attribute as a
     inner join pg_class as c on a.attrelid = c.oid
-    where c.relname not like '%\_\_dbt\_%' and not a.attisdropped
+    where
+        (c.relkind <> 'v' or c.relowner = 'market_owner'::regrole)
+        and not a.attisdropped
     union all
     select
         p.pronamespace as namespace_oid,
@@ -418,7 +420,8 @@ inner join pg_namespace as n on o.namespace_oid = n.oid
 where o.acl is not null and n.nspname in ('market', 'feature', 'audit', 'access', 'api');
 comment on view audit.privilege is
 'One row per object of the schemas market, feature, audit, access and api that somebody was given '
-'rights to, or refused them. What GRANT and REVOKE change of it is recorded at commit.';
+'rights to, or refused them, other than dbt''s views. What GRANT and REVOKE change of it is '
+'recorded at commit.';
 comment on column audit.privilege.object is 'Type and name.';
 comment on column audit.privilege.acl is 'The rights, as PostgreSQL writes aclitem, sorted.';
 

@@ -487,7 +487,7 @@ def test_what_runs_every_day_records_only_the_backfill(
 def test_whoever_is_not_the_owner_can_neither_read_nor_record(connection: Connection) -> None:
     role = f"test_{uuid.uuid4().hex[:12]}"
     # with none of the project's roles it could not even plan a query
-    connection.execute(f"create role {role} in role market_reader".encode())
+    connection.execute(f"create role {role} in role market_ingest".encode())
     try:
         for statement in (
             "select * from audit.event",
