@@ -383,7 +383,7 @@ from (
         'relation ' || c.oid::regclass::text as object,
         c.relacl as acl
     from pg_class as c
-    where c.relkind <> 'v' or c.relowner = 'market_owner'::regrole
+    where c.relkind <> 'v' or pg_get_userbyid(c.relowner) = 'market_owner'
     union all
     select
         c.relnamespace as namespace_oid,
@@ -392,7 +392,7 @@ from (
     from pg_attribute as a
     inner join pg_class as c on a.attrelid = c.oid
     where
-        (c.relkind <> 'v' or c.relowner = 'market_owner'::regrole)
+        (c.relkind <> 'v' or pg_get_userbyid(c.relowner) = 'market_owner')
         and not a.attisdropped
     union all
     select
