@@ -46,7 +46,7 @@ QUERIES = {
         " order by ts desc limit 1"
     ),
     "aggregate over all of the tenant": (
-        "select symbol, count(*), avg(price) from {trade} where {mine} true group by symbol"
+        "select symbol, count(*), sum(size) from {trade} where {mine} true group by symbol"
     ),
 }
 
@@ -145,8 +145,10 @@ def login(url: str) -> Iterator[str]:
             f"alter role {PASSWORDLESS} in database {connection.info.dbname}"
             " set log_statement = 'none'"
         )
-        yield make_conninfo(url, user=PASSWORDLESS)
-        connection.execute("call access.remove_tenant(1)")
+        try:
+            yield make_conninfo(url, user=PASSWORDLESS)
+        finally:
+            connection.execute("call access.remove_tenant(1)")
 
 
 def measure(
