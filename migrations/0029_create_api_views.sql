@@ -22,7 +22,7 @@ select
     order_imbalance,
     cause
 from feature.log
-where tenant_id = any(array(select unnest(api.visible_tenants())));
+where tenant_id = any((select api.visible_tenants())::integer[]);
 
 create view api.feature_1m with (security_barrier) as
 select
@@ -44,7 +44,7 @@ select
 from (
     select distinct on (tenant_id, symbol, bucket) *
     from feature.log
-    where tenant_id = any(array(select unnest(api.visible_tenants())))
+    where tenant_id = any((select api.visible_tenants())::integer[])
     order by tenant_id asc, symbol asc, bucket asc, known_at desc
 ) as newest
 -- a bar that has gone has no values
@@ -90,7 +90,7 @@ begin
         if v_view[2] = 'market' then
             execute format(
                 'create view api.%I with (security_barrier) as select %s from %s '
-                'where tenant_id = any(array(select unnest(api.visible_tenants())))',
+                'where tenant_id = any((select api.visible_tenants())::integer[])',
                 v_view[1],
                 (
                     select string_agg(quote_ident(a.attname), ', ' order by a.attnum)

@@ -502,7 +502,7 @@ INTENDED = {
     *(f"relation api.{name}" for name in ("api_key", "access_log")),
     *(f"routine api.{name}" for name in ("acting_role", "own_tenant", "visible_tenants")),
     *(f"routine api.{name}" for name in ("create_api_key", "revoke_api_key")),
-    "routine api.feature_pit_snapshot",
+    *(f"routine api.{name}" for name in ("feature_pit_snapshot", "latest_trade", "latest_quote")),
     *(f"routine public.{name}" for name in ("time_bucket", "time_bucket_gapfill", "locf")),
     *(f"routine public.{name}" for name in ("first", "last", "histogram", "interpolate")),
     *(f"routine _timescaledb_functions.{name}" for name in ("to_timestamp", "to_date")),

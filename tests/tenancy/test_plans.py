@@ -1,0 +1,133 @@
+"""What a barrier must not cost: chunks and segments left out, workers, a seek of the latest row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.conftest import Databases
+from tests.tenancy.conftest import World, made_in
+
+DAYS = 6
+LATER = f"""
+    insert into market.trade (tenant_id, symbol, ts, seq, price, size, side, known_at)
+    select tenant_id, symbol, ts + d * interval '1 day', seq + d * 1000, price, size, side,
+        known_at + d * interval '1 day'
+    from market.trade cross join generate_series(1, {DAYS - 1}) as d;
+    insert into market.quote (tenant_id, symbol, ts, seq, bid, bid_size, ask, ask_size, known_at)
+    select tenant_id, symbol, ts + interval '1 day', seq + 1000, bid + 1, bid_size, ask + 1,
+        ask_size, known_at + interval '1 day'
+    from market.quote;
+"""
+COMPRESSED = "select compress_chunk(c) from show_chunks('market.trade') as c order by c limit 3"
+A_DAY = "ts >= '{0} 00:00+00' and ts < '{0} 12:00+00'"
+
+
+@pytest.fixture(scope="module")
+def days(database: str) -> Iterator[World]:
+    """The world with trades of six days, the first three of them in the columnstore."""
+    with made_in(database) as world:
+        with psycopg.connect(world.url, autocommit=True) as admin:
+            admin.execute(LATER)  # type: ignore[arg-type]
+            admin.execute(COMPRESSED)  # type: ignore[arg-type]
+            admin.execute("vacuum analyze market.trade")
+        yield world
+
+
+def plan(world: World, query: str, *settings: str) -> str:
+    with world.act_as(world.logins[1]) as tenant:
+        for setting in settings:
+            tenant.execute(f"set {setting}")  # type: ignore[arg-type]
+        rows = tenant.execute(f"explain (costs off) {query}").fetchall()  # type: ignore[arg-type]
+    return "\n".join(line for (line,) in rows)
+
+
+def chunks(text: str) -> set[str]:
+    return set(re.findall(r"_hyper_\d+_\d+_chunk\b", text))
+
+
+@pytest.mark.parametrize("day", ["2024-01-02", "2024-01-05"], ids=["columnstore", "row store"])
+def test_a_range_reads_its_chunks_only(days: World, day: str) -> None:
+    assert len(chunks(plan(days, "select price from api.trade"))) == DAYS
+    text = plan(days, f"select price from api.trade where {A_DAY.format(day)}")
+    assert len(chunks(text)) == 1
+
+
+def test_a_segment_that_is_not_asked_for_stays_compressed(days: World) -> None:
+    query = f"select price from api.trade where symbol = 'OWN' and {A_DAY.format('2024-01-02')}"
+    text = plan(days, query)
+    _, _, of_compressed = text.partition("ColumnarScan")
+    of_compressed = of_compressed[of_compressed.index("_chunk_compressed") :]
+    assert "tenant_id = ANY" in of_compressed
+    assert "symbol = 'OWN'" in of_compressed
+
+
+def test_a_row_of_the_row_store_is_sought_by_tenant_and_symbol(days: World) -> None:
+    query = f"select price from api.trade where symbol = 'OWN' and {A_DAY.format('2024-01-05')}"
+    condition = re.search(r"Index Cond: .*", plan(days, query, "enable_seqscan = off"))
+    assert condition
+    for column in ("tenant_id = ANY", "symbol = 'OWN'", "ts >=", "ts <"):
+        assert column in condition[0]
+
+
+def test_workers_help_a_tenant(days: World, databases: Databases) -> None:
+    if databases.kind == "embedded":
+        pytest.skip("the embedded engine is one process")
+    text = plan(
+        days,
+        "select symbol, sum(size) from api.trade group by symbol",
+        "parallel_setup_cost = 0",
+        "parallel_tuple_cost = 0",
+        "min_parallel_table_scan_size = 0",
+    )
+    assert "Gather" in text
+    assert "Partial" in text
+
+
+@pytest.mark.parametrize("kind", ["trade", "quote"])
+@pytest.mark.parametrize("tenant", [1, 2, 3])
+def test_the_latest_row_is_the_one_that_sorting_all_finds(
+    days: World, kind: str, tenant: int
+) -> None:
+    symbols = ["OWN", "BOTH", "FEED", "NONE", "OWN"]
+    with days.act_as(days.logins[tenant]) as connection:
+        latest = connection.execute(
+            f"select * from api.latest_{kind}(%s)",  # type: ignore[arg-type]
+            [symbols],
+        ).fetchall()
+        expected = connection.execute(
+            f"select distinct on (tenant_id, symbol) * from api.{kind}"  # type: ignore[arg-type]
+            " where symbol = any(%s) order by tenant_id, symbol, ts desc, seq desc",
+            [symbols],
+        ).fetchall()
+    assert sorted(latest, key=lambda row: row[:2]) == expected
+    assert len(expected) == {1: 4, 2: 1, 3: 2}[tenant]
+
+
+@pytest.mark.parametrize("kind", ["trade", "quote"])
+def test_the_latest_row_of_equal_times_is_the_one_with_the_higher_seq(
+    days: World, kind: str
+) -> None:
+    with (
+        psycopg.connect(days.url) as admin,
+        days.act_as(days.logins[2]) as tenant,
+    ):
+        admin.execute(
+            "insert into market.trade (tenant_id, symbol, ts, seq, price, size, side, known_at)"
+            " select 2, 'TIE', timestamptz '2024-01-01', n, n, 1, 'buy', '2024-01-02'"
+            " from generate_series(1, 3) as n"
+        )
+        admin.execute(
+            "insert into market.quote"
+            " (tenant_id, symbol, ts, seq, bid, bid_size, ask, ask_size, known_at)"
+            " select tenant_id, symbol, ts, seq, price, 1, price, 1, known_at"
+            " from market.trade where symbol = 'TIE'"
+        )
+        admin.commit()
+        row = tenant.execute(f"select seq from api.latest_{kind}(array['TIE'])").fetchone()  # type: ignore[arg-type]
+        admin.execute("delete from market.trade where symbol = 'TIE'")
+        admin.execute("delete from market.quote where symbol = 'TIE'")
+    assert row == (3,)
