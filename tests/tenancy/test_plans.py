@@ -46,7 +46,7 @@ def plan(world: World, query: str, *settings: str) -> str:
 
 
 def chunks(text: str) -> set[str]:
-    return set(re.findall(r"_hyper_\d+_\d+_chunk\b", text))
+    return set(re.findall(r"\b_hyper_\d+_\d+_chunk\b", text))
 
 
 @pytest.mark.parametrize("day", ["2024-01-02", "2024-01-05"], ids=["columnstore", "row store"])
@@ -59,10 +59,11 @@ def test_a_range_reads_its_chunks_only(days: World, day: str) -> None:
 def test_a_segment_that_is_not_asked_for_stays_compressed(days: World) -> None:
     query = f"select price from api.trade where symbol = 'OWN' and {A_DAY.format('2024-01-02')}"
     text = plan(days, query)
-    _, _, of_compressed = text.partition("ColumnarScan")
-    of_compressed = of_compressed[of_compressed.index("_chunk_compressed") :]
-    assert "tenant_id = ANY" in of_compressed
-    assert "symbol = 'OWN'" in of_compressed
+    # below the name of what holds the segments, which differs between versions
+    of_compressed = re.search(r"(?s)(compress_hyper_\d+_\d+_chunk|_chunk_compressed)\b.*", text)
+    assert of_compressed
+    assert "tenant_id = ANY" in of_compressed[0]
+    assert "symbol = 'OWN'" in of_compressed[0]
 
 
 def test_a_row_of_the_row_store_is_sought_by_tenant_and_symbol(days: World) -> None:
