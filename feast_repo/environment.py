@@ -1,0 +1,100 @@
+"""The variables that feature_store*.yaml read, from DATABASE_URL and REDIS_URL."""
+
+import json
+import os
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import URL
+
+from engine.errors import EngineError
+from engine.resolve import STATE_DIR, redis_url, start
+
+REPO = Path(__file__).resolve().parent
+PROFILES = {
+    "redis": REPO / "feature_store.yaml",
+    "postgres": REPO / "feature_store.postgres.yaml",
+    "sqlite": REPO / "feature_store.sqlite.yaml",
+}
+
+
+def prepare() -> Path:
+    """Start or find the engine and the online store, set what Feast reads, return the profile.
+
+    FEAST_ONLINE chooses the profile: redis (default), postgres or sqlite. What is set already
+    stays. Errors: EngineError, EngineUnavailable.
+    """
+    name = os.environ.get("FEAST_ONLINE", "redis")
+    if name not in PROFILES:
+        raise EngineError(f"FEAST_ONLINE={name!r} is unknown; use one of {', '.join(PROFILES)}")
+    url = os.environ.setdefault("DATABASE_URL", start().url)
+    for variable, value in variables(url).items():
+        os.environ.setdefault(variable, value)
+    if name == "redis" and "FEAST_REDIS" not in os.environ:
+        os.environ["FEAST_REDIS"] = redis_setting(redis_url())
+    if name == "sqlite":
+        directory = STATE_DIR / "feast"
+        directory.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("FEAST_SQLITE", str(directory / "online.db"))
+    profile = PROFILES[name]
+    os.environ["FEAST_FS_YAML_FILE_PATH"] = str(profile)
+    # anonymous usage reports would leave the machine
+    os.environ.setdefault("FEAST_USAGE", "False")
+    return profile
+
+
+def variables(url: str) -> dict[str, str]:
+    """What the profiles read of a database's address; values that can hold anything are quoted."""
+    info = conninfo_to_dict(url)
+    tls = {
+        name: str(info[name])
+        for name in ("sslmode", "sslrootcert", "sslcert", "sslkey")
+        if name in info
+    }
+    host, port = str(info.get("host", "localhost")), int(str(info.get("port", 5432)))
+    user = str(info.get("user", "postgres"))
+    database = str(info.get("dbname", user))
+    password = str(info.get("password") or os.environ.get("PGPASSWORD", ""))
+    registry = URL.create(
+        "postgresql+psycopg",
+        username=user,
+        password=password or None,
+        host=host,
+        port=port,
+        database=database,
+        query={"options": "-csearch_path=feast", **tls},
+    )
+    return {
+        "FEAST_REGISTRY": registry.render_as_string(hide_password=False),
+        "FEAST_PGHOST": json.dumps(host),
+        "FEAST_PGPORT": str(port),
+        "FEAST_PGDATABASE": json.dumps(database),
+        "FEAST_PGUSER": json.dumps(user),
+        "FEAST_PGPASSWORD": json.dumps(password),
+        "FEAST_PGSSLMODE": json.dumps(tls.get("sslmode", os.environ.get("PGSSLMODE", "prefer"))),
+        "FEAST_PGSSLROOTCERT": json.dumps(tls.get("sslrootcert")),
+    }
+
+
+def redis_setting(url: str) -> str:
+    """REDIS_URL as Feast writes it, quoted for YAML: "host:port,db=0,password=...".
+
+    Errors: EngineError for another scheme, or a comma, which Feast's form cannot hold.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise EngineError(f"REDIS_URL must look like redis://host:6379/0 (or rediss://), not {url}")
+    found: dict[str, str | int | bool] = {"db": int(parts.path.strip("/") or 0)}
+    if parts.username:
+        found["username"] = unquote(parts.username)
+    if parts.password:
+        found["password"] = unquote(parts.password)
+    if parts.scheme == "rediss":
+        found["ssl"] = True
+    found.update(parse_qsl(parts.query))
+    if any("," in str(value) for value in found.values()):
+        raise EngineError("Feast cannot read a comma in REDIS_URL: use a password without one")
+    settings = [f"{parts.hostname}:{parts.port or 6379}"]
+    settings += [f"{name}={json.dumps(value)}" for name, value in found.items()]
+    return json.dumps(",".join(settings))

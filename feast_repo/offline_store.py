@@ -1,0 +1,410 @@
+"""The offline store: Feast's PostgreSQL store, reading through feature_pit_snapshot().
+
+A training set is the snapshot's element-wise form: each row of the entity frame gets what was known
+at its event timestamp. Feast's own join goes by one clock and lets corrections leak into the past.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+import pandas as pd
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from feast.data_source import DataSource
+from feast.feature_view import FeatureView
+from feast.infra.offline_stores import offline_utils
+from feast.infra.offline_stores.contrib.postgres_offline_store.postgres import (
+    PostgreSQLOfflineStore,
+    PostgreSQLOfflineStoreConfig,
+    PostgreSQLRetrievalJob,
+)
+from feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source import (
+    SavedDatasetPostgreSQLStorage,
+)
+from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
+from feast.infra.registry.base_registry import BaseRegistry
+from feast.infra.utils.postgres.connection_utils import _get_conn, df_to_postgres_table
+from feast.on_demand_feature_view import OnDemandFeatureView
+from feast.repo_config import RepoConfig
+from feast.saved_dataset import SavedDatasetStorage
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import model_validator
+from tqdm import tqdm
+
+SELF: Final = "feast_repo.offline_store.PitOfflineStore"
+# Views with this source are answered by the snapshot; definitions.py names it.
+SOURCE = "feature_pit_snapshot"
+# Pairs per statement: enough to hide the round trip, few enough to show progress and bound memory.
+BATCH = 50_000
+BAR = timedelta(minutes=1)
+TYPES = {"regime_tag": pa.string(), "bucket": pa.timestamp("us", tz="UTC")}
+
+SNAPSHOT = """
+    with pair as materialized (
+        select p.symbol, p.tenant_id, p.as_of at time zone 'UTC' as as_of, p.place
+        from unnest(%s::text[], %s::integer[], %s::timestamp[])
+            with ordinality as p (symbol, tenant_id, as_of, place)
+    ),
+
+    of_tenant as (
+        select
+            p.tenant_id,
+            array_agg(p.symbol order by p.place) as symbols,
+            array_agg(p.as_of order by p.place) as as_ofs,
+            array_agg(p.place order by p.place) as places
+        from pair as p
+        group by p.tenant_id
+    )
+
+    select {columns}
+    from of_tenant as t
+    cross join lateral feature_pit_snapshot(
+        t.symbols, t.as_ofs, null::timestamptz[], t.tenant_id
+    ) with ordinality as a
+    order by t.places[a.ordinality]
+"""
+# An online store is brought to what is known at the end, however much of the past it has seen. A
+# clock of Feast's that runs ahead of the server's must not ask for the future.
+SNAPSHOT_ALL = "select {columns} from feature_pit_snapshot_all(least({moment}, now())) as s"
+
+
+class PitOfflineStoreConfig(PostgreSQLOfflineStoreConfig):
+    """Where the log is: DATABASE_URL, unless feature_store.yaml says it field by field.
+
+    db_schema: `public`, or `api` for a tenant's login; FEAST_DB_SCHEMA sets it.
+    """
+
+    type: Literal["feast_repo.offline_store.PitOfflineStore"] = SELF  # type: ignore[assignment]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
+        url = os.environ.get("DATABASE_URL")
+        if "host" in given or not url:
+            return given
+        info = conninfo_to_dict(url)
+        found = {
+            "host": info.get("host", "localhost"),
+            "port": info.get("port", 5432),
+            "database": info.get("dbname", info.get("user", "postgres")),
+            "user": info.get("user", "postgres"),
+            "password": info.get("password") or os.environ.get("PGPASSWORD", ""),
+            "sslmode": info.get("sslmode", os.environ.get("PGSSLMODE", "prefer")),
+            "sslrootcert_path": info.get("sslrootcert", os.environ.get("PGSSLROOTCERT")),
+            "sslcert_path": info.get("sslcert", os.environ.get("PGSSLCERT")),
+            "sslkey_path": info.get("sslkey", os.environ.get("PGSSLKEY")),
+            "db_schema": os.environ.get("FEAST_DB_SCHEMA", "public"),
+        }
+        return {**found, **given}
+
+
+class PitRetrievalJob(RetrievalJob):
+    """A training set that is read when it is asked for. Rows keep the entity frame's order."""
+
+    def __init__(
+        self,
+        config: RepoConfig,
+        read: Callable[[int | None], pa.Table],
+        metadata: RetrievalMetadata,
+        full_feature_names: bool,
+        on_demand_feature_views: list[OnDemandFeatureView],
+    ) -> None:
+        """read: fetches entity columns and features, given a time limit in seconds or None."""
+        self._config = config
+        self._read = read
+        self._metadata = metadata
+        self._full_feature_names = full_feature_names
+        self._on_demand_feature_views = on_demand_feature_views
+
+    @property
+    def full_feature_names(self) -> bool:
+        """Whether features are named view__feature."""
+        return self._full_feature_names
+
+    @property
+    def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
+        """What is computed from the features."""
+        return self._on_demand_feature_views
+
+    @property
+    def metadata(self) -> RetrievalMetadata:
+        """What was asked for."""
+        return self._metadata
+
+    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
+        return self._read(timeout)
+
+    def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
+        return self._read(timeout).to_pandas()
+
+    def persist(
+        self,
+        storage: SavedDatasetStorage,
+        allow_overwrite: bool | None = False,
+        timeout: int | None = None,
+    ) -> None:
+        """Save the set as a table (for Feast's saved datasets); needs the right to create one.
+
+        Errors: ValueError for another storage; psycopg's DuplicateTable where the table is there
+        and allow_overwrite is not set.
+        """
+        if not isinstance(storage, SavedDatasetPostgreSQLStorage):
+            raise ValueError(
+                f"{type(storage).__name__} is not in PostgreSQL: use SavedDatasetPostgreSQLStorage"
+            )
+        table = storage.postgres_options._table
+        frame = self.to_df(timeout=timeout)
+        if allow_overwrite:
+            with _get_conn(self._config.offline_store) as connection:
+                connection.execute(sql.SQL("drop table if exists {}").format(sql.Identifier(table)))
+        df_to_postgres_table(config=self._config.offline_store, df=frame, table_name=table)
+
+
+class PitOfflineStore(PostgreSQLOfflineStore):
+    """Feast's PostgreSQL store with the project's point-in-time read."""
+
+    @staticmethod
+    def get_historical_features(  # type: ignore[override]
+        config: RepoConfig,
+        feature_views: list[FeatureView],
+        feature_refs: list[str],
+        entity_df: Any,
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool = False,
+        **_options: Any,
+    ) -> RetrievalJob:
+        """A training set: what was known of each row's tenant_id and symbol at its event timestamp.
+
+        entity_df: pandas, polars or Arrow frame, or SQL, with the join keys, one column of times
+        (named event_timestamp where there are several; without a zone: UTC) and any others, which
+        are returned as they are. A view's ttl leaves values of bars out that closed longer before.
+        Nothing is created in the database. What was learned after the event timestamp is never
+        returned, so that filter_by_created_timestamp changes nothing.
+        Errors: ValueError for other sources, missing columns, no entity frame; psycopg's errors,
+        with a hint, for times in the future, NULLs, or tenants that are not the login's to read.
+        """
+        others = sorted(v.name for v in feature_views if not _reads_log(v.batch_source))
+        if others:
+            raise ValueError(
+                f"the views {', '.join(others)} do not read {SOURCE}: ask for them in a call of "
+                "their own, with Feast's own PostgreSQL store"
+            )
+        if entity_df is None:
+            raise ValueError(
+                "a snapshot is asked for by moment: give entity_df with tenant_id, symbol and "
+                "event_timestamp instead of start_date and end_date"
+            )
+        entities = _arrow(entity_df, config)
+        at = offline_utils.infer_event_timestamp_from_entity_df(
+            {name: entities[name].type.to_pandas_dtype() for name in entities.column_names}
+        )
+        moments = _moments(entities[at], at)
+        span = pc.min_max(moments)
+        asked = offline_utils.get_feature_view_query_context(
+            feature_refs,
+            feature_views,
+            registry,
+            project,
+            (span["min"].as_py() or datetime.now(UTC), span["max"].as_py() or datetime.now(UTC)),
+        )
+        views = {
+            view.projection.name_to_use(): view  # type: ignore[no-untyped-call]
+            for view in feature_views
+        }
+
+        def read(timeout: int | None) -> pa.Table:
+            table = entities
+            # views differ in their keys where one was renamed, say to another leg of a spread
+            for keys in dict.fromkeys(_keys(views[context.name]) for context in asked):
+                contexts = [c for c in asked if _keys(views[c.name]) == keys]
+                wanted = list(dict.fromkeys(["bucket", *(f for c in contexts for f in c.features)]))
+                found = _snapshot(config, table, keys, moments, wanted, timeout)
+                age = pc.subtract(moments, pc.add(found["bucket"], pa.scalar(BAR)))
+                for context in contexts:
+                    for feature in context.features:
+                        values = found[feature]
+                        if context.ttl:
+                            limit = pa.scalar(timedelta(seconds=context.ttl))
+                            values = pc.if_else(pc.greater(age, limit), None, values)
+                        name = f"{context.name}__{feature}" if full_feature_names else feature
+                        table = table.append_column(name, values)
+            return table
+
+        return PitRetrievalJob(
+            config,
+            read,
+            RetrievalMetadata(
+                features=feature_refs,
+                keys=[name for name in entities.column_names if name != at],
+                min_event_timestamp=span["min"].as_py(),
+                max_event_timestamp=span["max"].as_py(),
+            ),
+            full_feature_names,
+            OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
+        )
+
+    @staticmethod
+    def pull_latest_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None,
+        start_date: datetime,
+        end_date: datetime,
+    ) -> RetrievalJob:
+        """What an online store should hold at end_date, or now where that is earlier.
+
+        One row per series, whatever changed since start_date, with the moment as its time: a row
+        that went stale overwrites the last value, and a later moment every earlier one.
+        """
+        if not _reads_log(data_source):
+            return PostgreSQLOfflineStore.pull_latest_from_table_or_query(
+                config,
+                data_source,
+                join_key_columns,
+                feature_name_columns,
+                timestamp_field,
+                created_timestamp_column,
+                start_date,
+                end_date,
+            )
+        names = [(name, name) for name in join_key_columns + feature_name_columns]
+        columns = [
+            sql.SQL("{} as {}").format(sql.Identifier("s", name), sql.Identifier(shown))
+            for name, shown in [*names, ("as_of", timestamp_field)]
+        ]
+        query = sql.SQL(SNAPSHOT_ALL).format(
+            columns=sql.SQL(", ").join(columns),
+            moment=sql.Literal(end_date if end_date.tzinfo else end_date.replace(tzinfo=UTC)),
+        )
+        return PostgreSQLRetrievalJob(
+            query=query.as_string(), config=config, full_feature_names=False
+        )
+
+    @staticmethod
+    def pull_all_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+    ) -> RetrievalJob:
+        """For the log, the same as pull_latest_from_table_or_query(); else Feast's own."""
+        if not _reads_log(data_source):
+            return PostgreSQLOfflineStore.pull_all_from_table_or_query(
+                config,
+                data_source,
+                join_key_columns,
+                feature_name_columns,
+                timestamp_field,
+                created_timestamp_column,
+                start_date,
+                end_date,
+            )
+        end = end_date or datetime.now(UTC)
+        return PitOfflineStore.pull_latest_from_table_or_query(
+            config,
+            data_source,
+            join_key_columns,
+            feature_name_columns,
+            timestamp_field,
+            created_timestamp_column,
+            start_date or end,
+            end,
+        )
+
+
+def _reads_log(source: DataSource | None) -> bool:
+    return source is not None and source.name == SOURCE
+
+
+def _keys(view: FeatureView) -> tuple[str, str]:
+    """Columns of the entity frame that hold a view's tenant and symbol."""
+    renamed = view.projection.join_key_map
+    return renamed.get("tenant_id", "tenant_id"), renamed.get("symbol", "symbol")
+
+
+def _arrow(entity_df: Any, config: RepoConfig) -> pa.Table:
+    if isinstance(entity_df, str):
+        with _get_conn(config.offline_store) as connection:
+            connection.read_only = True
+            cursor = connection.execute(entity_df.encode())
+            names = [column.name for column in cursor.description or ()]
+            columns = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(names)
+        return pa.table([pa.array(values) for values in columns], names=names)
+    if isinstance(entity_df, pa.Table):
+        return entity_df
+    if isinstance(entity_df, pd.DataFrame):
+        return pa.Table.from_pandas(entity_df, preserve_index=False)
+    if hasattr(entity_df, "to_arrow"):  # polars, without importing it
+        return entity_df.to_arrow()
+    raise ValueError(
+        f"an entity frame of type {type(entity_df).__name__} cannot be read: give pandas, polars, "
+        "pyarrow.Table, or SQL as text"
+    )
+
+
+def _moments(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Times in UTC; what is finer than a microsecond is cut off, towards the past."""
+    if not pa.types.is_timestamp(column.type):
+        raise ValueError(f"{name} holds {column.type}, not times: use datetimes in UTC")
+    return column.cast(pa.timestamp("us", tz="UTC"), safe=False)
+
+
+def _snapshot(
+    config: RepoConfig,
+    entities: pa.Table,
+    keys: tuple[str, str],
+    moments: pa.ChunkedArray,
+    columns: list[str],
+    timeout: int | None,
+) -> pa.Table:
+    missing = [key for key in keys if key not in entities.column_names]
+    if missing:
+        raise ValueError(
+            f"the entity frame has no column {', '.join(missing)}: it has "
+            f"{', '.join(entities.column_names)}"
+        )
+    tenants = entities[keys[0]].to_pylist()
+    symbols = entities[keys[1]].to_pylist()
+    as_ofs = moments.cast(pa.timestamp("us")).to_numpy().astype("datetime64[us]").tolist()
+    query = sql.SQL(SNAPSHOT).format(
+        columns=sql.SQL(", ").join(sql.Identifier("a", name) for name in columns)
+    )
+    schema = pa.schema([(name, TYPES.get(name, pa.float64())) for name in columns])
+    batches = []
+    with (
+        _get_conn(config.offline_store) as connection,
+        tqdm(total=len(symbols), unit="rows", disable=len(symbols) <= BATCH) as progress,
+    ):
+        # one view of the log for all batches
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        if timeout is not None:
+            connection.execute("select set_config('statement_timeout', %s, true)", [f"{timeout}s"])
+        for begin in range(0, len(symbols), BATCH):
+            part = slice(begin, begin + BATCH)
+            rows = connection.execute(
+                query, [symbols[part], tenants[part], as_ofs[part]], binary=True
+            ).fetchall()
+            batches.append(
+                pa.record_batch(
+                    [
+                        pa.array(values, kind)
+                        for values, kind in zip(zip(*rows, strict=True), schema.types, strict=True)
+                    ],
+                    schema=schema,
+                )
+            )
+            progress.update(len(rows))
+    return pa.Table.from_batches(batches, schema=schema)

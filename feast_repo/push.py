@@ -1,0 +1,125 @@
+"""Push: publish closed bars and have them online within a second.
+
+Each second it calls feature.publish() and writes what changed to the online store. Every row is
+written again from time to time, so that keys in use do not expire and a store that lost its data
+is whole again. `materialize` repairs the same way, once.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import pandas as pd
+import psycopg
+from feast import FeatureStore
+from psycopg.rows import dict_row
+
+from feast_repo.definitions import VIEWS
+
+# After the whole second, because the last ticks of a bar take that long to be committed: ingest's
+# p99 is 0.2 s (README).
+PHASE_S = 0.3
+# Far below key_ttl_seconds of feature_store.yaml.
+RENEW_S = 10.0
+COLUMNS = {
+    name: ["bucket", *fields] if name == "bar" else list(fields) for name, fields in VIEWS.items()
+}
+KEY = ["tenant_id", "symbol"]
+log = logging.getLogger("feast_repo.push")
+
+Row = dict[str, Any]
+
+
+class Push:
+    """What is online, as far as this process wrote it."""
+
+    def __init__(self, store: FeatureStore, url: str) -> None:
+        """url: the database, as a login that may call feature.publish()."""
+        self._store = store
+        self._url = url
+        self._connection: psycopg.Connection[Row] | None = None
+        self._written: dict[tuple[Hashable, ...], tuple[Any, ...]] = {}
+        self._renewed_at = float("-inf")
+
+    def close(self) -> None:
+        """Close the connection to the database."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def once(self) -> int:
+        """Publish, and write what is not online yet; return the number of series written.
+
+        Errors: those of psycopg, Redis and Feast. The next call then writes everything.
+        """
+        try:
+            return self._once()
+        except Exception:
+            self.close()
+            self._written.clear()
+            self._renewed_at = float("-inf")
+            raise
+
+    def _once(self) -> int:
+        if self._connection is None:
+            self._connection = psycopg.connect(self._url, autocommit=True, row_factory=dict_row)
+        self._connection.execute("call feature.publish()")
+        rows = self._connection.execute("select * from feature_pit_snapshot_all()").fetchall()
+        now = time.monotonic()
+        due = now - self._renewed_at >= RENEW_S
+        found = {tuple(row[name] for name in KEY): _values(row) for row in rows}
+        wanted = [
+            row
+            for row, (key, values) in zip(rows, found.items(), strict=True)
+            if due or self._written.get(key) != values
+        ]
+        if wanted:
+            frame = pd.DataFrame(wanted)
+            for view, columns in COLUMNS.items():
+                # the moment is the event time: a later one always overwrites an earlier one
+                part = frame[[*KEY, *columns, "as_of"]].rename(columns={"as_of": "known_at"})
+                self._store.write_to_online_store(view, df=part)
+        self._written = found
+        if due:
+            self._renewed_at = now
+        return len(wanted)
+
+
+def _values(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for names in COLUMNS.values() for name in names)
+
+
+def ticks(stop: threading.Event) -> Iterator[None]:
+    """Yield PHASE_S after every whole second until stop is set; seconds that were missed are."""
+    while not stop.wait((PHASE_S - time.time()) % 1.0):
+        yield
+
+
+def main(store: FeatureStore) -> None:
+    """Push until SIGINT or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    run(Push(store, os.environ["DATABASE_URL"]), stop)
+
+
+def run(push: Push, stop: threading.Event) -> None:
+    """Push until stop is set. A failure is logged, and tried again with the next second."""
+    failing = False
+    for _ in ticks(stop):
+        try:
+            written = push.once()
+        except Exception as error:
+            # whatever is down comes back, or the operator reads this; the values online expire
+            log.error("not online: %s", error)
+            failing = True
+            continue
+        if failing:
+            log.info("online again")
+            failing = False
+        log.debug("%d series written", written)
+    push.close()

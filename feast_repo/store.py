@@ -1,0 +1,53 @@
+"""Open the feature store, and bring its online part up to date."""
+
+import os
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from feast import FeatureStore
+
+from feast_repo.environment import REPO, prepare
+
+# Feast makes the registry's tables; whoever applied owns them and the others read them.
+GRANTS = """
+    grant select on all tables in schema feast to market_reader, market_pool;
+    grant insert, update, delete on all tables in schema feast to market_operator
+"""
+
+
+def open_store() -> FeatureStore:
+    """The store of the profile that FEAST_ONLINE names, on the engine in use.
+
+    Errors: EngineError; Feast's own where the registry cannot be read.
+    """
+    profile = prepare()
+    return FeatureStore(repo_path=str(REPO), fs_yaml_file=profile)
+
+
+def apply(store: FeatureStore) -> None:
+    """Register definitions.py, and drop what it no longer names: what `feast apply` does."""
+    from feast.repo_operations import apply_total
+
+    apply_total(store.config, REPO, skip_source_validation=False)
+    share_registry()
+
+
+def share_registry() -> None:
+    """Let the project's roles read the registry, where it is in the schema feast."""
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        row = connection.execute("select to_regclass('feast.feature_views')").fetchone()
+        if row and row[0]:
+            connection.execute(GRANTS)
+
+
+def materialize(store: FeatureStore) -> datetime:
+    """Write what is known now of every series to the online store; return the moment.
+
+    The same again changes nothing; after a failure, call it again.
+    """
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        row: Any = connection.execute("select now()").fetchone()
+    moment: datetime = row[0]
+    store.materialize_incremental(end_date=moment)
+    return moment
