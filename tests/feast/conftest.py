@@ -1,0 +1,68 @@
+"""A migrated database with a market, a real Redis, and the feature store over both."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from feast import FeatureStore
+
+from tests.conftest import Databases
+from tests.feast.market import Market
+from tests.pit.world import World
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """REDIS_URL, else an embedded server of this session's own."""
+    given = os.environ.get("REDIS_URL")
+    if given:
+        yield given
+        return
+    from embedded import redis
+
+    directory = tmp_path_factory.mktemp("redis")
+    yield redis.start(directory).url
+    redis.stop(directory)
+
+
+@pytest.fixture(scope="module")
+def feast_environment(database: str, redis_url: str) -> Iterator[None]:
+    """What `make feast` would find: DATABASE_URL and REDIS_URL, and no settings of the caller's."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("FEAST_")]:
+            patch.delenv(name)
+        patch.setenv("DATABASE_URL", database)
+        patch.setenv("REDIS_URL", redis_url)
+        before = set(os.environ)
+        yield
+        for name in set(os.environ) - before:  # what prepare() has set
+            patch.delenv(name)
+
+
+@pytest.fixture(scope="module")
+def market(databases: Databases, database: str, run_dbt: Callable[..., str]) -> Iterator[Market]:
+    """Two hours of a market, published."""
+    run_dbt(database, "run", "--quiet")
+    world = World(database, databases.kind)
+    made = Market(world)
+    made.minutes(120, seed=1, publish_every=10)
+    yield made
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def store(feast_environment: None, market: Market) -> FeatureStore:  # noqa: ARG001 - before it
+    """The feature store over that market, applied, with Redis."""
+    from feast_repo.store import apply, open_store
+
+    opened = open_store()
+    apply(opened)
+    return opened
+
+
+@pytest.fixture
+def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory of the test, with nothing in it."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
