@@ -144,3 +144,5 @@ market_ratios_v1 = FeatureService(
     features=[bar, signal, liquidity, ratio],
     description="market_v1 and the ratios.",
 )
+
+OBJECTS = [tenant, instrument, bar, signal, liquidity, ratio, market_v1, market_ratios_v1]

@@ -30,6 +30,7 @@ from feast.infra.utils.postgres.connection_utils import _get_conn, df_to_postgre
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
+from feast.type_map import pg_type_code_to_arrow
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import model_validator
@@ -339,9 +340,15 @@ def _arrow(entity_df: Any, config: RepoConfig) -> pa.Table:
         with _get_conn(config.offline_store) as connection:
             connection.read_only = True
             cursor = connection.execute(entity_df.encode())
-            names = [column.name for column in cursor.description or ()]
-            columns = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(names)
-        return pa.table([pa.array(values) for values in columns], names=names)
+            described = cursor.description or []
+            columns = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(described)
+        found = {}
+        for column, values in zip(described, columns, strict=True):
+            array = pa.array(values)
+            # no value says what type it is
+            kind = pg_type_code_to_arrow(column.type_code)
+            found[column.name] = array.cast(kind) if pa.types.is_null(array.type) else array
+        return pa.table(found)
     if isinstance(entity_df, pa.Table):
         return entity_df
     if isinstance(entity_df, pd.DataFrame):

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from feast import FeatureStore
 
+from feast_repo.definitions import OBJECTS
 from feast_repo.environment import REPO, prepare
 
 # Feast makes the registry's tables; whoever applied owns them and the others read them.
@@ -26,10 +27,8 @@ def open_store() -> FeatureStore:
 
 
 def apply(store: FeatureStore) -> None:
-    """Register definitions.py, and drop what it no longer names: what `feast apply` does."""
-    from feast.repo_operations import apply_total
-
-    apply_total(store.config, REPO, skip_source_validation=False)
+    """Register what definitions.py names; `feast apply` also drops what it no longer names."""
+    store.apply(OBJECTS)
     share_registry()
 
 
