@@ -44,12 +44,9 @@ def extension_schema(connection: psycopg.Connection) -> str:
     if found is None:  # create extension succeeded, so this cannot be; say so rather than go on
         raise EngineUnsuitable("TimescaleDB was created but is not listed in pg_extension")
     schema, version = found
-    # 2.28 and older let any login drop chunks. A server without background processes has one
-    # backend, no logins to keep apart, and is not for production: there an older build will do.
-    many = connection.execute(
-        "select exists (select from pg_stat_activity where backend_type = 'checkpointer')"
-    ).fetchone()
-    minimum = MIN_TIMESCALEDB if many is not None and many[0] else MIN_SINGLE_BACKEND
+    # 2.28 and older let any login drop chunks. A server with one backend has no logins to keep
+    # apart, and is not for production: there an older build will do.
+    minimum = MIN_TIMESCALEDB if has_many_backends(connection) else MIN_SINGLE_BACKEND
     if _numbers(version) < minimum:
         wanted = ".".join(map(str, minimum))
         raise EngineUnsuitable(
@@ -57,6 +54,14 @@ def extension_schema(connection: psycopg.Connection) -> str:
             "then: alter extension timescaledb update"
         )
     return schema
+
+
+def has_many_backends(connection: psycopg.Connection) -> bool:
+    """Whether two transactions can be open at once; a server with one backend runs no others."""
+    row = connection.execute(
+        "select exists (select from pg_stat_activity where backend_type = 'checkpointer')"
+    ).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _installed(connection: psycopg.Connection) -> tuple[str, str] | None:

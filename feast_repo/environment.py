@@ -10,6 +10,7 @@ from sqlalchemy import URL
 
 from engine.errors import EngineError
 from engine.resolve import STATE_DIR, redis_url, start
+from engine.server import connect, has_many_backends
 
 REPO = Path(__file__).resolve().parent
 PROFILES = {
@@ -31,12 +32,13 @@ def prepare() -> Path:
     url = os.environ.setdefault("DATABASE_URL", start().url)
     for variable, value in variables(url).items():
         os.environ.setdefault(variable, value)
+    directory = STATE_DIR / "feast"
+    directory.mkdir(parents=True, exist_ok=True)
+    if "FEAST_REGISTRY" not in os.environ:
+        os.environ["FEAST_REGISTRY"] = registry(url, directory)
     if name == "redis" and "FEAST_REDIS" not in os.environ:
         os.environ["FEAST_REDIS"] = redis_setting(redis_url())
-    if name == "sqlite":
-        directory = STATE_DIR / "feast"
-        directory.mkdir(parents=True, exist_ok=True)
-        os.environ.setdefault("FEAST_SQLITE", str(directory / "online.db"))
+    os.environ.setdefault("FEAST_SQLITE", str(directory / "online.db"))
     profile = PROFILES[name]
     os.environ["FEAST_FS_YAML_FILE_PATH"] = str(profile)
     # anonymous usage reports would leave the machine
@@ -44,36 +46,52 @@ def prepare() -> Path:
     return profile
 
 
-def variables(url: str) -> dict[str, str]:
-    """What the profiles read of a database's address; values that can hold anything are quoted."""
-    info = conninfo_to_dict(url)
-    tls = {
-        name: str(info[name])
-        for name in ("sslmode", "sslrootcert", "sslcert", "sslkey")
-        if name in info
-    }
-    host, port = str(info.get("host", "localhost")), int(str(info.get("port", 5432)))
-    user = str(info.get("user", "postgres"))
-    database = str(info.get("dbname", user))
-    password = str(info.get("password") or os.environ.get("PGPASSWORD", ""))
-    registry = URL.create(
+def registry(url: str, directory: Path) -> str:
+    """SQLAlchemy's address of the registry: the schema feast of the database at url.
+
+    Feast reads by a second connection while it writes by the first: where the engine has one
+    backend, the registry is a SQLite file in directory. Errors: EngineUnavailable.
+    """
+    with connect(url) as connection:
+        if not has_many_backends(connection):
+            return f"sqlite:///{directory / 'registry.db'}"
+    info = _info(url)
+    return URL.create(
         "postgresql+psycopg",
-        username=user,
-        password=password or None,
-        host=host,
-        port=port,
-        database=database,
-        query={"options": "-csearch_path=feast", **tls},
-    )
+        username=info.pop("user"),
+        password=info.pop("password") or None,
+        host=info.pop("host"),
+        port=int(info.pop("port")),
+        database=info.pop("dbname"),
+        query={**info, "options": "-csearch_path=feast"},
+    ).render_as_string(hide_password=False)
+
+
+def variables(url: str) -> dict[str, str]:
+    """What feature_store.postgres.yaml reads, each value quoted for YAML."""
+    info = _info(url)
     return {
-        "FEAST_REGISTRY": registry.render_as_string(hide_password=False),
-        "FEAST_PGHOST": json.dumps(host),
-        "FEAST_PGPORT": str(port),
-        "FEAST_PGDATABASE": json.dumps(database),
-        "FEAST_PGUSER": json.dumps(user),
-        "FEAST_PGPASSWORD": json.dumps(password),
-        "FEAST_PGSSLMODE": json.dumps(tls.get("sslmode", os.environ.get("PGSSLMODE", "prefer"))),
-        "FEAST_PGSSLROOTCERT": json.dumps(tls.get("sslrootcert")),
+        "FEAST_PGHOST": json.dumps(info["host"]),
+        "FEAST_PGPORT": info["port"],
+        "FEAST_PGDATABASE": json.dumps(info["dbname"]),
+        "FEAST_PGUSER": json.dumps(info["user"]),
+        "FEAST_PGPASSWORD": json.dumps(info["password"]),
+        "FEAST_PGSSLMODE": json.dumps(info.get("sslmode", os.environ.get("PGSSLMODE", "prefer"))),
+        "FEAST_PGSSLROOTCERT": json.dumps(info.get("sslrootcert", os.environ.get("PGSSLROOTCERT"))),
+    }
+
+
+def _info(url: str) -> dict[str, str]:
+    """The parts of an address, with libpq's defaults for those that Feast wants said."""
+    given = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    user = given.get("user", os.environ.get("PGUSER", "postgres"))
+    return {
+        "host": "localhost",
+        "port": "5432",
+        "user": user,
+        "dbname": user,
+        "password": os.environ.get("PGPASSWORD", ""),
+        **given,
     }
 
 

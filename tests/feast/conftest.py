@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from feast import FeatureStore
 
+from feast_repo import environment
 from tests.conftest import Databases
 from tests.feast.market import Market
 from tests.pit.world import World
@@ -27,13 +27,16 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def feast_environment(database: str, redis_url: str) -> Iterator[None]:
+def feast_environment(
+    database: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """What `make feast` would find: DATABASE_URL and REDIS_URL, and no settings of the caller's."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("FEAST_")]:
             patch.delenv(name)
         patch.setenv("DATABASE_URL", database)
         patch.setenv("REDIS_URL", redis_url)
+        patch.setattr(environment, "STATE_DIR", tmp_path_factory.mktemp("state"))
         before = set(os.environ)
         yield
         for name in set(os.environ) - before:  # what prepare() has set
@@ -59,10 +62,3 @@ def store(feast_environment: None, market: Market) -> FeatureStore:  # noqa: ARG
     opened = open_store()
     apply(opened)
     return opened
-
-
-@pytest.fixture
-def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory of the test, with nothing in it."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path

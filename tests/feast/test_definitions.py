@@ -1,0 +1,164 @@
+"""The definitions are the contract's, and Feast has them as they are written."""
+
+import csv
+import math
+import os
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from feast import FeatureStore
+from feast.repo_config import load_repo_config
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg.conninfo import make_conninfo
+from sqlalchemy.engine import make_url
+
+from feast_repo import definitions, environment
+from tests.feast.market import Market
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_field_of_the_contract_is_in_one_view(market: Market) -> None:
+    """By the database's own copy of it, with type, unit and formula."""
+    contract = market.world.connection.execute(
+        "select field, data_type, unit, formula from market.contract order by ordinal"
+    ).fetchall()
+    views = (definitions.bar, definitions.signal, definitions.liquidity)
+    found = {
+        field.name: (str(field.dtype), field.tags["unit"], field.description)
+        for view in views
+        for field in view.features
+        if field.name != "bucket"
+    }
+    feast_types = {"double precision": "Float64", "text": "String"}
+    assert found == {name: (feast_types[kind], *rest) for name, kind, *rest in contract}
+    assert len(contract) == 11
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [("open", "opening", "open, opening"), ("vwap", None, "vwap"), (None, "twap", "twap")],
+)
+def test_a_contract_that_differs_is_refused(
+    tmp_path: Path, old: str | None, new: str | None, named: str
+) -> None:
+    with definitions.CONTRACT.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    changed = [{**line, "field": new} if line["field"] == old and new else line for line in lines]
+    changed = [line for line in changed if new or line["field"] != old]
+    if old is None:
+        changed.append({**lines[0], "field": new})
+    path = tmp_path / "contract.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, lines[0])
+        writer.writeheader()
+        writer.writerows(changed)
+    with pytest.raises(ValueError, match=f"differ in {named}: give every field"):
+        definitions.contract_fields(path)
+
+
+def test_the_registry_has_them(store: FeatureStore) -> None:
+    assert {view.name for view in store.list_feature_views()} >= set(definitions.VIEWS)
+    service = store.get_feature_service("market_v1")
+    names = [field.name for view in service.feature_view_projections for field in view.features]
+    assert sorted(names) == sorted(["bucket", *definitions.contract_fields()])
+    ratios = store.get_on_demand_feature_view("ratio")
+    assert [field.name for field in ratios.features] == [
+        *("close_to_vwap", "close_to_sma_20", "range_bps")
+    ]
+
+
+def test_feast_apply_by_its_own_command(store: FeatureStore, market: Market) -> None:
+    """What is no longer defined goes, and roles may read it."""
+    gone = definitions.FeatureService(name="gone", features=[definitions.bar])
+    store.apply(gone)
+    finished = subprocess.run(
+        [sys.executable, "-m", "feast_repo", "feast", "apply"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    store.refresh_registry()
+    assert {s.name for s in store.list_feature_services()} >= {"market_v1", "market_ratios_v1"}
+    assert "gone" not in {s.name for s in store.list_feature_services()}
+    if "FEAST_REGISTRY" in os.environ and os.environ["FEAST_REGISTRY"].startswith("sqlite"):
+        return
+    readable = market.world.connection.execute(
+        "select has_table_privilege(r, 'feast.feature_views', 'select'),"
+        " has_table_privilege(r, 'feast.feature_views', 'update')"
+        " from unnest(array['market_reader', 'market_pool', 'market_operator', 'market_tenant'])"
+        " as r"
+    ).fetchall()
+    assert readable == [(True, False), (True, False), (True, True), (False, False)]
+
+
+values = st.one_of(st.none(), st.floats(0.01, 1e6), st.just(math.nan))
+
+
+@given(st.lists(st.tuples(values, values, values, values, values), min_size=1, max_size=5))
+def test_ratios_of_anything_that_a_snapshot_gives(rows: list[tuple[float | None, ...]]) -> None:
+    names = ("high", "low", "close", "vwap", "sma_20")
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+    found = definitions.ratio.feature_transformation.udf(columns)
+    for place, (high, low, close, vwap, sma) in enumerate(rows):
+
+        def known(*given: float | None) -> bool:
+            return all(value is not None and not math.isnan(value) for value in given)
+
+        assert found["close_to_vwap"][place] == (close / vwap - 1 if known(close, vwap) else None)
+        assert found["close_to_sma_20"][place] == (close / sma - 1 if known(close, sma) else None)
+        assert found["range_bps"][place] == (
+            (high - low) / close * 10_000 if known(high, low, close) else None
+        )
+
+
+@pytest.mark.parametrize(
+    ("url", "setting"),
+    [
+        ("redis://h", r'"h:6379,db=0"'),
+        ("redis://h:1/3", r'"h:1,db=3"'),
+        ("rediss://u:p%40s@h:1/0", r'"h:1,db=0,username=\"u\",password=\"p@s\",ssl=true"'),
+        ("redis://:123@h", r'"h:6379,db=0,password=\"123\""'),
+    ],
+)
+def test_redis_url_as_feast_writes_it(url: str, setting: str) -> None:
+    assert environment.redis_setting(url) == setting
+
+
+@pytest.mark.parametrize("url", ["http://h", "redis://", "redis://:a,b@h", "h:6379"])
+def test_a_redis_url_that_feast_cannot_use(url: str) -> None:
+    with pytest.raises(environment.EngineError, match="REDIS_URL"):
+        environment.redis_setting(url)
+
+
+def test_passwords_reach_feast_whatever_is_in_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a server that is not there: only how its address is written matters."""
+    password = "a: b#'\"\\${}@/%"  # noqa: S105 - of nobody
+    url = make_conninfo(host="h", user="u", dbname="d", password=password, sslmode="require")
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("FEAST_ONLINE", "postgres")
+    monkeypatch.setattr(environment, "connect", lambda _: nullcontext())
+    monkeypatch.setattr(environment, "has_many_backends", lambda _: True)
+    monkeypatch.setenv("FEAST_REGISTRY", environment.registry(url, tmp_path))
+    for name, value in environment.variables(url).items():
+        monkeypatch.setenv(name, value)
+    config = load_repo_config(environment.REPO, environment.PROFILES["postgres"])
+    assert config.offline_store.password == password
+    assert config.online_store.password == password
+    assert config.online_store.sslmode == "require"
+    assert make_url(config.registry.path).password == password
+
+
+def test_an_unknown_profile_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEAST_ONLINE", "cassandra")
+    with pytest.raises(environment.EngineError, match="use one of redis, postgres, sqlite"):
+        environment.prepare()

@@ -1,0 +1,228 @@
+"""What is online is what the snapshot says, after every materialization."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from feast import FeatureStore
+
+from feast_repo.definitions import VIEWS
+from feast_repo.store import apply, materialize, open_store
+from tests.feast.market import FIELDS, MINUTE, SYMBOLS, Market, amended, rows
+
+MARKET = "market_v1"
+
+
+def online(store: FeatureStore, keys: list[tuple[int, str]]) -> list[tuple[Any, ...]]:
+    """The values that Feast reads online, one row per key."""
+    found = store.get_online_features(
+        features=store.get_feature_service(MARKET),
+        entity_rows=[{"tenant_id": tenant, "symbol": symbol} for tenant, symbol in keys],
+    ).to_dict()
+    return rows(
+        [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
+    )
+
+
+def known(market: Market, keys: list[tuple[int, str]], at: datetime) -> list[tuple[Any, ...]]:
+    """What psql says was known."""
+    return [rows(market.world.ask([symbol], at, None, tenant))[0] for tenant, symbol in keys]
+
+
+@pytest.fixture
+def keys(market: Market) -> list[tuple[int, str]]:
+    """Both symbols of both tenants."""
+    return [(tenant, symbol) for tenant in market.tenants for symbol in SYMBOLS]
+
+
+@pytest.fixture
+def server(store: FeatureStore, redis_url: str) -> Iterator[Any]:  # noqa: ARG001 - before it
+    """The Redis of these tests, empty."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+        yield client
+
+
+def bring(store: FeatureStore, at: datetime) -> None:
+    store.materialize(at - timedelta(days=1), at)
+
+
+@pytest.mark.usefixtures("server")
+def test_materialized_is_what_was_known_at_the_end(
+    market: Market, store: FeatureStore, keys: list[tuple[int, str]]
+) -> None:
+    for minutes in (90, 60, 1, 0):
+        at = market.now - minutes * MINUTE
+        bring(store, at)
+        assert online(store, keys) == known(market, keys, at), at
+    assert known(market, keys, market.now) != known(market, keys, market.now - MINUTE)
+
+
+@pytest.mark.usefixtures("server")
+def test_the_same_again_changes_nothing_and_an_earlier_end_neither(
+    market: Market, store: FeatureStore, keys: list[tuple[int, str]]
+) -> None:
+    bring(store, market.now)
+    expected = known(market, keys, market.now)
+    bring(store, market.now)
+    assert online(store, keys) == expected
+    bring(store, market.now - 30 * MINUTE)
+    assert online(store, keys) == expected
+    assert known(market, keys, market.now - 30 * MINUTE) != expected
+
+
+@pytest.mark.usefixtures("server")
+def test_a_run_that_failed_half_way_is_completed_by_the_next(
+    market: Market,
+    store: FeatureStore,
+    keys: list[tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bring(store, market.now - 30 * MINUTE)
+    writes = []
+    provider = store._get_provider()
+    whole = provider.online_store.online_write_batch
+
+    def half(config: Any, table: Any, data: Any, progress: Any) -> None:
+        writes.append(table.name)
+        if len(writes) > 1:
+            raise ConnectionError("the network went")
+        whole(config, table, data[: len(data) // 2], progress)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(provider.online_store, "online_write_batch", half)
+        with pytest.raises(Exception, match=r"the network went|failed"):
+            bring(store, market.now)
+    assert writes
+    assert online(store, keys) != known(market, keys, market.now)
+    bring(store, market.now)
+    assert online(store, keys) == known(market, keys, market.now)
+
+
+@pytest.mark.usefixtures("server")
+def test_a_correction_of_the_bar_that_is_online_gets_there(
+    market: Market, store: FeatureStore
+) -> None:
+    """Its bucket is the same: an event time of the bar's would be skipped by Redis."""
+    market.minutes(1, seed=5, publish_every=1)
+    key = [(market.tenants[0], SYMBOLS[0])]
+    newest = market.trades[-1]
+    bucket = market.world.connection.execute(
+        "select max(bucket) from feature.log where tenant_id = %s and symbol = %s", list(key[0])
+    ).fetchone()
+    assert bucket is not None
+    newest = [
+        e
+        for e in market.trades
+        if (e.tenant_id, e.symbol) == key[0] and bucket[0] <= e.ts < bucket[0] + MINUTE
+    ][-1]
+    bring(store, market.now)
+    before = online(store, key)
+    for price in (555.0, 666.0):
+        change = amended(newest, "correction", market.now, price)
+        market.world.apply([change])
+        newest = change
+        market.publish()
+        bring(store, market.now)
+        assert online(store, key) == known(market, key, market.now)
+        assert online(store, key) != before
+        assert online(store, key)[0][0] == before[0][0], "the same bar"
+        before = online(store, key)
+
+
+@pytest.mark.usefixtures("server")
+def test_a_symbol_that_stops_trading_goes_stale_online(
+    market: Market, store: FeatureStore, keys: list[tuple[int, str]]
+) -> None:
+    bring(store, market.now)
+    assert all(row[0] is not None for row in online(store, keys))
+    later = market.now + 20 * MINUTE
+    market.world.publish(later)
+    bring(store, later)
+    assert online(store, keys) == [(None,) * len(FIELDS)] * len(keys)
+    market.now = later
+
+
+def test_keys_expire_unless_they_are_written_again(
+    market: Market, store: FeatureStore, server: Any, keys: list[tuple[int, str]]
+) -> None:
+    bring(store, market.now)
+    found = server.keys()
+    assert len(found) >= len(keys)
+    assert {1 <= server.ttl(key) <= 900 for key in found} == {True}
+    for key in found:
+        server.expire(key, 5)
+    # a symbol that is taken out of the instruments is not written any more
+    connection = market.world.connection
+    connection.execute("create temp table kept as table market.instrument")
+    connection.execute("delete from market.instrument where symbol = %s", [SYMBOLS[1]])
+    try:
+        bring(store, market.publish())
+    finally:
+        connection.execute(
+            "insert into market.instrument select * from kept on conflict do nothing"
+        )
+        connection.execute("drop table kept")
+    renewed = {key for key in server.scan_iter() if server.ttl(key) > 5}
+    assert renewed == {key for key in found if SYMBOLS[1].encode() not in key}
+    assert renewed != set(found)
+
+
+def test_tenants_share_no_key(
+    market: Market, store: FeatureStore, server: Any, keys: list[tuple[int, str]]
+) -> None:
+    """The same symbol has other values, in other keys, and no key without a tenant."""
+    market.minutes(2, seed=11, publish_every=1)
+    bring(store, market.now)
+    ours = [key for key in server.scan_iter() if any(s.encode() in key for s in SYMBOLS)]
+    assert len(ours) == len(keys)
+    first, second = (online(store, [(tenant, SYMBOLS[0])]) for tenant in market.tenants)
+    assert first != second
+    nobody = online(store, [(999_999, SYMBOLS[0])])
+    assert nobody == [(None,) * len(FIELDS)]
+
+
+@pytest.mark.usefixtures("server")
+def test_a_clock_that_runs_ahead_asks_for_now(
+    store: FeatureStore, keys: list[tuple[int, str]]
+) -> None:
+    store.materialize(datetime.now(UTC), datetime.now(UTC) + timedelta(minutes=3))
+    assert online(store, keys) == [(None,) * len(FIELDS)] * len(keys), "2024 is stale by now"
+
+
+@pytest.mark.usefixtures("server")
+def test_make_materialize_goes_to_the_databases_now(
+    market: Market, store: FeatureStore, keys: list[tuple[int, str]]
+) -> None:
+    at = materialize(store)
+    assert abs(datetime.now(UTC) - at) < timedelta(minutes=1)
+    assert online(store, keys) == known(market, keys, at)
+    assert materialize(store) > at
+
+
+@pytest.mark.parametrize("profile", ["postgres", "sqlite"])
+def test_the_other_profiles_give_the_same(
+    profile: str,
+    market: Market,
+    store: FeatureStore,  # noqa: ARG001 - applied with Redis before
+    keys: list[tuple[int, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FEAST_ONLINE", profile)
+    monkeypatch.setenv("FEAST_SQLITE", str(tmp_path / "online.db"))
+    before = os.environ["FEAST_FS_YAML_FILE_PATH"]
+    other = open_store()
+    apply(other)
+    for at in (market.now - 40 * MINUTE, market.now):
+        bring(other, at)
+        assert online(other, keys) == known(market, keys, at)
+    monkeypatch.setenv("FEAST_FS_YAML_FILE_PATH", before)
+
+
+def test_every_view_is_online(store: FeatureStore) -> None:
+    assert {v.name for v in store.list_feature_views() if v.online} >= set(VIEWS)

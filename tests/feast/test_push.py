@@ -1,0 +1,184 @@
+"""Push: what closes is published and online, and stays so through failures."""
+
+import threading
+import time
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from feast import FeatureStore
+
+from feast_repo import push
+from tests.conftest import Databases
+from tests.feast.market import SYMBOLS, rows
+from tests.pit.world import World
+
+TENANTS = count(5_000_000, 10)
+INSERT = """
+    insert into market.trade (tenant_id, symbol, ts, seq, price, size, side, known_at)
+    select %s, %s, date_trunc('minute', now()) - n * interval '1 minute' + interval '30 s',
+        %s + n, 100 + random(), 1, 'buy', now()
+    from generate_series(1, 3) as n
+"""
+
+
+@pytest.fixture
+def pushed(
+    databases: Databases, database: str, store: FeatureStore, redis_url: str
+) -> Iterator[tuple[push.Push, World, Any, int]]:
+    """A push, its database at the real time, an empty Redis, and a tenant of the test's own."""
+    world = World(database, databases.kind)
+    world.tenants = next(TENANTS)
+    world.connection.execute(
+        "update feature.clock set live_from = now() - interval '1 day',"
+        " published_at = now() - interval '1 s'"
+    )
+    pushing = push.Push(store, database)
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+        yield pushing, world, client, world.tenant()
+    pushing.close()
+    world.close()
+
+
+def online(store: FeatureStore, tenant: int) -> list[tuple[Any, ...]]:
+    found = store.get_online_features(
+        features=store.get_feature_service("market_v1"),
+        entity_rows=[{"tenant_id": tenant, "symbol": symbol} for symbol in SYMBOLS],
+    ).to_dict()
+    return rows(
+        [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
+    )
+
+
+def psql(world: World, tenant: int) -> list[tuple[Any, ...]]:
+    with world.connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+        return rows(
+            cursor.execute(
+                "select * from feature_pit_snapshot(%s, now(), null::timestamptz, %s)",
+                [list(SYMBOLS), tenant],
+            ).fetchall()
+        )
+
+
+def trade(world: World, tenant: int, seq: int = 0) -> None:
+    for symbol in SYMBOLS:
+        world.connection.execute(INSERT, [tenant, symbol, seq])
+
+
+def test_closed_bars_are_published_and_online(
+    pushed: tuple[push.Push, World, Any, int], store: FeatureStore
+) -> None:
+    pushing, world, _, tenant = pushed
+    trade(world, tenant)
+    assert pushing.once() >= len(SYMBOLS)
+    assert online(store, tenant) == psql(world, tenant)
+    assert all(row[0] is not None for row in online(store, tenant))
+
+
+def test_only_what_changed_is_written_between_renewals(
+    pushed: tuple[push.Push, World, Any, int], store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushing, world, client, tenant = pushed
+    trade(world, tenant)
+    everything = pushing.once()
+    assert pushing.once() == 0
+    # a late trade changes both symbols of this tenant alone
+    trade(world, tenant, seq=100)
+    assert pushing.once() == len(SYMBOLS) < everything
+    assert online(store, tenant) == psql(world, tenant)
+    client.flushdb()
+    assert pushing.once() == 0
+    monkeypatch.setattr(push, "RENEW_S", 0.0)
+    assert pushing.once() == everything
+    assert online(store, tenant) == psql(world, tenant)
+
+
+def test_a_database_that_went_away_is_found_again(
+    pushed: tuple[push.Push, World, Any, int], store: FeatureStore, databases: Databases
+) -> None:
+    pushing, world, _, tenant = pushed
+    trade(world, tenant)
+    pushing.once()
+    assert pushing._connection is not None
+    if databases.kind == "embedded":
+        pushing._connection.close()
+    else:
+        pid = pushing._connection.info.backend_pid
+        world.connection.execute("select pg_terminate_backend(%s, 10000)", [pid])
+    trade(world, tenant, seq=100)
+    with pytest.raises(psycopg.OperationalError):
+        pushing.once()
+    assert pushing.once() >= len(SYMBOLS)
+    assert online(store, tenant) == psql(world, tenant)
+
+
+def test_a_write_that_failed_is_made_good(
+    pushed: tuple[push.Push, World, Any, int],
+    store: FeatureStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Published and not online: nothing else would tell the next round to write it."""
+    pushing, world, _, tenant = pushed
+    pushing.once()
+    trade(world, tenant)
+    with monkeypatch.context() as patch:
+
+        def refuse(*_: Any, **__: Any) -> None:
+            raise redis.ConnectionError("down")
+
+        patch.setattr(store, "write_to_online_store", refuse)
+        with pytest.raises(redis.ConnectionError):
+            pushing.once()
+    assert online(store, tenant) != psql(world, tenant)
+    pushing.once()
+    assert online(store, tenant) == psql(world, tenant)
+
+
+def test_it_runs_until_it_is_told_to_stop(
+    pushed: tuple[push.Push, World, Any, int],
+    store: FeatureStore,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pushing, world, _, tenant = pushed
+    failures = iter([True])
+    once = pushing.once
+
+    def sometimes() -> int:
+        if next(failures, False):
+            raise redis.ConnectionError("down")
+        return once()
+
+    monkeypatch.setattr(pushing, "once", sometimes)
+    stop = threading.Event()
+    thread = threading.Thread(target=push.run, args=(pushing, stop))
+    caplog.set_level("INFO")
+    thread.start()
+    try:
+        trade(world, tenant)
+        deadline = time.monotonic() + 30
+        while "online again" not in caplog.text and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert "not online: down" in caplog.text
+        assert "online again" in caplog.text
+        assert online(store, tenant)[0][0] is not None
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_ticks_come_after_the_whole_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(push, "PHASE_S", 0.25)
+    stop = threading.Event()
+    found = []
+    for _ in push.ticks(stop):
+        found.append(time.time() % 1.0)
+        if len(found) == 3:
+            stop.set()
+    assert len(found) == 3
+    assert all(0.25 <= at < 0.9 for at in found)
