@@ -68,9 +68,7 @@ SNAPSHOT = """
     ) with ordinality as a
     order by t.places[a.ordinality]
 """
-# An online store is brought to what is known at the end, however much of the past it has seen. A
-# clock of Feast's that runs ahead of the server's must not ask for the future.
-SNAPSHOT_ALL = "select {columns} from feature_pit_snapshot_all(least({moment}, now())) as s"
+SNAPSHOT_ALL = "select {columns} from feature_pit_snapshot_all({moment}) as s"
 
 
 class PitOfflineStoreConfig(PostgreSQLOfflineStoreConfig):
@@ -260,10 +258,11 @@ class PitOfflineStore(PostgreSQLOfflineStore):
         start_date: datetime,
         end_date: datetime,
     ) -> RetrievalJob:
-        """What an online store should hold at end_date, or now where that is earlier.
+        """What an online store should hold at end_date, or at the last publish before it.
 
-        One row per series, whatever changed since start_date, with the moment as its time: a row
-        that went stale overwrites the last value, and a later moment every earlier one.
+        One row per series, whatever changed since start_date, and as its event time the moment for
+        which feature_pit_snapshot() gives the same: a row that went stale overwrites the last
+        value, and a later moment every earlier one.
         """
         if not _reads_log(data_source):
             return PostgreSQLOfflineStore.pull_latest_from_table_or_query(

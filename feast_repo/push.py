@@ -80,7 +80,7 @@ class Push:
         if wanted:
             frame = pd.DataFrame(wanted)
             for view, columns in COLUMNS.items():
-                # the moment is the event time: a later one always overwrites an earlier one
+                # its event time is as_of: a later one always overwrites an earlier one
                 part = frame[[*KEY, *columns, "as_of"]].rename(columns={"as_of": "known_at"})
                 self._store.write_to_online_store(view, df=part)
         self._written = found

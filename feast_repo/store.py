@@ -46,7 +46,7 @@ def materialize(store: FeatureStore) -> datetime:
     The same again changes nothing; after a failure, call it again.
     """
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        row: Any = connection.execute("select now()").fetchone()
-    moment: datetime = row[0]
-    store.materialize_incremental(end_date=moment)
-    return moment
+        row: Any = connection.execute("select now(), published_at from feature.clock").fetchone()
+    now, published_at = row
+    store.materialize_incremental(end_date=now)
+    return min(now, published_at)

@@ -63,16 +63,19 @@ as $$
         inner join market.instrument as i on e.symbol = i.symbol
         group by e.tenant_id
     ) as t
+    cross join feature.clock as c
     cross join lateral public.feature_pit_snapshot(
-        t.symbols, p_as_of, null::timestamptz, t.tenant_id
+        t.symbols, least(p_as_of, c.published_at), null::timestamptz, t.tenant_id
     ) as s
 $$;
 revoke all on function public.feature_pit_snapshot_all(timestamptz) from public;
 grant execute on function public.feature_pit_snapshot_all(timestamptz) to market_reader;
 comment on function public.feature_pit_snapshot_all(timestamptz) is
-'feature_pit_snapshot() of every tenant and symbol that feature.log holds and market.instrument '
-'still names, as known at p_as_of (default: now): its columns after tenant_id, in no order. What '
-'an online store should hold at that moment. Errors: as there.';
+'What an online store should hold: feature_pit_snapshot() of every tenant and symbol that '
+'feature.log holds and market.instrument still names, at p_as_of, or at the last publish where '
+'that is earlier: nothing is known of what comes after it, and asked for the as_of that it '
+'returns, feature_pit_snapshot() gives the same for ever. Columns: as there after tenant_id, in no '
+'order. Errors: as there.';
 
 create function api.feature_pit_snapshot_all(
     p_as_of timestamptz default now()
@@ -127,8 +130,9 @@ as $$
         where e.tenant_id = any((select api.visible_tenants())::integer[])
         group by e.tenant_id
     ) as t
+    cross join feature.clock as c
     cross join lateral public.feature_pit_snapshot(
-        t.symbols, p_as_of, null::timestamptz, t.tenant_id
+        t.symbols, least(p_as_of, c.published_at), null::timestamptz, t.tenant_id
     ) as s
 $$;
 revoke all on function api.feature_pit_snapshot_all(timestamptz) from public;

@@ -15,6 +15,7 @@ from feast_repo.store import apply, materialize, open_store
 from tests.feast.market import FIELDS, MINUTE, SYMBOLS, Market, amended, rows
 
 MARKET = "market_v1"
+MICROSECOND = timedelta(microseconds=1)
 
 
 def online(store: FeatureStore, keys: list[tuple[int, str]]) -> list[tuple[Any, ...]]:
@@ -187,21 +188,35 @@ def test_tenants_share_no_key(
 
 
 @pytest.mark.usefixtures("server")
-def test_a_clock_that_runs_ahead_asks_for_now(
-    store: FeatureStore, keys: list[tuple[int, str]]
+def test_an_end_after_the_last_publish_is_that_publish(
+    market: Market, store: FeatureStore, keys: list[tuple[int, str]]
 ) -> None:
+    """A clock of Feast's that runs ahead asks for no future; nothing was known since."""
     store.materialize(datetime.now(UTC), datetime.now(UTC) + timedelta(minutes=3))
-    assert online(store, keys) == [(None,) * len(FIELDS)] * len(keys), "2024 is stale by now"
+    assert online(store, keys) == known(market, keys, market.now)
+    market.minutes(1, seed=21)
+    assert materialize(store) == market.now
+    assert online(store, keys) == known(market, keys, market.now)
 
 
 @pytest.mark.usefixtures("server")
-def test_make_materialize_goes_to_the_databases_now(
+def test_the_event_time_is_the_moment_to_ask_psql_for(
     market: Market, store: FeatureStore, keys: list[tuple[int, str]]
 ) -> None:
-    at = materialize(store)
-    assert abs(datetime.now(UTC) - at) < timedelta(minutes=1)
-    assert online(store, keys) == known(market, keys, at)
-    assert materialize(store) > at
+    """Also when more has become known by then."""
+    market.publish(timedelta(microseconds=123_457))
+    materialize(store)
+    found = store.get_online_features(
+        features=["bar:close"],
+        entity_rows=[{"tenant_id": tenant, "symbol": symbol} for tenant, symbol in keys],
+    ).proto
+    place = found.metadata.feature_names.val[:].index("close")
+    times = {t.ToMicroseconds() for t in found.results[place].event_timestamps}
+    assert times == {int((market.now - datetime(1970, 1, 1, tzinfo=UTC)) / MICROSECOND)}
+    at = market.now
+    before = online(store, keys)
+    market.minutes(3, seed=22)
+    assert known(market, keys, at) == before != known(market, keys, market.now)
 
 
 @pytest.mark.parametrize("profile", ["postgres", "sqlite"])
