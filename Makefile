@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 UV_VERSION := 0.13.9
-export ENGINE DATABASE_URL KAFKA_BOOTSTRAP
+export ENGINE DATABASE_URL KAFKA_BOOTSTRAP REDIS_URL
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos lint format lock up down status migrate rollback tenant psql dbt bench clean
+.PHONY: help install demo test chaos lint format lock up down status migrate rollback tenant psql dbt feast materialize push serve example \
+  bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## install the locked environment into .venv
 
@@ -52,8 +53,9 @@ lock: install ## pin the newest versions that pyproject.toml allows
 up: install ## start the engine, print its address
 	@$(BIN)/python -m engine up
 
-down: install ## stop the embedded engine and broker; the data stays
+down: install ## stop the embedded engine, broker and Redis; the data stays
 	@$(BIN)/python -m embedded.broker stop
+	@$(BIN)/python -m embedded.redis stop
 	@$(BIN)/python -m engine down
 
 status: install ## which engine is used, and whether it answers
@@ -73,6 +75,21 @@ psql: install ## psql into the engine; ARGS='-c "select 1"' passes options
 
 dbt: install ## dbt on the engine; ARGS="build --select feature_1m"
 	@$(BIN)/python -m engine dbt $(or $(ARGS),build)
+
+feast: install ## Feast on the engine; ARGS=apply, ARGS="feature-views list"
+	@$(BIN)/python -m feast_repo feast $(or $(ARGS),apply)
+
+materialize: install ## write what is known now to the online store; repairs it, too
+	@$(BIN)/python -m feast_repo materialize
+
+push: install ## publish closed bars every second and have them online; until Ctrl-C
+	@$(BIN)/python -m feast_repo push
+
+serve: install ## the feature API over HTTP; ARGS="--port 6566"
+	@$(BIN)/python -m feast_repo serve $(ARGS)
+
+example: install ## train a small model, read the same features online
+	@$(BIN)/python -m examples.train_and_serve
 
 bench: $(BENCH)/.installed ## NAME=pit on the server of DATABASE_URL; ARGS=--help
 	@$(BENCH)/bin/python -m bench.$(or $(NAME),pit) $(ARGS)

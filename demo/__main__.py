@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 from rich.console import Console
 from rich.table import Table
 
-from demo import queries, report
+from demo import queries, report, served
 from engine import dbt
 from engine.errors import EngineError
 from engine.migrate import migrate
@@ -72,8 +72,10 @@ def run(data: list[Path] | None, report_path: Path) -> None:
         dbt.run(engine.url, "build", "--exclude", "resource_type:seed", "--quiet", quiet=True)
     with step("feature log"):
         publish(engine.url)
+    with step("Feast: training set and Redis"):
+        compared = served.compare()
     with step("report"):
-        show(engine, report_path, "Your files, replayed." if data else SYNTHETIC)
+        show(engine, report_path, "Your files, replayed." if data else SYNTHETIC, compared)
     console.print(f"\n[bold]done in {time.monotonic() - began:.0f} s[/bold]")
     console.print(f"report:   {relative(report_path)}")
     console.print("psql:     make psql")
@@ -127,7 +129,7 @@ def publish(url: str) -> None:
             connection.execute("call feature.backfill(%s, %s)", span)
 
 
-def show(engine: Engine, path: Path, label: str) -> None:
+def show(engine: Engine, path: Path, label: str, compared: list[dict[str, Any]]) -> None:
     """Print the newest features and the rejected messages, and write the report."""
     with psycopg.connect(engine.url, autocommit=True, row_factory=dict_row) as connection:
         # one read: each would compute every window again
@@ -153,6 +155,7 @@ def show(engine: Engine, path: Path, label: str) -> None:
             freshness=connection.execute(queries.FRESHNESS).fetchall(),
             rejected=rejected,
             counts=connection.execute(queries.COUNTS).fetchall(),
+            served=compared,
         )
     console.print(table("newest features", newest))
     console.print(table("one moment: as it was known then, and as it is known now", restated))
@@ -163,6 +166,7 @@ def show(engine: Engine, path: Path, label: str) -> None:
             soft_wrap=True,
         )
     console.print(table("rejected, and why", rejected))
+    console.print(report.verdict(compared))
 
 
 def table(title: str, rows: list[dict[str, Any]]) -> Table:

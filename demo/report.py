@@ -42,6 +42,8 @@ select {{ font: inherit; padding: .2rem .4rem; }}
 <h2>Freshness against the contract</h2>
 <p>A bar is in time when the last tick it is made from was known no later than the contract allows
 after the bar's close.</p>{freshness}
+<h2>One moment, three readers</h2>
+<p id="served">{served_verdict}</p>{served}
 <h2>What was rejected, and why</h2>{rejected}
 <h2>What arrived</h2>{counts}
 <script>
@@ -72,11 +74,13 @@ def write(
     freshness: Sequence[Row],
     rejected: Sequence[Row],
     counts: Sequence[Row],
+    served: Sequence[Row],
 ) -> None:
     """Write the report to path.
 
     series: feature rows by "tenant N, SYMBOL", oldest first, with the columns of queries.FEATURES.
-    freshness, rejected, counts: rows of the queries of those names. label says where data is from.
+    freshness, rejected, counts: rows of the queries of those names. served: rows of
+    demo.served.compare(). label says where data is from.
     """
     figures = {name: figure(rows).to_plotly_json() for name, rows in series.items()}
     options = "".join(f"<option>{html.escape(name)}</option>" for name in series)
@@ -97,9 +101,41 @@ def write(
             freshness=_table(_with_verdict(freshness)),
             rejected=_table(rejected),
             counts=_table(counts),
+            served_verdict=html.escape(verdict(served)),
+            served=_table(_first_series(served)),
         ),
         encoding="utf-8",
     )
+
+
+def verdict(served: Sequence[Row]) -> str:
+    """How many of the values are the same from psql, offline and online, in a sentence."""
+    equal = sum(row["psql"] == row["offline"] == row["online"] for row in served)
+    return (
+        f"{equal:,} of {len(served):,} values are the same, to the bit, from "
+        "feature_pit_snapshot() in psql, from Feast's training set and from the online store."
+    )
+
+
+def _first_series(served: Sequence[Row]) -> list[dict[str, Any]]:
+    """One series' rows, with whether the three are the same; a difference of any other, too."""
+    rows = [
+        {
+            "field": row["field"],
+            "tenant and symbol": f"{row['tenant_id']}, {row['symbol']}",
+            "as of": str(row["as_of"]),
+            **{name: _exact(row[name]) for name in ("psql", "offline", "online")},
+            "same": "yes" if row["psql"] == row["offline"] == row["online"] else "no",
+        }
+        for row in served
+    ]
+    first = rows[0]["tenant and symbol"] if rows else None
+    return [row for row in rows if row["tenant and symbol"] == first or row["same"] == "no"]
+
+
+def _exact(value: Any) -> str:
+    """A double with all its digits."""
+    return "NULL" if value is None else str(value)
 
 
 def figure(rows: Sequence[Row]) -> go.Figure:

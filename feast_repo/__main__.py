@@ -11,7 +11,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code, 1 with a message on stderr for any EngineError."""
     parser = argparse.ArgumentParser(prog="python -m feast_repo", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("feast", help="run Feast's own command; what follows goes to it")
+    commands.add_parser(
+        "feast", help="run Feast's own command; what follows goes to it", add_help=False
+    )
     commands.add_parser("materialize", help="write what is known now to the online store")
     commands.add_parser("push", help="publish closed bars and have them online within a second")
     serve = commands.add_parser("serve", help="the feature API over HTTP")

@@ -29,20 +29,19 @@ def prepare() -> Path:
     name = os.environ.get("FEAST_ONLINE", "redis")
     if name not in PROFILES:
         raise EngineError(f"FEAST_ONLINE={name!r} is unknown; use one of {', '.join(PROFILES)}")
+    if name == "redis" and "FEAST_REDIS" not in os.environ:
+        os.environ["FEAST_REDIS"] = redis_setting(redis_url())
+    # after Redis: which of the engines it is shows no more once DATABASE_URL is set
     url = os.environ.setdefault("DATABASE_URL", start().url)
     for variable, value in variables(url).items():
         os.environ.setdefault(variable, value)
     directory = STATE_DIR / "feast"
     directory.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("FEAST_SQLITE", str(directory / "online.db"))
     if "FEAST_REGISTRY" not in os.environ:
         os.environ["FEAST_REGISTRY"] = registry(url, directory)
-    if name == "redis" and "FEAST_REDIS" not in os.environ:
-        os.environ["FEAST_REDIS"] = redis_setting(redis_url())
-    os.environ.setdefault("FEAST_SQLITE", str(directory / "online.db"))
     profile = PROFILES[name]
     os.environ["FEAST_FS_YAML_FILE_PATH"] = str(profile)
-    # anonymous usage reports would leave the machine
-    os.environ.setdefault("FEAST_USAGE", "False")
     return profile
 
 

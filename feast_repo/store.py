@@ -41,12 +41,14 @@ def share_registry() -> None:
 
 
 def materialize(store: FeatureStore) -> datetime:
-    """Write what is known now of every series to the online store; return the moment.
+    """Write what was known at the last publish of every series online; return that moment.
 
-    The same again changes nothing; after a failure, call it again.
+    The same again changes nothing; after a failure, call it again. `feast materialize` and
+    `materialize-incremental` do the same for a moment of the caller's; where that is after the
+    last publish, and one comes while they run, the views they write can be a publish apart.
     """
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        row: Any = connection.execute("select now(), published_at from feature.clock").fetchone()
-    now, published_at = row
-    store.materialize_incremental(end_date=now)
-    return min(now, published_at)
+        row: Any = connection.execute("select published_at from feature.clock").fetchone()
+    moment: datetime = row[0]
+    store.materialize_incremental(end_date=moment)
+    return moment

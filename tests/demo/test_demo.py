@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from embedded import broker as embedded_broker
+from embedded import redis as embedded_redis
 from tests.conftest import Databases
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,7 @@ def demo(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iter
     directory = tmp_path_factory.mktemp("demo")
     url, drop = databases.create(False)
     kafka = embedded_broker.start(directory / "kafka")
+    redis = embedded_redis.start(directory / "redis")
     report = directory / "report.html"
     finished = subprocess.run(
         [sys.executable, "-m", "demo", "--report", report],
@@ -52,6 +54,8 @@ def demo(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iter
             "ENGINE": "given",
             "DATABASE_URL": url,
             "KAFKA_BOOTSTRAP": kafka.bootstrap,
+            "REDIS_URL": redis.url,
+            "FEAST_REGISTRY": f"sqlite:///{directory / 'registry.db'}",
             "COLUMNS": "200",
         },
         stdout=subprocess.PIPE,
@@ -62,6 +66,7 @@ def demo(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert finished.returncode == 0, finished.stdout
     yield Demo(finished.stdout, report, url)
     embedded_broker.stop(directory / "kafka")
+    embedded_redis.stop(directory / "redis")
     drop()
 
 
@@ -96,6 +101,14 @@ def test_all_four_regimes_appear(demo: Demo) -> None:
 def test_it_says_how_to_go_on(demo: Demo) -> None:
     assert "make psql" in demo.output
     assert "make down" in demo.output
+
+
+def test_psql_feast_and_redis_give_the_same(demo: Demo) -> None:
+    ((series,),) = demo.rows("select count(*) from feature.series")
+    everything = 11 * series
+    sentence = f"{everything:,} of {everything:,} values are the same"
+    assert sentence in demo.output.replace("\n", " ")
+    assert sentence in demo.report.read_text()
 
 
 def test_the_report_needs_no_network(demo: Demo) -> None:
