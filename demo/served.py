@@ -1,5 +1,8 @@
 """The same features from psql, from a Feast training set and from the online store."""
 
+import io
+import warnings
+from contextlib import redirect_stdout
 from datetime import UTC
 from typing import Any
 
@@ -30,7 +33,8 @@ def compare() -> list[dict[str, Any]]:
     from feast_repo.store import apply, open_store
 
     store = open_store()
-    apply(store)
+    with warnings.catch_warnings(action="ignore"):  # Feast calls on-demand views experimental
+        apply(store)
     with psycopg.connect(
         os.environ["DATABASE_URL"], autocommit=True, row_factory=dict_row
     ) as connection:
@@ -42,7 +46,8 @@ def compare() -> list[dict[str, Any]]:
         ).fetchone()
         if last["bar_end"] is None:
             return []
-        store.materialize(last["bar_end"] - pd.Timedelta("1 day"), last["bar_end"])
+        with redirect_stdout(io.StringIO()):  # Feast's progress, beside the demo's own
+            store.materialize(last["bar_end"] - pd.Timedelta("1 day"), last["bar_end"])
         service = store.get_feature_service("market_v1")
         answer = store.get_online_features(features=service, entity_rows=series).proto
         names = list(answer.metadata.feature_names.val)

@@ -95,7 +95,7 @@ def _down() -> int:
     if kind == "given":
         print("DATABASE_URL is not this project's to stop; left alone")
     elif kind == "container":
-        compose("stop", "timescaledb")
+        compose("stop", "timescaledb", "redis")
         print("stopped")
     else:
         from embedded import database

@@ -1,4 +1,4 @@
-"""Choose the engine: DATABASE_URL, else a container, else the embedded TimescaleDB."""
+"""Choose the engine: DATABASE_URL, else a container, else the embedded TimescaleDB; and Redis."""
 
 import os
 import subprocess
@@ -70,6 +70,33 @@ def start(data_dir: Path | None = None) -> Engine:
     directory = data_dir or STATE_DIR / "timescaledb"
     running = database.status(directory) or database.start(directory)
     return Engine(kind, running.url)
+
+
+def redis_url() -> str:
+    """Address of a running Redis: REDIS_URL if set, else the container's, else the embedded one's.
+
+    What is not given is started, or found running. REDIS_PORT is the container's port, default
+    6379. Errors: EngineUnavailable.
+    """
+    given = os.environ.get("REDIS_URL")
+    if given:
+        return given
+    if choice() == "container":
+        compose("up", "-d", "--wait", "redis")
+        return f"redis://127.0.0.1:{os.environ.get('REDIS_PORT') or 6379}/0"
+    from embedded import redis
+    from embedded.errors import AlreadyRunningError, EmbeddedError
+
+    directory = STATE_DIR / "redis"
+    try:
+        return redis.start(directory).url
+    except AlreadyRunningError as error:
+        running = redis.status(directory)
+        if running is None:
+            raise EngineUnavailable(str(error)) from error
+        return running.url
+    except EmbeddedError as error:
+        raise EngineUnavailable(f"{error}\ncorrect it, or set REDIS_URL") from error
 
 
 def compose(*arguments: str) -> None:
