@@ -1,13 +1,16 @@
-"""Which engine is chosen, and how a choice that cannot be met is refused."""
+"""Which engine and which Redis are chosen, and how a choice that cannot be met is refused."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from embedded import redis
 from engine import resolve
 from engine.__main__ import main
 from engine.dbt import environment
@@ -24,6 +27,8 @@ LIBPQ = (
 def no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ENGINE", raising=False)
     monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    monkeypatch.delenv("REDIS_PORT", raising=False)
 
 
 def test_a_given_address_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,6 +72,81 @@ def test_given_without_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 def test_no_docker_engine_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     assert resolve.docker_answers() is False
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A docker command that notes its arguments in this file, and the choice of a container."""
+    noted = tmp_path / "noted"
+    command = tmp_path / "docker"
+    command.write_text(f'#!/bin/sh\necho "$@" >> {noted}\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("ENGINE", "container")
+    return noted
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A state directory of this test's own, and the choice of the embedded services."""
+    monkeypatch.setattr(resolve, "STATE_DIR", tmp_path)
+    monkeypatch.setenv("ENGINE", "embedded")
+    yield tmp_path
+    redis.stop(tmp_path / "redis")
+
+
+def test_a_given_redis_comes_first(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "rediss://me:hush@elsewhere:1/2")
+    assert resolve.redis_url() == "rediss://me:hush@elsewhere:1/2"
+    assert not docker.exists()
+
+
+@pytest.mark.parametrize(("port", "expected"), [(None, 6379), ("", 6379), ("7000", 7000)])
+def test_the_containers_redis_is_started(
+    docker: Path, monkeypatch: pytest.MonkeyPatch, port: str | None, expected: int
+) -> None:
+    if port is not None:
+        monkeypatch.setenv("REDIS_PORT", port)
+    assert resolve.redis_url() == f"redis://127.0.0.1:{expected}/0"
+    assert docker.read_text() == f"compose -f {resolve.COMPOSE} up -d --wait redis\n"
+
+
+def test_down_stops_the_containers_redis_too(docker: Path) -> None:
+    assert main(["down"]) == 0
+    assert docker.read_text() == f"compose -f {resolve.COMPOSE} stop timescaledb redis\n"
+
+
+@pytest.mark.parametrize("given", [None, ""])
+def test_the_embedded_redis_is_started_or_found(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    if given is not None:
+        monkeypatch.setenv("REDIS_URL", given)
+    url = resolve.redis_url()
+    running = redis.status(state_dir / "redis")
+    assert running is not None
+    assert url == running.url == resolve.redis_url()
+
+
+def test_an_embedded_redis_that_cannot_start_is_refused(state_dir: Path) -> None:
+    (state_dir / "redis" / "appendonlydir").mkdir(parents=True)
+    (state_dir / "redis" / "appendonlydir" / "appendonly.aof.manifest").write_text("garbage\n")
+    with pytest.raises(EngineUnavailable, match=r"(?s)did not start.*set REDIS_URL"):
+        resolve.redis_url()
+
+
+def test_an_embedded_redis_that_left_no_state_is_refused(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = redis.start(state_dir / "redis")
+    (state_dir / "redis" / "redis.json").rename(state_dir / "kept")
+    monkeypatch.setattr(redis, "start", partial(redis.start, timeout_s=0.1))
+    try:
+        with pytest.raises(EngineUnavailable, match="left no state there"):
+            resolve.redis_url()
+    finally:
+        (state_dir / "kept").rename(state_dir / "redis" / "redis.json")
+    assert redis.status(state_dir / "redis") == running
 
 
 def test_what_an_address_names_goes_before_the_callers_variables(
