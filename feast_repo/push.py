@@ -29,6 +29,7 @@ COLUMNS = {
     name: ["bucket", *fields] if name == "bar" else list(fields) for name, fields in VIEWS.items()
 }
 KEY = ["tenant_id", "symbol"]
+TYPES = {"bucket": "datetime64[us, UTC]", "regime_tag": "object"}
 log = logging.getLogger("feast_repo.push")
 
 Row = dict[str, Any]
@@ -41,6 +42,7 @@ class Push:
         """url: the database, as a login that may call feature.publish()."""
         self._store = store
         self._url = url
+        self._views = {name: store.get_feature_view(name) for name in COLUMNS}
         self._connection: psycopg.Connection[Row] | None = None
         self._written: dict[tuple[Hashable, ...], tuple[Any, ...]] = {}
         self._renewed_at = float("-inf")
@@ -79,10 +81,14 @@ class Push:
         ]
         if wanted:
             frame = pd.DataFrame(wanted)
-            for view, columns in COLUMNS.items():
+            for name, columns in COLUMNS.items():
                 # its event time is as_of: a later one always overwrites an earlier one
                 part = frame[[*KEY, *columns, "as_of"]].rename(columns={"as_of": "known_at"})
-                self._store.write_to_online_store(view, df=part)
+                # a column of NULLs alone has no type of its own
+                part = part.astype({column: TYPES.get(column, "float64") for column in columns})
+                # not write_to_online_store(), which leaves out what is NULL throughout: what is
+                # stale must overwrite the last value
+                self._store._get_provider().ingest_df(self._views[name], part)
         self._written = found
         if due:
             self._renewed_at = now

@@ -10,10 +10,26 @@ from feast import FeatureStore
 from feast_repo.definitions import OBJECTS
 from feast_repo.environment import REPO, prepare
 
-# Feast makes the registry's tables; whoever applied owns them and the others read them.
-GRANTS = """
-    grant select on all tables in schema feast to market_reader, market_pool;
-    grant insert, update, delete on all tables in schema feast to market_operator
+# Feast makes the registry's tables as whoever applies first; the next one must be able to, too.
+SHARE = """
+    do $$
+    declare
+        v_table regclass;
+    begin
+        for v_table in
+            select c.oid
+            from pg_catalog.pg_class as c
+            where
+                c.relnamespace = 'feast'::regnamespace
+                and c.relkind = 'r'
+                and c.relowner <> 'market_owner'::regrole
+        loop
+            execute format('alter table %s owner to market_owner', v_table);
+        end loop;
+        grant select on all tables in schema feast to market_reader, market_pool, market_operator;
+        grant insert, update, delete on all tables in schema feast to market_operator;
+    end
+    $$
 """
 
 
@@ -33,11 +49,9 @@ def apply(store: FeatureStore) -> None:
 
 
 def share_registry() -> None:
-    """Let the project's roles read the registry, where it is in the schema feast."""
+    """Give the registry's tables to market_owner and let the project's roles use them."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        row = connection.execute("select to_regclass('feast.feature_views')").fetchone()
-        if row and row[0]:
-            connection.execute(GRANTS)
+        connection.execute(SHARE)
 
 
 def materialize(store: FeatureStore) -> datetime:

@@ -13,7 +13,7 @@ from feast import FeatureStore
 
 from feast_repo import push
 from tests.conftest import Databases
-from tests.feast.market import SYMBOLS, rows
+from tests.feast.market import FIELDS, SYMBOLS, rows
 from tests.pit.world import World
 
 TENANTS = count(5_000_000, 10)
@@ -97,6 +97,29 @@ def test_only_what_changed_is_written_between_renewals(
     assert online(store, tenant) == psql(world, tenant)
 
 
+def test_what_goes_stale_is_online_as_null(
+    pushed: tuple[push.Push, World, Any, int], store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when nothing else is written with it."""
+    pushing, world, _, tenant = pushed
+    trade(world, tenant)
+    pushing.once()
+    monkeypatch.setattr(push, "RENEW_S", 1e9)
+    before = world.connection.execute(
+        "select field, max_staleness_s from market.contract"
+    ).fetchall()
+    world.set_staleness(1, field="close", less=1)
+    time.sleep(1.1)
+    try:
+        assert pushing.once() >= len(SYMBOLS)
+        assert online(store, tenant) == [(None,) * len(FIELDS)] * len(SYMBOLS)
+    finally:
+        for field, seconds in before:
+            world.connection.execute(
+                "update market.contract set max_staleness_s = %s where field = %s", [seconds, field]
+            )
+
+
 def test_a_database_that_went_away_is_found_again(
     pushed: tuple[push.Push, World, Any, int], store: FeatureStore, databases: Databases
 ) -> None:
@@ -130,7 +153,7 @@ def test_a_write_that_failed_is_made_good(
         def refuse(*_: Any, **__: Any) -> None:
             raise redis.ConnectionError("down")
 
-        patch.setattr(store, "write_to_online_store", refuse)
+        patch.setattr(store._get_provider(), "ingest_df", refuse)
         with pytest.raises(redis.ConnectionError):
             pushing.once()
     assert online(store, tenant) != psql(world, tenant)
