@@ -170,6 +170,36 @@ def test_ingest_verifies_the_server(
     sink.close()
 
 
+def test_feast_verifies_the_server(
+    server: tls.TlsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its offline store and its registry, by what the address says and a password file."""
+    from feast.infra.utils.postgres.connection_utils import _get_conn
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import OperationalError
+
+    from feast_repo.environment import registry
+    from feast_repo.offline_store import PitOfflineStoreConfig
+
+    monkeypatch.setenv("PGPASSFILE", str(server.passfile))
+    monkeypatch.setenv("DATABASE_URL", server.verified_url)
+    encrypted = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
+    with _get_conn(PitOfflineStoreConfig()) as connection:
+        assert connection.execute(encrypted).fetchone() == (True,)
+    address = registry(server.verified_url, tmp_path)
+    with create_engine(address).connect() as connection:
+        assert connection.execute(text(encrypted)).scalar() is True
+
+    tls.make_certificates(tmp_path, "localhost")
+    other = address.replace(quote(str(server.ca), safe=""), quote(f"{tmp_path}/ca.crt", safe=""))
+    assert other != address
+    with pytest.raises(OperationalError, match="certificate verify failed"):
+        create_engine(other).connect()
+    monkeypatch.setenv("DATABASE_URL", f"{server.verified_url}&sslrootcert={tmp_path}/ca.crt")
+    with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
+        _get_conn(PitOfflineStoreConfig())
+
+
 def test_a_tenants_login_uses_its_own_password(migrated: tls.TlsServer, tmp_path: Path) -> None:
     secret = secrets.token_urlsafe()
     (tmp_path / "password").write_text(f"{secret}\n")
