@@ -9,6 +9,7 @@ from feast import FeatureStore
 from feast_repo import environment
 from tests.conftest import Databases
 from tests.feast.market import Market
+from tests.feast.served import Served, served
 from tests.pit.world import World
 
 
@@ -62,3 +63,12 @@ def store(feast_environment: None, market: Market) -> FeatureStore:  # noqa: ARG
     opened = open_store()
     apply(opened)
     return opened
+
+
+@pytest.fixture(scope="module")
+def online_world(
+    databases: Databases, database: str, market: Market, store: FeatureStore, redis_url: str
+) -> Iterator[Served]:
+    """That market online, three tenants of it with keys, and the API."""
+    with served(market, store, database, redis_url, databases.kind) as made:
+        yield made
