@@ -3,13 +3,17 @@
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import redis
 from feast import FeatureStore
 
+from embedded import redis as embedded_redis
+from feast_repo import environment
 from feast_repo.definitions import VIEWS
 from feast_repo.store import apply, materialize, open_store
 from tests.feast.market import FIELDS, MINUTE, SYMBOLS, Market, amended, rows
@@ -241,3 +245,36 @@ def test_the_other_profiles_give_the_same(
 
 def test_every_view_is_online(store: FeatureStore) -> None:
     assert {v.name for v in store.list_feature_views() if v.online} >= set(VIEWS)
+
+
+def test_a_redis_with_a_user_and_a_password(
+    store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is in the password; without it, nothing is read."""
+    secret = "p:@/%\"' #1"  # noqa: S105 - of nobody
+    running = embedded_redis.start(tmp_path / "redis")
+    try:
+        with redis.Redis.from_url(running.url) as client:
+            client.execute_command(
+                "ACL", "SETUSER", "feast", "on", f">{secret}", "~*", "+@all", "-@dangerous"
+            )
+            client.execute_command("ACL", "SETUSER", "default", "off")
+        address = running.url.removeprefix("redis://")
+        for login, works in ((f"feast:{quote(secret, safe='')}@", True), ("", False)):
+            monkeypatch.setenv(
+                "FEAST_REDIS", environment.redis_setting(f"redis://{login}{address}")
+            )
+            other = FeatureStore(
+                repo_path=str(environment.REPO), fs_yaml_file=environment.PROFILES["redis"]
+            )
+            ask = partial(
+                other.get_online_features, ["bar:close"], [{"tenant_id": 1, "symbol": "X"}]
+            )
+            if works:
+                assert ask().to_dict()["close"] == [None]
+            else:
+                with pytest.raises(redis.AuthenticationError):
+                    ask()
+    finally:
+        embedded_redis.stop(tmp_path / "redis")
+    assert store.project == other.project
