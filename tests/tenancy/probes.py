@@ -305,11 +305,21 @@ READS = [
         " timestamptz '2024-01-01 01:00+00') where bucket is not null",
         NOTHING,
     ),
+    Probe("all_series_of_everybody", "select * from public.feature_pit_snapshot_all()"),
+    Probe(
+        "all_series_of_others",
+        "select tenant_id, symbol from api.feature_pit_snapshot_all() where tenant_id <> 2",
+        NOTHING,
+    ),
+    Probe("feast_registry", "create table feast.mine (n integer)"),
     Probe("latest_trade_of_a_feed", "select * from api.latest_trade(array['FEED'])", NOTHING),
     Probe("latest_quote_of_a_feed", "select * from api.latest_quote(array['FEED'])", NOTHING),
     Probe("own_trades", "select * from api.trade", OWN),
     Probe("own_latest_trade", "select * from api.latest_trade(array['OWN'])", OWN),
     Probe("own_latest_quote", "select * from api.latest_quote(array['OWN'])", OWN),
+    Probe(
+        "own_series", "select tenant_id, symbol, is_stale from api.feature_pit_snapshot_all()", OWN
+    ),
     Probe("own_bars", "select * from api.ohlc_1m", OWN),
     Probe("own_features", "select * from api.feature_version", OWN),
     Probe("own_newest_features", "select * from api.feature_1m", OWN),
