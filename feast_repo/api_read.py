@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from anyio import to_thread
@@ -27,6 +27,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.type_map import NULL_TIMESTAMP_INT_VALUE
 from google.protobuf.timestamp_pb2 import Timestamp  # type: ignore[import-untyped]
 from redis import RedisError
+from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -67,14 +68,21 @@ class Plan:
     full_names: bool
     metadata: list[dict[str, Any]] | None
 
-    @property
-    def fields(self) -> list[bytes | str]:
+    @cached_property
+    def fields(self) -> tuple[bytes, ...]:
         """The fields of a Redis hash: for each view its features, then its time."""
-        return [
+        return tuple(
             name
             for view, features in self.views
-            for name in (*(_mmh3(f"{view}:{feature}") for feature in features), f"_ts:{view}")
-        ]
+            for name in (*(_mmh3(f"{view}:{feature}") for feature in features), _time_field(view))
+        )
+
+    @cached_property
+    def times(self) -> tuple[bytes, ...]:
+        """The times alone, of whatever is read."""
+        return tuple(
+            _time_field(view) for view in (*(view for view, _ in self.views), *self.sources)
+        )
 
 
 @dataclass(frozen=True)
@@ -251,19 +259,22 @@ class Reader:
         return _answer(plan, rows, columns)
 
     async def _hashes(
-        self, redis: Redis, rows: Sequence[Row], fields: list[bytes | str]
+        self, redis: Redis, rows: Sequence[Row], fields: tuple[bytes, ...]
     ) -> list[list[bytes | None]]:
+        # written here, because redis-py takes as long to write the same fields for each row as to
+        # read the answers
+        wanted = _wire(fields)
+        command = b"".join(
+            wanted[0] + _wire((_key(self._project, self._key_version, *row),))[1] + wanted[1]
+            for row in rows
+        )
         try:
-            async with (
-                asyncio.timeout(REDIS_S),
-                self._free,
-                redis.pipeline(transaction=False) as pipeline,
-            ):
-                for tenant_id, symbol in rows:
-                    key = _key(self._project, self._key_version, tenant_id, symbol)
-                    pipeline.execute_command("HMGET", key, *fields)
-                found: list[list[bytes | None]] = await pipeline.execute()
-                return found
+            async with asyncio.timeout(REDIS_S), self._free:
+                try:
+                    return await _exchange(redis, command, len(rows))
+                except redis_errors.ConnectionError:
+                    # the server has closed it since; not a second time, because then it is down
+                    return await _exchange(redis, command, len(rows))
         except (RedisError, OSError, TimeoutError) as error:
             raise _offline(error) from error
 
@@ -273,8 +284,7 @@ class Reader:
         lapsed: set[Row] = set()
         if self._redis is not None:
             # Feast calls a key that Redis has not PRESENT, with nulls
-            views = (*(view for view, _ in plan.views), *plan.sources)
-            times = await self._hashes(self._redis, unique, [f"_ts:{view}" for view in views])
+            times = await self._hashes(self._redis, unique, plan.times)
             lapsed = {row for row, found in zip(unique, times, strict=True) if not any(found)}
         try:
             async with asyncio.timeout(FEAST_S):
@@ -286,9 +296,7 @@ class Reader:
             raise unavailable("online_store", "the online store cannot be read") from error
         columns = dict(zip(answer["metadata"]["feature_names"], answer["results"], strict=True))
         for column in columns.values():
-            column["values"] = [
-                None if value == NULL_TIMESTAMP_INT_VALUE else value for value in column["values"]
-            ]
+            column["values"] = [_known(value) for value in column["values"]]
         for name in plan.feast_names if lapsed else ():
             for place, row in enumerate(rows):
                 if row in lapsed:
@@ -327,13 +335,26 @@ def _redis(store: FeatureStore) -> Redis | None:
         return None
     nodes, parameters = RedisOnlineStore._parse_connection_string(config.connection_string)
     settings: dict[str, Any] = {
-        "socket_timeout": REDIS_S,
         "socket_connect_timeout": REDIS_S,
-        # once more where the server has closed a connection; not for seconds where it is down
-        "retry": Retry(NoBackoff(), 1),
+        # not for seconds where it is down
+        "retry": Retry(NoBackoff(), 0),
         **parameters,
     }
     return Redis(host=nodes[0]["host"], port=int(nodes[0]["port"]), **settings)
+
+
+async def _exchange(redis: Redis, command: bytes, answers: int) -> list[list[bytes | None]]:
+    pool = redis.connection_pool
+    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+    try:
+        await connection.send_packed_command(command)
+        return [await connection.read_response() for _ in range(answers)]
+    except BaseException:
+        # answers that nobody has read would be taken for those of the next command
+        await connection.disconnect(nowait=True)
+        raise
+    finally:
+        await pool.release(connection)
 
 
 @lru_cache(maxsize=100_000)
@@ -343,6 +364,19 @@ def _key(project: str, version: int, tenant_id: int, symbol: str) -> bytes:
     return key
 
 
+@lru_cache(maxsize=100_000)
+def _wire(words: tuple[bytes, ...]) -> tuple[bytes, bytes]:
+    """The beginning of an HMGET of one key and these fields, and words as the protocol has them."""
+    return (
+        b"*%d\r\n$5\r\nHMGET\r\n" % (len(words) + 2),
+        b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words),
+    )
+
+
+def _time_field(view: str) -> bytes:
+    return f"_ts:{view}".encode()
+
+
 def _decoded(plan: Plan, values: Sequence[bytes | None]) -> list[tuple[Any, str, str]]:
     """One row: value, status and time of each feature, in the plan's order."""
     found: list[tuple[Any, str, str]] = []
@@ -350,20 +384,30 @@ def _decoded(plan: Plan, values: Sequence[bytes | None]) -> list[tuple[Any, str,
     for _, features in plan.views:
         last = first + len(features)
         stored = values[last]
-        time = _timestamp_to_str(Timestamp.FromString(stored)) if stored else NO_TIME
-        for value in values[first:last]:
-            if value is None:
-                found.append((None, NOT_FOUND, time))
-            else:
-                found.append((_native(Value.FromString(value)), PRESENT, time))
+        time = _time(stored) if stored else NO_TIME
+        found += [
+            (None, NOT_FOUND, time) if value is None else (_value(value), PRESENT, time)
+            for value in values[first:last]
+        ]
         first = last + 1
     return found
 
 
-def _native(value: Value) -> Any:
-    found = _value_to_native(value)
+# Remembered, because the same bytes are read until the next bar.
+@lru_cache(maxsize=100_000)
+def _value(stored: bytes) -> Any:
+    return _known(_value_to_native(Value.FromString(stored)))
+
+
+@lru_cache(maxsize=10_000)
+def _time(stored: bytes) -> str:
+    text: str = _timestamp_to_str(Timestamp.FromString(stored))
+    return text
+
+
+def _known(value: Any) -> Any:
     # how Feast stores a time that is NULL
-    return None if found == NULL_TIMESTAMP_INT_VALUE else found
+    return None if type(value) is int and value == NULL_TIMESTAMP_INT_VALUE else value
 
 
 def _answer(plan: Plan, rows: Sequence[Row], columns: list[dict[str, Any]]) -> dict[str, Any]:

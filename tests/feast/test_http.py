@@ -43,6 +43,7 @@ from schemathesis.specs.openapi.checks import (
 
 from feast_repo import api, api_keys, definitions
 from feast_repo.api_read import Catalog, _key
+from feast_repo.store import materialize
 from tests.feast.market import FIELDS, SYMBOLS, bits
 from tests.feast.served import FED, PATH, Served
 
@@ -232,6 +233,28 @@ def test_what_is_not_online_is_not_found(online_world: Served, service: str) -> 
             assert column["values"][0] is None
             assert column["values"][1] is not None
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("service", [MARKET, RATIOS])
+def test_what_is_stale_is_null(online_world: Served, clock: Clock, service: str) -> None:
+    """The time of its bar too, which Feast's server gives as a number."""
+    world = online_world
+    key = _key(world.store.project, 3, world.first, "SYN_NQ")
+    world.execute(
+        "insert into feature.series (tenant_id, symbol) values (%s, 'SYN_NQ')", [world.first]
+    )
+    try:
+        materialize(world.store)
+        clock.ahead += 10
+        found = columns(world.ask(of([FED, "SYN_NQ"], feature_service=service)).json())
+    finally:
+        world.execute("delete from feature.series where symbol = 'SYN_NQ'")
+        with redis.Redis.from_url(world.redis_url) as client:
+            assert client.delete(key) == 1
+    for name in set(found) - {"symbol", "tenant_id"}:
+        assert found[name]["values"][1] is None, name
+        assert found[name]["values"][0] is not None, name
+        assert found[name]["statuses"] == ["PRESENT", "PRESENT"], name
 
 
 def test_feasts_own_client_works(online_world: Served, tmp_path: Path) -> None:
@@ -647,6 +670,29 @@ def test_an_online_store_that_is_down(online_world: Served, service: str) -> Non
         assert time.monotonic() - began < 1
         assert requests.get(world.url + "/health", timeout=5).json() == {"status": "ok"}
     assert world.ask(body).status_code == 200
+
+
+def test_a_connection_that_the_online_store_closed(online_world: Served) -> None:
+    world = online_world
+    body = of([OWN], features=["bar:close"])
+    expected = world.ask(body).json()
+    for _ in range(3):
+        with redis.Redis.from_url(world.redis_url) as client:
+            client.client_kill_filter(_type="normal", skipme=True)
+        assert world.ask(body).json() == expected
+
+
+def test_an_answer_that_came_too_late_is_nobody_elses(online_world: Served) -> None:
+    """What is read after a timeout is not what was asked for before it."""
+    world = online_world
+    asked = [of([symbol], features=["bar:close"]) for symbol in (OWN, FED)]
+    expected = [world.ask(body).json() for body in asked]
+    with redis.Redis.from_url(world.redis_url) as client:
+        client.execute_command("CLIENT", "PAUSE", 1500, "ALL")
+        refused(world.ask(asked[0]), 503, "online store")
+        time.sleep(1)
+    for _ in range(20):
+        assert [world.ask(body).json() for body in asked] == expected
 
 
 def test_an_online_store_that_hangs(online_world: Served) -> None:
