@@ -240,10 +240,13 @@ class AccessLog:
             _tell(login, statement, row_count, "the database does not answer")
 
     async def _run(self) -> None:
-        while not self._stop.is_set():
-            with suppress(TimeoutError):
+        while True:
+            try:
                 await asyncio.wait_for(self._stop.wait(), FLUSH_S)
-            await self.flush()
+            except TimeoutError:
+                await self.flush()
+            else:
+                return
 
     async def flush(self) -> None:
         """Write what waits now; what fails for now waits on."""

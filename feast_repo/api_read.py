@@ -27,7 +27,6 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.type_map import NULL_TIMESTAMP_INT_VALUE
 from google.protobuf.timestamp_pb2 import Timestamp  # type: ignore[import-untyped]
 from redis import RedisError
-from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -270,11 +269,7 @@ class Reader:
         )
         try:
             async with asyncio.timeout(REDIS_S), self._free:
-                try:
-                    return await _exchange(redis, command, len(rows))
-                except redis_errors.ConnectionError:
-                    # the server has closed it since; not a second time, because then it is down
-                    return await _exchange(redis, command, len(rows))
+                return await _exchange(redis, command, len(rows))
         except (RedisError, OSError, TimeoutError) as error:
             raise _offline(error) from error
 
