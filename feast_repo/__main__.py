@@ -47,7 +47,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
         push.main(store)
     else:
-        from feast_repo.api import serve
+        from feast_repo.api.app import serve
 
         serve(store, options.host, options.port, options.metrics_port)
     return 0

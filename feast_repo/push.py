@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 import psycopg
 from feast import FeatureStore
+from feast.infra.passthrough_provider import PassthroughProvider
 from psycopg.rows import dict_row
 
 from feast_repo.definitions import VIEWS
@@ -80,19 +81,27 @@ class Push:
             if due or self._written.get(key) != values
         ]
         if wanted:
-            frame = pd.DataFrame(wanted)
-            for name, columns in COLUMNS.items():
-                # its event time is as_of: a later one always overwrites an earlier one
-                part = frame[[*KEY, *columns, "as_of"]].rename(columns={"as_of": "known_at"})
-                # a column of NULLs alone has no type of its own
-                part = part.astype({column: TYPES.get(column, "float64") for column in columns})
-                # not write_to_online_store(), which leaves out what is NULL throughout: what is
-                # stale must overwrite the last value
-                self._store._get_provider().ingest_df(self._views[name], part)
+            self._write(pd.DataFrame(wanted))
         self._written = found
         if due:
             self._renewed_at = now
         return len(wanted)
+
+    def _write(self, frame: pd.DataFrame) -> None:
+        # not write_to_online_store(), which leaves out what is NULL throughout: what is stale must
+        # overwrite the last value
+        prepare = PassthroughProvider._prep_rows_to_write_for_ingestion
+        prepared = []
+        for name, columns in COLUMNS.items():
+            # its event time is as_of: a later one always overwrites an earlier one
+            part = frame[[*KEY, *columns, "as_of"]].rename(columns={"as_of": "known_at"})
+            # a column of NULLs alone has no type of its own
+            part = part.astype({column: TYPES.get(column, "float64") for column in columns})
+            view = self._views[name]
+            prepared.append((view, prepare(view, part)))
+        # all at once, so that a reader in between is rare; the API reads such a row again
+        for view, rows in prepared:
+            self._store._get_provider().online_write_batch(self._store.config, view, rows, None)
 
 
 def _values(row: Row) -> tuple[Any, ...]:

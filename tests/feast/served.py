@@ -19,7 +19,7 @@ from feast import FeatureStore
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from feast_repo.api import Settings, configured, create_app
+from feast_repo.api.app import Settings, configured, create_app
 from feast_repo.store import materialize
 from tests.feast.market import MINUTE, SYMBOLS, Market
 from tests.pit.oracle import Event, Quote, Trade

@@ -9,15 +9,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import redis
 import requests
@@ -41,10 +44,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from feast_repo import api, api_keys, definitions
-from feast_repo.api_read import Catalog, _key
+from feast_repo import definitions
+from feast_repo.api import app as api
+from feast_repo.api import keys as api_keys
+from feast_repo.api.read import Catalog, _key
 from feast_repo.store import materialize
-from tests.feast.market import FIELDS, SYMBOLS, bits
+from tests.feast.market import FIELDS, MINUTE, SYMBOLS, bits
 from tests.feast.served import FED, PATH, Served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -1019,3 +1024,44 @@ def test_the_schema_says_what_is_answered(
 
         answered()
     assert seen & ({404, 422} if with_key else {401})
+
+
+def test_a_row_is_never_of_two_moments(online_world: Served) -> None:
+    """A writer sets its views one after another, again and again; each answer is of one moment."""
+    world = online_world
+    views = [world.store.get_feature_view(name) for name in definitions.VIEWS]
+    provider = world.store._get_provider()
+    symbol = SYMBOLS[1]
+    start = datetime.now(UTC)
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            row: dict[str, list[Any]] = {"tenant_id": [world.first], "symbol": [symbol]}
+            row["known_at"] = [start + number * MINUTE]
+            for view in views:
+                values = {f.name: [float(number)] for f in view.features}
+                values |= {"bucket": [start]} if view.name == "bar" else {}
+                values |= {"regime_tag": ["range"]} if view.name == "signal" else {}
+                provider.ingest_df(view, pd.DataFrame(row | values))
+            time.sleep(0.005)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = set()
+        for service in ("market_v1", "market_ratios_v1") * 100:
+            found = world.ask({"feature_service": service, "entities": {"symbol": [symbol]}}).json()
+            columns = dict(zip(found["metadata"]["feature_names"], found["results"], strict=True))
+            moment = {columns[name]["values"][0] for name in ("close", "sma_20", "spread_bps")}
+            assert len(moment) == 1, moment
+            seen |= moment
+    finally:
+        stop.set()
+        writer.join()
+        with redis.Redis.from_url(world.redis_url) as client:
+            client.flushdb()
+        materialize(world.store)
+    assert len(seen) > 10

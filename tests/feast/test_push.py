@@ -153,7 +153,7 @@ def test_a_write_that_failed_is_made_good(
         def refuse(*_: Any, **__: Any) -> None:
             raise redis.ConnectionError("down")
 
-        patch.setattr(store._get_provider(), "ingest_df", refuse)
+        patch.setattr(store._get_provider(), "online_write_batch", refuse)
         with pytest.raises(redis.ConnectionError):
             pushing.once()
     assert online(store, tenant) != psql(world, tenant)

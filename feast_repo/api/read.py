@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from typing import Any, Final
 
 from anyio import to_thread
@@ -31,7 +32,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from feast_repo.api_errors import Refused, unavailable
+from feast_repo.api.errors import Refused, unavailable
 
 JOIN_KEYS: Final = ("symbol", "tenant_id")
 # What Feast says of a row that has no time.
@@ -41,6 +42,9 @@ NOT_FOUND: Final = "NOT_FOUND"
 REDIS_S: Final = 1.0
 FEAST_S: Final = 5.0
 CONNECTIONS: Final = 32
+# Longer than a push takes from a row's first view to its last.
+TORN_TRIES: Final = 20
+TORN_S: Final = 0.002
 MAX_PLANS: Final = 1_000
 NAMED: Final = 10
 log = logging.getLogger("feast_repo.api")
@@ -75,6 +79,11 @@ class Plan:
             for view, features in self.views
             for name in (*(_mmh3(f"{view}:{feature}") for feature in features), _time_field(view))
         )
+
+    @cached_property
+    def time_places(self) -> tuple[int, ...]:
+        """Where in fields the time of each view is."""
+        return tuple(n - 1 for n in accumulate(len(wanted) + 1 for _, wanted in self.views))
 
     @cached_property
     def times(self) -> tuple[bytes, ...]:
@@ -242,7 +251,7 @@ class Reader:
         unique = list(dict.fromkeys(rows))
         if plan.sources or self._redis is None:
             return await self._through_feast(plan, rows, unique)
-        hashes = await self._hashes(self._redis, unique, plan.fields)
+        hashes = await self._whole(self._redis, unique, plan.fields, plan.time_places)
         found = [_decoded(plan, values) for values in hashes]
         if len(unique) < len(rows):
             place = {row: n for n, row in enumerate(unique)}
@@ -256,6 +265,22 @@ class Reader:
             for n in range(len(plan.names))
         ]
         return _answer(plan, rows, columns)
+
+    async def _whole(
+        self, redis: Redis, rows: Sequence[Row], fields: tuple[bytes, ...], times: Sequence[int]
+    ) -> list[list[bytes | None]]:
+        """Rows whose views are of one moment each; times: where in the fields each view's is.
+
+        The views of a row are written one after another: between them, a row is read again. One
+        that stays so, because somebody materialized one view alone, says so by its event times.
+        """
+        found = await self._hashes(redis, rows, fields)
+        for _ in range(TORN_TRIES):
+            if all(len({values[n] for n in times} - {None}) < 2 for values in found):
+                break
+            await asyncio.sleep(TORN_S)
+            found = await self._hashes(redis, rows, fields)
+        return found
 
     async def _hashes(
         self, redis: Redis, rows: Sequence[Row], fields: tuple[bytes, ...]
@@ -276,19 +301,20 @@ class Reader:
     async def _through_feast(
         self, plan: Plan, rows: Sequence[Row], unique: Sequence[Row]
     ) -> dict[str, Any]:
-        lapsed: set[Row] = set()
-        if self._redis is not None:
+        if self._redis is None:
+            lapsed: set[Row] = set()
+            answer = await self._from_feast(plan, rows)
+        else:
+            places = range(len(plan.times))
+            before = await self._whole(self._redis, unique, plan.times, places)
+            answer = await self._from_feast(plan, rows)
+            for _ in range(TORN_TRIES):
+                after = await self._whole(self._redis, unique, plan.times, places)
+                if after == before:
+                    break
+                before, answer = after, await self._from_feast(plan, rows)
             # Feast calls a key that Redis has not PRESENT, with nulls
-            times = await self._hashes(self._redis, unique, plan.times)
-            lapsed = {row for row, found in zip(unique, times, strict=True) if not any(found)}
-        try:
-            async with asyncio.timeout(FEAST_S):
-                answer = await to_thread.run_sync(
-                    self._ask_feast, plan, rows, abandon_on_cancel=True
-                )
-        except Exception as error:
-            log.exception("Feast does not answer")
-            raise unavailable("online_store", "the online store cannot be read") from error
+            lapsed = {row for row, found in zip(unique, before, strict=True) if not any(found)}
         columns = dict(zip(answer["metadata"]["feature_names"], answer["results"], strict=True))
         for column in columns.values():
             column["values"] = [_known(value) for value in column["values"]]
@@ -298,6 +324,14 @@ class Reader:
                     columns[name]["values"][place] = None
                     columns[name]["statuses"][place] = NOT_FOUND
         return _answer(plan, rows, [columns[name] for name in plan.feast_names])
+
+    async def _from_feast(self, plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(FEAST_S):
+                return await to_thread.run_sync(self._ask_feast, plan, rows, abandon_on_cancel=True)
+        except Exception as error:
+            log.exception("Feast does not answer")
+            raise unavailable("online_store", "the online store cannot be read") from error
 
     def _ask_feast(self, plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
         answer: dict[str, Any] = convert_response_to_dict(

@@ -24,7 +24,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from psycopg import AsyncConnection, sql
 from psycopg_pool import AsyncConnectionPool
 
-from feast_repo.api_errors import unauthorized, unavailable
+from feast_repo.api.errors import unauthorized, unavailable
 
 # How long the database's word on a key counts: a revoked key, a suspended tenant, an ended or new
 # entitlement is noticed within it. Read again in the background from half of it on, so that a key

@@ -31,10 +31,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from engine.errors import EngineError
-from feast_repo.api_errors import Refused, unavailable
-from feast_repo.api_keys import REREAD_S, AccessLog, Keys, Pool, Tenant, make_pool
-from feast_repo.api_metrics import Metrics, Observed
-from feast_repo.api_models import (
+from feast_repo.api.errors import Refused, unavailable
+from feast_repo.api.keys import REREAD_S, AccessLog, Keys, Pool, Tenant, make_pool
+from feast_repo.api.metrics import Metrics, Observed
+from feast_repo.api.models import (
     MAX_BODY,
     RESPONSES,
     FeaturesRequest,
@@ -42,7 +42,7 @@ from feast_repo.api_models import (
     State,
     body_of,
 )
-from feast_repo.api_read import Catalog, Reader, Row, listed
+from feast_repo.api.read import Catalog, Reader, Row, listed
 
 CATALOG_S: Final = 60.0
 READY_S: Final = 1.0
