@@ -116,6 +116,7 @@ def ticks(stop: threading.Event) -> Iterator[None]:
 
 def main(store: FeatureStore) -> None:
     """Push until SIGINT or SIGTERM."""
+    log.info("pushing to %s every second", store.config.online_store.type)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
