@@ -13,7 +13,10 @@ CONNECTIONS = 16
 
 @dataclass(frozen=True)
 class Found:
-    """Seconds from when each request was due to its answer; how many were sent, and not 200."""
+    """Seconds from when each request was due to its answer; how many were sent, and failed.
+
+    Failed: not 200, or with a value that is not online.
+    """
 
     seconds: list[float]
     sent: int
@@ -53,7 +56,7 @@ async def _ask(
         body = await reader.readexactly(length)
         # from when it was due: a request that waited for a connection waited for the server
         taken.append(time.perf_counter() - due)
-        failed += not head.startswith(b"HTTP/1.1 200") or b"PRESENT" not in body
+        failed += not head.startswith(b"HTTP/1.1 200") or b"NOT_FOUND" in body
         free.put_nowait((reader, writer))
 
     tasks = []

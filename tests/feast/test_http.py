@@ -1035,20 +1035,24 @@ def test_a_row_is_never_of_two_moments(online_world: Served) -> None:
     start = datetime.now(UTC)
     stop = threading.Event()
 
-    def write() -> None:
+    def write(number: int) -> None:
+        row: dict[str, list[Any]] = {"tenant_id": [world.first], "symbol": [symbol]}
+        row["known_at"] = [start + number * MINUTE]
+        for view in views:
+            values = {f.name: [float(number)] for f in view.features}
+            values |= {"bucket": [start]} if view.name == "bar" else {}
+            values |= {"regime_tag": ["range"]} if view.name == "signal" else {}
+            provider.ingest_df(view, pd.DataFrame(row | values))
+
+    def write_on() -> None:
         number = 0
         while not stop.is_set():
             number += 1
-            row: dict[str, list[Any]] = {"tenant_id": [world.first], "symbol": [symbol]}
-            row["known_at"] = [start + number * MINUTE]
-            for view in views:
-                values = {f.name: [float(number)] for f in view.features}
-                values |= {"bucket": [start]} if view.name == "bar" else {}
-                values |= {"regime_tag": ["range"]} if view.name == "signal" else {}
-                provider.ingest_df(view, pd.DataFrame(row | values))
+            write(number)
             time.sleep(0.005)
 
-    writer = threading.Thread(target=write)
+    write(0)
+    writer = threading.Thread(target=write_on)
     writer.start()
     try:
         seen = set()
