@@ -26,13 +26,13 @@ def prepare() -> Path:
     FEAST_ONLINE chooses the profile: redis (default), postgres or sqlite. What is set already
     stays. Errors: EngineError, EngineUnavailable.
     """
-    name = os.environ.get("FEAST_ONLINE", "redis")
+    name = os.environ.get("FEAST_ONLINE") or "redis"
     if name not in PROFILES:
         raise EngineError(f"FEAST_ONLINE={name!r} is unknown; use one of {', '.join(PROFILES)}")
     if name == "redis" and "FEAST_REDIS" not in os.environ:
         os.environ["FEAST_REDIS"] = redis_setting(redis_url())
     # after Redis: which of the engines it is shows no more once DATABASE_URL is set
-    url = os.environ.setdefault("DATABASE_URL", start().url)
+    url = os.environ["DATABASE_URL"] = os.environ.get("DATABASE_URL") or start().url
     for variable, value in variables(url).items():
         os.environ.setdefault(variable, value)
     directory = STATE_DIR / "feast"

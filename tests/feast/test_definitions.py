@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import make_url
 
+from engine.resolve import Engine
 from feast_repo import definitions, environment
 from tests.feast.market import Market
 
@@ -156,6 +157,17 @@ def test_passwords_reach_feast_whatever_is_in_them(
     assert config.online_store.password == password
     assert config.online_store.sslmode == "require"
     assert make_url(config.registry.path).password == password
+
+
+@pytest.mark.usefixtures("store")
+def test_what_make_exports_empty_is_not_set(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setenv("FEAST_ONLINE", "")
+    monkeypatch.setattr(environment, "start", lambda: Engine("given", market.world.url))
+    assert environment.prepare() == environment.PROFILES["redis"]
+    assert os.environ["DATABASE_URL"] == market.world.url
 
 
 def test_an_unknown_profile_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
