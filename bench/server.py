@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 from engine.errors import EngineUnsuitable
 from engine.migrate import MIGRATIONS
 from engine.resolve import choice, start
+from engine.server import has_many_backends
 
 
 def server() -> str:
@@ -26,13 +27,10 @@ def server() -> str:
         raise refusal
     url = start().url
     with psycopg.connect(url, autocommit=True) as connection:
-        row = connection.execute(
-            "select exists (select from pg_stat_activity where backend_type = 'checkpointer'),"
-            " current_setting('is_superuser') = 'on'"
-        ).fetchone()
+        if not has_many_backends(connection):
+            raise refusal
+        row = connection.execute("select current_setting('is_superuser') = 'on'").fetchone()
     if row is None or not row[0]:
-        raise refusal
-    if not row[1]:
         raise EngineUnsuitable("the login is no superuser: the log is filled directly, past it")
     return url
 

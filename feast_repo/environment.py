@@ -54,7 +54,7 @@ def registry(url: str, directory: Path) -> str:
     with connect(url) as connection:
         if not has_many_backends(connection):
             return f"sqlite:///{directory / 'registry.db'}"
-    info = _info(url)
+    info = address(url)
     return URL.create(
         "postgresql+psycopg",
         username=info.pop("user"),
@@ -68,7 +68,7 @@ def registry(url: str, directory: Path) -> str:
 
 def variables(url: str) -> dict[str, str]:
     """What feature_store.postgres.yaml reads, each value quoted for YAML."""
-    info = _info(url)
+    info = address(url)
     return {
         "FEAST_PGHOST": json.dumps(info["host"]),
         "FEAST_PGPORT": info["port"],
@@ -80,7 +80,7 @@ def variables(url: str) -> dict[str, str]:
     }
 
 
-def _info(url: str) -> dict[str, str]:
+def address(url: str) -> dict[str, str]:
     """The parts of an address, with libpq's defaults for those that Feast wants said."""
     given = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     user = given.get("user", os.environ.get("PGUSER", "postgres"))

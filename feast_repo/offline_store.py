@@ -32,9 +32,10 @@ from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
 from feast.type_map import pg_type_code_to_arrow
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import model_validator
 from tqdm import tqdm
+
+from feast_repo.environment import address
 
 SELF: Final = "feast_repo.offline_store.PitOfflineStore"
 # Views with this source are answered by the snapshot; definitions.py names it.
@@ -85,13 +86,13 @@ class PitOfflineStoreConfig(PostgreSQLOfflineStoreConfig):
         url = os.environ.get("DATABASE_URL")
         if "host" in given or not url:
             return given
-        info = conninfo_to_dict(url)
+        info = address(url)
         found = {
-            "host": info.get("host", "localhost"),
-            "port": info.get("port", 5432),
-            "database": info.get("dbname", info.get("user", "postgres")),
-            "user": info.get("user", "postgres"),
-            "password": info.get("password") or os.environ.get("PGPASSWORD", ""),
+            "host": info["host"],
+            "port": info["port"],
+            "database": info["dbname"],
+            "user": info["user"],
+            "password": info["password"],
             "sslmode": info.get("sslmode", os.environ.get("PGSSLMODE", "prefer")),
             "sslrootcert_path": info.get("sslrootcert", os.environ.get("PGSSLROOTCERT")),
             "sslcert_path": info.get("sslcert", os.environ.get("PGSSLCERT")),
