@@ -1,0 +1,103 @@
+-- depends: 0036_create_feast_schema
+-- purpose: the newest rows over all symbols; behind a barrier "order by ts desc limit 1" of a view
+--   decompresses and sorts all that it may see
+-- lock: none
+set local role market_owner;
+
+create function api.trade_tape(p_since timestamptz, p_rows integer default 1)
+returns setof api.trade
+language sql stable strict parallel safe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select
+        newest.tenant_id,
+        newest.symbol,
+        newest.ts,
+        newest.seq,
+        newest.price,
+        newest.size,
+        newest.side,
+        newest.known_at,
+        newest.source_topic,
+        newest.source_partition,
+        newest.source_offset
+    from (
+        select
+            t.tenant_id,
+            t.symbol,
+            t.ts,
+            t.seq,
+            t.price,
+            t.size,
+            t.side,
+            t.known_at,
+            t.source_topic,
+            t.source_partition,
+            t.source_offset
+        from market.trade as t
+        where
+            t.tenant_id = any((select api.visible_tenants())::integer[])
+            and t.ts >= p_since
+        -- as the columnstore is ordered, so that it reads the newest batches only
+        order by t.ts desc, t.seq desc
+        fetch first (p_rows) rows with ties
+    ) as newest
+    order by
+        newest.ts desc, newest.seq desc, newest.tenant_id asc, newest.symbol asc
+    limit p_rows
+$$;
+revoke all on function api.trade_tape(timestamptz, integer) from public;
+grant execute on function api.trade_tape(timestamptz, integer) to market_tenant;
+comment on function api.trade_tape(timestamptz, integer) is
+'The p_rows newest trades of all symbols since p_since, newest first: rows of api.trade, by ts, '
+'seq, tenant_id and symbol. A NULL argument: no rows. Errors: a negative p_rows.';
+
+create function api.quote_tape(p_since timestamptz, p_rows integer default 1)
+returns setof api.quote
+language sql stable strict parallel safe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select
+        newest.tenant_id,
+        newest.symbol,
+        newest.ts,
+        newest.seq,
+        newest.bid,
+        newest.bid_size,
+        newest.ask,
+        newest.ask_size,
+        newest.known_at,
+        newest.source_topic,
+        newest.source_partition,
+        newest.source_offset
+    from (
+        select
+            q.tenant_id,
+            q.symbol,
+            q.ts,
+            q.seq,
+            q.bid,
+            q.bid_size,
+            q.ask,
+            q.ask_size,
+            q.known_at,
+            q.source_topic,
+            q.source_partition,
+            q.source_offset
+        from market.quote as q
+        where
+            q.tenant_id = any((select api.visible_tenants())::integer[])
+            and q.ts >= p_since
+        -- as the columnstore is ordered, so that it reads the newest batches only
+        order by q.ts desc, q.seq desc
+        fetch first (p_rows) rows with ties
+    ) as newest
+    order by
+        newest.ts desc, newest.seq desc, newest.tenant_id asc, newest.symbol asc
+    limit p_rows
+$$;
+revoke all on function api.quote_tape(timestamptz, integer) from public;
+grant execute on function api.quote_tape(timestamptz, integer) to market_tenant;
+comment on function api.quote_tape(timestamptz, integer) is
+'The p_rows newest quotes of all symbols since p_since, newest first: rows of api.quote, by ts, '
+'seq, tenant_id and symbol. A NULL argument: no rows. Errors: a negative p_rows.';
