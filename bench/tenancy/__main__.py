@@ -112,7 +112,8 @@ def run(options: argparse.Namespace, url: str) -> None:
                             compress(target)
                         group = f"{rows:,} trades, {tenants:,} tenants, {store}"
                         figures += measure(target, tenant_url, group, options.repeats, samples)
-    report.write("tenancy/barrier", figures, facts, samples)
+                # each time: a run takes half an hour
+                report.write("tenancy/barrier", figures, facts, samples)
     print(report.text(figures, facts))
 
 
@@ -121,6 +122,9 @@ def prepare(url: str, rows: int, tenants: int) -> None:
     migrate(url)
     step = 1_000_000
     with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
+        )
         connection.execute("set max_parallel_workers_per_gather = 0")
         for first in range(0, rows, step):
             connection.execute(
@@ -134,7 +138,7 @@ def prepare(url: str, rows: int, tenants: int) -> None:
                 },
             )
         connection.execute("call refresh_continuous_aggregate('market.ohlc_1m', null, null)")
-        connection.execute("vacuum analyze market.trade")
+        connection.execute("vacuum analyze")
 
 
 def compress(url: str) -> None:

@@ -314,7 +314,19 @@ READS = [
     Probe("feast_registry", "create table feast.mine (n integer)"),
     Probe("latest_trade_of_a_feed", "select * from api.latest_trade(array['FEED'])", NOTHING),
     Probe("latest_quote_of_a_feed", "select * from api.latest_quote(array['FEED'])", NOTHING),
+    Probe(
+        "tape_of_others",
+        "select * from api.trade_tape('2000-01-01', 1000000) where tenant_id <> 2",
+        NOTHING,
+    ),
+    Probe(
+        "tape_of_others_quotes",
+        "select * from api.quote_tape('2000-01-01', 1000000) where tenant_id <> 2",
+        NOTHING,
+    ),
     Probe("own_trades", "select * from api.trade", OWN),
+    Probe("own_tape", "select * from api.trade_tape('2000-01-01', 1000000)", OWN),
+    Probe("own_tape_of_quotes", "select * from api.quote_tape('2000-01-01', 1000000)", OWN),
     Probe("own_latest_trade", "select * from api.latest_trade(array['OWN'])", OWN),
     Probe("own_latest_quote", "select * from api.latest_quote(array['OWN'])", OWN),
     Probe(

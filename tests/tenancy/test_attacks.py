@@ -504,6 +504,7 @@ INTENDED = {
     *(f"routine api.{name}" for name in ("create_api_key", "revoke_api_key")),
     *(f"routine api.{name}" for name in ("feature_pit_snapshot", "feature_pit_snapshot_all")),
     *(f"routine api.{name}" for name in ("latest_trade", "latest_quote")),
+    *(f"routine api.{name}" for name in ("trade_tape", "quote_tape")),
     *(f"routine public.{name}" for name in ("time_bucket", "time_bucket_gapfill", "locf")),
     *(f"routine public.{name}" for name in ("first", "last", "histogram", "interpolate")),
     *(f"routine _timescaledb_functions.{name}" for name in ("to_timestamp", "to_date")),

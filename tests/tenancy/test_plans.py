@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conftest import Databases
 from tests.tenancy.conftest import World, made_in
@@ -132,3 +135,48 @@ def test_the_latest_row_of_equal_times_is_the_one_with_the_higher_seq(
         admin.execute("delete from market.trade where symbol = 'TIE'")
         admin.execute("delete from market.quote where symbol = 'TIE'")
     assert row == (3,)
+
+
+@given(
+    kind=st.sampled_from(["trade", "quote"]),
+    tenant=st.sampled_from([1, 2, 3]),
+    since_us=st.integers(0, DAYS * 86_400_000_000)
+    | st.builds(
+        # at a row's time, and one microsecond beside it
+        lambda day, row, beside: day * 86_400_000_000 + row * 20_000_000 + beside,
+        st.integers(0, DAYS - 1),
+        st.integers(0, 400),
+        st.sampled_from([-1, 0, 1]),
+    ),
+    rows=st.sampled_from([0, 1, 2, 3, 5, 400, 100_000]),
+)
+def test_the_tape_is_what_sorting_all_begins_with(
+    days: World, kind: str, tenant: int, since_us: int, rows: int
+) -> None:
+    since = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(microseconds=since_us)
+    with days.act_as(days.logins[tenant]) as connection:
+        tape = connection.execute(
+            f"select * from api.{kind}_tape(%s, %s)",  # type: ignore[arg-type]
+            [since, rows],
+        ).fetchall()
+        expected = connection.execute(
+            f"select * from api.{kind} where ts >= %s"  # type: ignore[arg-type]
+            " order by ts desc, seq desc, tenant_id, symbol limit %s",
+            [since, rows],
+        ).fetchall()
+    assert tape == expected
+
+
+@pytest.mark.parametrize("kind", ["trade", "quote"])
+def test_the_tape_gives_one_row_unless_more_are_asked_for(days: World, kind: str) -> None:
+    with days.act_as(days.logins[1]) as connection:
+        tape = connection.execute(
+            f"select tenant_id, symbol, seq from api.{kind}_tape('2000-01-01')"  # type: ignore[arg-type]
+        ).fetchall()
+        assert connection.execute(
+            f"select count(*) from api.{kind}_tape(null)"  # type: ignore[arg-type]
+        ).fetchone() == (0,)
+        with pytest.raises(psycopg.errors.DataError, match="must not be negative"):
+            connection.execute(f"select * from api.{kind}_tape('2000-01-01', -1)")  # type: ignore[arg-type]
+    # of equal ts and seq the first by tenant and symbol
+    assert tape == [(1, "BOTH", 400 + 1000 * (DAYS - 1 if kind == "trade" else 1))]
