@@ -39,18 +39,19 @@ as $$
             t.tenant_id = any((select api.visible_tenants())::integer[])
             and t.ts >= p_since
         -- as the columnstore is ordered, so that it reads the newest batches only
+        --   ("with ties" fails there: retrieved too many tuples in a bounded sort)
         order by t.ts desc, t.seq desc
-        fetch first (p_rows) rows with ties
+        limit p_rows
     ) as newest
     order by
         newest.ts desc, newest.seq desc, newest.tenant_id asc, newest.symbol asc
-    limit p_rows
 $$;
 revoke all on function api.trade_tape(timestamptz, integer) from public;
 grant execute on function api.trade_tape(timestamptz, integer) to market_tenant;
 comment on function api.trade_tape(timestamptz, integer) is
-'The p_rows newest trades of all symbols since p_since, newest first: rows of api.trade, by ts, '
-'seq, tenant_id and symbol. A NULL argument: no rows. Errors: a negative p_rows.';
+'The p_rows newest trades, by ts and seq, of all symbols since p_since, newest first: rows of '
+'api.trade. Of several with the last one''s ts and seq any may be given. A NULL argument: no rows. '
+'Errors: a negative p_rows.';
 
 create function api.quote_tape(p_since timestamptz, p_rows integer default 1)
 returns setof api.quote
@@ -89,15 +90,16 @@ as $$
             q.tenant_id = any((select api.visible_tenants())::integer[])
             and q.ts >= p_since
         -- as the columnstore is ordered, so that it reads the newest batches only
+        --   ("with ties" fails there: retrieved too many tuples in a bounded sort)
         order by q.ts desc, q.seq desc
-        fetch first (p_rows) rows with ties
+        limit p_rows
     ) as newest
     order by
         newest.ts desc, newest.seq desc, newest.tenant_id asc, newest.symbol asc
-    limit p_rows
 $$;
 revoke all on function api.quote_tape(timestamptz, integer) from public;
 grant execute on function api.quote_tape(timestamptz, integer) to market_tenant;
 comment on function api.quote_tape(timestamptz, integer) is
-'The p_rows newest quotes of all symbols since p_since, newest first: rows of api.quote, by ts, '
-'seq, tenant_id and symbol. A NULL argument: no rows. Errors: a negative p_rows.';
+'The p_rows newest quotes, by ts and seq, of all symbols since p_since, newest first: rows of '
+'api.quote. Of several with the last one''s ts and seq any may be given. A NULL argument: no rows. '
+'Errors: a negative p_rows.';
