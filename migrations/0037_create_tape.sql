@@ -9,18 +9,7 @@ returns setof api.trade
 language sql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$
-    select
-        newest.tenant_id,
-        newest.symbol,
-        newest.ts,
-        newest.seq,
-        newest.price,
-        newest.size,
-        newest.side,
-        newest.known_at,
-        newest.source_topic,
-        newest.source_partition,
-        newest.source_offset
+    select newest.*
     from (
         select
             t.tenant_id,
@@ -58,19 +47,7 @@ returns setof api.quote
 language sql stable strict parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$
-    select
-        newest.tenant_id,
-        newest.symbol,
-        newest.ts,
-        newest.seq,
-        newest.bid,
-        newest.bid_size,
-        newest.ask,
-        newest.ask_size,
-        newest.known_at,
-        newest.source_topic,
-        newest.source_partition,
-        newest.source_offset
+    select newest.*
     from (
         select
             q.tenant_id,
