@@ -1,7 +1,7 @@
 """feature.publish(): which versions it appends, and when."""
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -19,6 +19,20 @@ def test_a_bar_is_published_once_it_has_closed_and_not_a_microsecond_before(scen
     assert scene.log() == []
     scene.world.publish(scene.at(1))
     assert scene.log() == [(scene.at(0), scene.at(1), "close")]
+
+
+def test_the_scheduled_job_publishes_when_the_scheduler_runs_it(scene: Scene) -> None:
+    job = scene.world.connection.execute(
+        "select job_id from timescaledb_information.jobs where proc_name = 'publish_job'"
+    ).fetchone()
+    assert job is not None
+    scene.trade(scene.at(0, 30), 100)
+    # the embedded engine's clock counts milliseconds
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    scene.world.connection.execute("call run_job(%s)", job)
+    ((bucket, known_at, cause),) = scene.log()
+    assert (bucket, cause) == (scene.at(0), "close")
+    assert before <= known_at <= datetime.now(UTC)
 
 
 def test_nothing_new_appends_nothing_and_the_clock_goes_on(scene: Scene) -> None:
