@@ -111,4 +111,5 @@ grant execute on function market.amend_tick(text, text, bigint) to market_ingest
 comment on function market.amend_tick(text, text, bigint) is
 'Applies the correction or cancel p_ordinal of the caller''s temporary table incoming_<p_kind>: '
 'moves the version that it replaces to market.<p_kind>_superseded, and inserts a correction''s '
-'own. Returns applied, duplicate or unknown_<p_kind>. p_kind, p_values: as of market.apply_ticks().';
+'own. Returns applied, duplicate or unknown_<p_kind>. p_kind, p_values as of '
+'market.apply_ticks().';
