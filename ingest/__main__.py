@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from embedded.errors import EmbeddedError
 from engine.errors import EngineError
 from ingest.config import Config
-from ingest.consumer import Ingester
+from ingest.consume.ingester import Ingester
 from ingest.errors import IngestError
 from ingest.signals import stop_on_signals
 from ingest.telemetry import Telemetry, TelemetryConfig
@@ -69,15 +69,15 @@ def _run_until_end(ingester: Ingester) -> None:
 
 
 def _module(name: str, argv: list[str]) -> int:
-    command: Command = importlib.import_module(f"ingest.{name}").main
+    command: Command = importlib.import_module(name).main
     return command(argv)
 
 
 COMMANDS: dict[str, Command] = {
     "run": run,
-    "replay": lambda argv: _module("replay", argv),
-    "synthetic": lambda argv: _module("synthetic", argv),
-    "dlq": lambda argv: _module("dlq", argv),
+    "replay": lambda argv: _module("ingest.replay.replay", argv),
+    "synthetic": lambda argv: _module("ingest.replay.synthetic", argv),
+    "dlq": lambda argv: _module("ingest.deadletters.dlq", argv),
 }
 
 

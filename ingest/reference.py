@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from ingest.sink import Sink
+from ingest.consume.sink import Sink
 from ingest.validate import Known
 
 REREAD_S = 1.0

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import polars as pl
 
-from ingest.codec import Record
+from ingest.wire.codec import Record
 
 ACTIONS = ("new", "correction", "cancel")
 SIDES = ("buy", "sell", None)

@@ -20,7 +20,7 @@ from quixstreams.sinks import BatchingSink, SinkBatch
 from quixstreams.sinks.community.postgresql import PostgreSQLSink
 
 from bench.ingest.peer import COLUMNS
-from ingest.registry import schema_text
+from ingest.wire.registry import schema_text
 
 COMMIT_EVERY = 10_000
 FRAME = 5

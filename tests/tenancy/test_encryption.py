@@ -16,7 +16,7 @@ import pytest
 from engine.__main__ import psql_path
 from engine.migrate import migrate
 from ingest.config import Config
-from ingest.sink import Sink
+from ingest.consume.sink import Sink
 from tests.tenancy import tls
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,8 @@ import polars as pl
 import psycopg
 import pytest
 
-from ingest.ticks import TABLE, Ticks
-from tests.ingest.test_ticks import rows_of
+from ingest.consume.ticks import TABLE, Ticks
+from tests.ingest.consume.test_ticks import rows_of
 
 Connection = psycopg.Connection[Any]
 NOW = datetime(2024, 3, 11, 12, tzinfo=UTC)
