@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from ingest.wire.codec import Record
+from ingest.kinds import Record
 from ingest.wire.producer import TickProducer
 
 PARTITIONS = 4

@@ -11,17 +11,13 @@ import polars as pl
 
 from ingest.deadletters.publish import DeadLetter
 from ingest.errors import IngestError, SchemaUnavailableError, UndecodableError
-from ingest.validate import Known, Reason, Refusal, passes, refuse, validate
+from ingest.kinds import KINDS
+from ingest.validate import UNDECODABLE, Known, Refusal, passes, refusals, refuse
 from ingest.wire import columns
-from ingest.wire.codec import KINDS, decode
+from ingest.wire.codec import decode
 from ingest.wire.registry import FILES, SchemaSource
 
 Partition = tuple[str, int]
-
-VALUES = {
-    "trade": ("price", "size", "side"),
-    "quote": ("bid", "bid_size", "ask", "ask_size"),
-}
 
 
 class KafkaMessage(Protocol):
@@ -76,7 +72,7 @@ class Batch:
     def not_current(self, kind: str, ordinal: int) -> Refusal:
         """Make the refusal of a correction or cancel whose target is not there."""
         record = decode(kind, self.messages[ordinal].value(), self.source)
-        return refuse(kind, record, Reason(f"unknown_{kind}"), record["action"])
+        return refuse(kind, record, KINDS[kind].not_current, record["action"])
 
 
 def _int(value: int | None) -> int:
@@ -165,7 +161,7 @@ def _judged(
     payloads = [batch.messages[ordinal].value() for ordinal in ordinals]
     records, places, faults = columns.read(kind, payloads, batch.source)
     for place, error in faults.items():
-        batch.refusals[ordinals[place]] = Refusal(Reason.UNDECODABLE, str(error))
+        batch.refusals[ordinals[place]] = Refusal(UNDECODABLE.name, str(error))
     known = known_for(
         set(records["tenant_id"].unique().to_list()), set(records["symbol"].unique().to_list())
     )
@@ -174,10 +170,9 @@ def _judged(
     )
     good = records.select(passes(kind, known, now_us, tolerance_us)).to_series()
     if not good.all():
-        for record in records.filter(~good).iter_rows(named=True):
-            refusal = validate(kind, record, known, now_us, tolerance_us)
-            assert refusal is not None  # noqa: S101 - a property test keeps the two judges alike
-            batch.refusals[record["ordinal"]] = refusal
+        bad = records.filter(~good)
+        why = refusals(kind, bad, known, now_us, tolerance_us)
+        batch.refusals.update(zip(bad["ordinal"], why, strict=True))
         records = records.filter(good)
     return _rows(batch, kind, records, now_us)
 
@@ -193,7 +188,7 @@ def _rows(batch: Batch, kind: str, records: pl.DataFrame, now_us: int) -> pl.Dat
         "symbol",
         pl.from_epoch("ts", time_unit="us"),
         "seq",
-        *VALUES[kind],
+        *KINDS[kind].values,
         pl.from_epoch(known_us, time_unit="us").alias("known_at"),
         pl.lit(str(messages[0].topic()) if messages else "").alias("source_topic"),
         pl.Series("source_partition", [m.partition() for m in messages], pl.Int32),

@@ -22,8 +22,8 @@ from ingest.consume.counts import Counts
 from ingest.consume.ticks import Ticks
 from ingest.deadletters.publish import DeadLetters
 from ingest.errors import DatabaseUnavailableError, DeliveryError, FencedError, StoppedError
+from ingest.kinds import KINDS
 from ingest.validate import Known
-from ingest.wire.codec import KINDS
 
 log = logging.getLogger("ingest.sink")
 T = TypeVar("T")
@@ -257,7 +257,7 @@ class Sink:
             dead_letters.publish(letters)
         else:
             self._advance(connection, batch)
-        reasons = Counter(str(refusal.reason) for refusal in refusals.values())
+        reasons = Counter(refusal.reason for refusal in refusals.values())
         return Counts(applied.total(), duplicates, reasons, applied)
 
     def _advance(self, connection: psycopg.Connection, batch: Batch) -> None:

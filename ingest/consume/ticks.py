@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -9,9 +10,8 @@ from typing import Any
 import polars as pl
 import psycopg
 
-from ingest.wire.codec import KINDS
+from ingest.kinds import KEY, KINDS
 
-KEY = ("tenant_id", "symbol", "ts", "seq")
 KEY_TYPES: dict[str, Any] = {
     "tenant_id": pl.Int64,
     "symbol": pl.String,
@@ -20,35 +20,22 @@ KEY_TYPES: dict[str, Any] = {
 }
 # text, not binary: Polars writes it in no time, row by row in Python takes longer than the insert
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
-COPY = {kind: f"copy market.{kind} ({{}}) from stdin (format csv)" for kind in KINDS}
-TABLE = {
-    kind: f"""
-        create temporary table if not exists incoming_{kind}
-        (ordinal bigint, action text, like market.{kind}) on commit delete rows
-    """
-    for kind in KINDS
-}
-COPY_INCOMING = {kind: f"copy pg_temp.incoming_{kind} from stdin (format csv)" for kind in KINDS}
-APPLY = {kind: f"select ordinal, outcome from market.apply_{kind}s()" for kind in KINDS}
-SUPERSEDED = {
-    kind: f"""
-        select s.tenant_id, s.symbol, s.ts at time zone 'UTC', s.seq
-        from
-            unnest(%s::integer[], %s::text[], %s::timestamptz[], %s::timestamptz[])
-            as r (tenant_id, symbol, first_ts, last_ts)
-        cross join lateral (
-            select t.tenant_id, t.symbol, t.ts, t.seq
-            from market.{kind}_superseded as t
-            where
-                t.tenant_id = r.tenant_id
-                and t.symbol = r.symbol
-                and t.ts between r.first_ts and r.last_ts
-            limit %s
-        ) as s
+SUPERSEDED = """
+    select s.tenant_id, s.symbol, s.ts at time zone 'UTC', s.seq
+    from
+        unnest(%s::integer[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+        as r (tenant_id, symbol, first_ts, last_ts)
+    cross join lateral (
+        select t.tenant_id, t.symbol, t.ts, t.seq
+        from {table} as t
+        where
+            t.tenant_id = r.tenant_id
+            and t.symbol = r.symbol
+            and t.ts between r.first_ts and r.last_ts
         limit %s
-    """
-    for kind in KINDS
-}
+    ) as s
+    limit %s
+"""
 MOST_SUPERSEDED = 1000
 FIRST_APPLIED, MOST_APPLIED = 8, 512
 
@@ -65,7 +52,7 @@ class Run:
 
 
 class Ticks:
-    """Writes ticks of both kinds: copied straight into the table where they can be.
+    """Writes ticks of every kind: copied straight into the table where they can be.
 
     That takes half the time of `insert ... on conflict`, and is undone where a key is there
     already, or was. Corrections, cancels and what repeats go through market.apply_<kind>s, which
@@ -74,7 +61,7 @@ class Ticks:
 
     def __init__(self) -> None:
         """Start by trying to copy."""
-        self._runs = {kind: Run() for kind in KINDS}
+        self._runs: defaultdict[str, Run] = defaultdict(Run)
 
     def write(
         self, connection: psycopg.Connection, kind: str, rows: pl.DataFrame
@@ -110,7 +97,7 @@ class Ticks:
             with connection.transaction() as copying:
                 # in the order of the index, which is then written page by page
                 ordered = new.select(columns).sort(KEY)
-                _copy(connection, COPY[kind].format(", ".join(columns)), ordered)
+                _copy(connection, f"{KINDS[kind].table} ({', '.join(columns)})", ordered)
                 # afterwards: the copy has waited for whoever was cancelling one of them
                 if _was_superseded(connection, kind, new):
                     raise psycopg.Rollback(copying)
@@ -125,9 +112,17 @@ class Ticks:
 def _applied(
     connection: psycopg.Connection, kind: str, rows: pl.DataFrame
 ) -> list[tuple[int, str]]:
-    connection.execute(TABLE[kind])
-    _copy(connection, COPY_INCOMING[kind], rows)
-    return connection.execute(APPLY[kind]).fetchall()
+    create_incoming(connection, kind)
+    _copy(connection, f"pg_temp.{KINDS[kind].incoming}", rows)
+    return connection.execute(f"select ordinal, outcome from {KINDS[kind].apply}()").fetchall()
+
+
+def create_incoming(connection: psycopg.Connection, kind: str) -> None:
+    """Make the session's table that a kind's apply function reads; a commit empties it."""
+    connection.execute(
+        f"create temporary table if not exists {KINDS[kind].incoming}"
+        f" (ordinal bigint, action text, like {KINDS[kind].table}) on commit delete rows"
+    )
 
 
 def _was_superseded(connection: psycopg.Connection, kind: str, new: pl.DataFrame) -> bool:
@@ -141,13 +136,13 @@ def _was_superseded(connection: psycopg.Connection, kind: str, new: pl.DataFrame
     )
     most = MOST_SUPERSEDED + 1
     values = [*(ranges[name].to_list() for name in ranges.columns), most, most]
-    found = connection.execute(SUPERSEDED[kind], values).fetchall()
+    found = connection.execute(SUPERSEDED.format(table=KINDS[kind].superseded), values).fetchall()
     superseded = pl.DataFrame(found, schema=KEY_TYPES, orient="row")
     return len(found) == most or not new.join(superseded, on=KEY, how="semi").is_empty()
 
 
-def _copy(connection: psycopg.Connection, statement: str, rows: pl.DataFrame) -> None:
+def _copy(connection: psycopg.Connection, target: str, rows: pl.DataFrame) -> None:
     out = BytesIO()
     rows.write_csv(out, include_header=False, datetime_format=TIME_FORMAT)
-    with connection.cursor().copy(statement) as copy:
+    with connection.cursor().copy(f"copy {target} from stdin (format csv)") as copy:
         copy.write(out.getbuffer())

@@ -18,8 +18,9 @@ from ingest.consume.sink import Sink
 from ingest.deadletters import letters as dead
 from ingest.deadletters.letters import DeadLetterError, Letter, Parcel
 from ingest.errors import UndecodableError
+from ingest.kinds import Record
 from ingest.validate import moment, validate
-from ingest.wire.codec import Record, decode, encode
+from ingest.wire.codec import decode, encode
 from ingest.wire.topics import dead_letter_topic
 
 NEWEST = 50

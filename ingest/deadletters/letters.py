@@ -14,7 +14,6 @@ ingest recognises the second one as a duplicate.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,15 +31,15 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from ingest.errors import IngestError, KafkaUnavailableError
+from ingest.kinds import KINDS, Record
 from ingest.validate import EPOCH
-from ingest.wire.codec import Record
 from ingest.wire.producer import Headers, Sender
-from ingest.wire.registry import schema_text
 from ingest.wire.topics import ANSWER_S, BROKER_DEFAULT, CLIENT, FIRST_ANSWER_S, dead_letter_topic
 
 Parcel = tuple["Letter", bytes | None, bytes | None]
 
 FETCH_S = 0.3
+BIGINT = 2**63
 REPLAYED_FROM = "replayed_from"
 
 
@@ -73,7 +72,7 @@ class Letter:
 
     @property
     def reason(self) -> str:
-        """Kind of fault: a validate.Reason, or `unmappable` of a captured row."""
+        """Kind of fault: one of validate.reasons(), or `unmappable` of a captured row."""
         return self.headers.get("reason", "")
 
     @property
@@ -137,8 +136,7 @@ def mend(kind: str, record: Record, changes: Mapping[str, str]) -> Record:
     Times are microseconds since 1970 or ISO 8601 with a zone; `null` empties a field that may be
     empty. Raises DeadLetterError naming the field.
     """
-    schema = json.loads(schema_text(kind))
-    types = {field["name"]: field["type"] for field in schema["fields"]}
+    types = {field["name"]: field["type"] for field in KINDS[kind].fields}
     mended = dict(record)
     for name, text in changes.items():
         if name not in types:
@@ -167,7 +165,10 @@ def _value(name: str, kind: Any, text: str) -> Any:
         _micros if is_time else {"int": int, "long": int, "double": float}.get(wanted, str)
     )
     try:
-        return parse(text)
+        value = parse(text)
+        if isinstance(value, int) and not -BIGINT <= value < BIGINT:
+            raise ValueError
+        return value
     except ValueError:
         named = "microseconds since 1970 or ISO 8601 with a zone" if is_time else f"a {wanted}"
         empty = " or null" if "null" in allowed else ""

@@ -14,7 +14,7 @@ from ingest.wire.topics import dead_letter_topic
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A refused message as it came, where from, and why (validate.Reason and a text)."""
+    """A refused message as it came, where from, and why (a Reason's name and a text)."""
 
     topic: str
     partition: int

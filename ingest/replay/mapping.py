@@ -10,19 +10,19 @@ from math import floor
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from ingest.errors import IngestError
+from ingest.kinds import KINDS, Record
 from ingest.replay.sources import Ragged, Row, Source
 from ingest.validate import EPOCH
 
 BUNDLED = Path(__file__).parent / "mappings"
-VALUES = {"trade": ("price", "size"), "quote": ("bid", "bid_size", "ask", "ask_size")}
 REPEATS = 1_000_000
 REPEATS_KEPT = 200_000
 BIGINT = 2**63
 PER_MICROSECOND = {"ns": Decimal(1000), "us": Decimal(1), "ms": Decimal("0.001")}
-Record = dict[str, Any]
 
 
 class MappingError(IngestError):
@@ -39,7 +39,7 @@ class Mapping(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    kind: Literal["trade", "quote"]
+    kind: str
     format: Literal["dbn", "csv", "parquet"]
     files: tuple[str, ...] = ()
     symbol: str | None = None
@@ -50,20 +50,24 @@ class Mapping(BaseModel):
     filter: dict[str, str] = {}
     side: dict[str, Literal["buy", "sell", "unknown"]] = {"buy": "buy", "sell": "sell"}
 
+    @field_validator("kind")
+    @classmethod
+    def _kind_is_one_of_ours(cls, kind: str) -> str:
+        if kind not in KINDS:
+            raise PydanticCustomError("kind", f"Input should be {' or '.join(map(repr, KINDS))}")
+        return kind
+
     @model_validator(mode="after")
     def _columns_make_a_record(self) -> Self:
-        values = set(VALUES[self.kind])
-        known = {"symbol", "ts", "seq", "known_at", *values}
-        required = {"ts"}
-        if self.kind == "trade":
-            known.add("side")
-            required |= values
+        kind = KINDS[self.kind]
+        known = {"symbol", "ts", "seq", "known_at", *kind.values}
+        required = {"ts", *kind.required}
         if unknown := sorted(set(self.columns) - known):
             raise ValueError(f"[columns] has {', '.join(unknown)}; it may have {_list(known)}")
         if missing := required - set(self.columns):
             raise ValueError(f"[columns] lacks {_list(missing)}")
-        if self.kind == "quote" and not {"bid", "ask"} & set(self.columns):
-            raise ValueError("[columns] has neither bid nor ask")
+        if kind.either and not set(kind.either) & set(self.columns):
+            raise ValueError(f"[columns] has neither {' nor '.join(kind.either)}")
         if (self.symbol is None) == ("symbol" not in self.columns):
             raise ValueError('either say symbol = "..." or give [columns] a symbol')
         return self
@@ -133,8 +137,12 @@ def mapper(
         for role in ("ts", "known_at")
         if role in columns
     }
-    prices = [(role, columns.get(role)) for role in VALUES[mapping.kind]]
-    scales = {role: 1.0 if role.endswith("size") else mapping.price_scale for role, _ in prices}
+    kind = KINDS[mapping.kind]
+    numbers = [
+        (role, columns.get(role), mapping.price_scale if role in kind.prices else 1.0)
+        for role in kind.numbers
+    ]
+    words = [(role, columns.get(role)) for role in kind.values if role not in kind.numbers]
     filters = list(mapping.filter.items())
     repeats: dict[tuple[str, int, int], int] = {}
 
@@ -158,15 +166,15 @@ def mapper(
             "ts": _read(clocks["ts"], "ts", row[columns["ts"]]),
             "seq": _read(_integer, "seq", row[columns["seq"]]) if "seq" in columns else number,
         }
-        for role, column in prices:
+        for role, column, scale in numbers:
             value = None if column is None else _number(role, row[column])
             if value is not None:
-                value /= scales[role]
-            elif mapping.kind == "trade":
+                value /= scale
+            elif role in kind.required:
                 raise Unmappable(f"{role} is empty")
             record[role] = value
-        if mapping.kind == "trade":
-            record["side"] = _side(mapping, row[columns["side"]]) if "side" in columns else None
+        for role, column in words:
+            record[role] = None if column is None else _word(mapping, role, row[column])
         if mapping.number_repeats:
             record["seq"] = unique(record)
         record["action"] = "new"
@@ -189,9 +197,11 @@ def _symbol(value: Any) -> str:
     return str(value)
 
 
-def _side(mapping: Mapping, value: Any) -> str | None:
+def _word(mapping: Mapping, role: str, value: Any) -> str | None:
     if value is None or value == "":
         return None
+    if role != "side":
+        return str(value)
     try:
         side = mapping.side[str(value)]
     except KeyError:

@@ -20,6 +20,7 @@ from rich.progress import track
 
 from ingest.config import Config
 from ingest.errors import IngestError
+from ingest.kinds import KINDS
 from ingest.replay import synthetic_market
 from ingest.replay.synthetic_market import MICROSECOND, SYMBOLS, TENANTS, Columns
 from ingest.wire.producer import TickProducer
@@ -31,13 +32,7 @@ CENTURY_US = 36_525 * DAY_US
 EACH_MALFORMED = 32
 UNKNOWN_SYMBOL = "SYN_NOBODY"
 FIRST_MALFORMED_SEQ = 1_000_000_000
-TRADE_FIELDS = ("tenant_id", "symbol", "ts", "seq", "price", "size", "side", "action", "known_at")
-QUOTE_FIELDS = (
-    *("tenant_id", "symbol", "ts", "seq", "bid", "bid_size", "ask", "ask_size"),
-    *("action", "known_at"),
-)
-FIELDS = {"trade": TRADE_FIELDS, "quote": QUOTE_FIELDS}
-# shares of the day's trades or quotes
+# shares of the day's trades or quotes; the day has no other kinds
 SHARES = {
     "trade": {
         "out_of_order": 0.01,
@@ -55,6 +50,19 @@ SHARES = {
         "crossed": 0.003,
         "one_sided": 0.006,
     },
+}
+
+# what can be decoded but must be refused: the column, and the value that is added to a time and
+# put in the place of any other
+IN_BOTH = {"future_time": ("ts", CENTURY_US), "unknown_symbol": ("symbol", UNKNOWN_SYMBOL)}
+MALFORMED: dict[str, dict[str, tuple[str, Any]]] = {
+    "trade": {
+        "nan_price": ("price", np.nan),
+        **IN_BOTH,
+        "negative_price": ("price", -1.0),
+        "zero_size": ("size", 0.0),
+    },
+    "quote": {"nan_price": ("bid", np.nan), **IN_BOTH},
 }
 
 
@@ -100,13 +108,13 @@ class Day:
 
 
 def _records(kind: str, columns: Columns) -> Iterator[Message]:
-    names = FIELDS[kind]
+    names = tuple(KINDS[kind].columns)
     values = []
     for name in names:
         column = columns[name]
         listed = column.tolist()
-        if name in ("bid", "bid_size", "ask", "ask_size"):
-            gone = columns["missing"] == name.removesuffix("_size")
+        gone = columns["missing"] == name.removesuffix("_size")
+        if gone.any():
             listed = [None if lost else v for v, lost in zip(listed, gone.tolist(), strict=True)]
         values.append(listed)
     for row in zip(*values, strict=True):
@@ -136,7 +144,7 @@ def events(day: date, rows: int = 240_000, seed: int = 7) -> Day:
     counts: dict[str, int] = {}
     columns = {}
     begins = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * MICROSECOND
-    for kind, parts in zip(("trade", "quote"), zip(*made, strict=True), strict=True):
+    for kind, parts in zip(SHARES, zip(*made, strict=True), strict=True):
         plain = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         whole = _with_malformed(kind, _with_special(kind, plain, random), random)
         for name in ("ts", "known_at"):
@@ -173,11 +181,12 @@ def _with_special(kind: str, plain: Columns, random: np.random.Generator) -> Col
     columns["known_at"][rows] += _delays(ts[rows], 0.3, 4.0, random)
     rows = chosen["late"]
     columns["known_at"][rows] += _delays(ts[rows], 20.0, 4 * 3600.0, random)
-    if kind == "trade":
+    if "unknown_side" in chosen:
         columns["side"][chosen["unknown_side"]] = None
-    else:
+    if "crossed" in chosen:
         rows = chosen["crossed"]
         columns["bid"][rows], columns["ask"][rows] = columns["ask"][rows], columns["bid"][rows]
+    if "one_sided" in chosen:
         rows = chosen["one_sided"]
         columns["missing"][rows] = random.choice(["bid", "ask"], len(rows))
     for label in ("out_of_order", "late", "unknown_side", "crossed", "one_sided"):
@@ -208,23 +217,15 @@ def _correct(kind: str, columns: Columns, random: np.random.Generator) -> None:
     tick = {one.name: one.tick for one in SYMBOLS}
     ticks = np.array([tick[name] for name in columns["symbol"]])
     moved = random.integers(1, 5, len(ticks)) * random.choice([-1, 1], len(ticks)) * ticks
-    for name in ("price",) if kind == "trade" else ("bid", "ask"):
+    for name in KINDS[kind].prices:
         columns[name] = np.round(columns[name] + moved, 5)
 
 
 def _with_malformed(kind: str, columns: Columns, random: np.random.Generator) -> Columns:
     """Add events that can be decoded but must be refused, each kind EACH_MALFORMED times."""
-    value = "price" if kind == "trade" else "bid"
-    faults: dict[str, tuple[str, Any]] = {
-        "nan_price": (value, np.nan),
-        "future_time": ("ts", CENTURY_US),
-        "unknown_symbol": ("symbol", UNKNOWN_SYMBOL),
-    }
-    if kind == "trade":
-        faults |= {"negative_price": ("price", -1.0), "zero_size": ("size", 0.0)}
     plain = np.flatnonzero((columns["label"] == "") & (columns["action"] == "new"))
     parts = [columns]
-    for place, (label, (name, bad)) in enumerate(faults.items()):
+    for place, (label, (name, bad)) in enumerate(MALFORMED[kind].items()):
         rows = np.sort(random.choice(plain, EACH_MALFORMED, replace=False))
         part = {name: column[rows].copy() for name, column in columns.items()}
         part["seq"] = FIRST_MALFORMED_SEQ + place * EACH_MALFORMED + np.arange(EACH_MALFORMED)
@@ -247,7 +248,7 @@ def _raw(begins: int, random: np.random.Generator) -> tuple[tuple[int, str, byte
             b"",
             b"8=FIX.4.4|35=X|55=SYN_ES|",
         )[number % 4]
-        made.append((begins + at, ("trade", "quote")[number // 4 % 2], payload))
+        made.append((begins + at, tuple(SHARES)[number // 4 % 2], payload))
     return tuple(made)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
+from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -11,11 +12,8 @@ import fastavro
 from fastavro.schema import to_parsing_canonical_form
 
 from ingest.errors import UndecodableError, UnencodableError
-from ingest.wire.registry import FILES, KINDS, SCHEMA_IDS, SchemaSource, schema_text
-
-__all__ = ["KINDS", "Record", "decode", "encode", "schema_id_of"]
-
-Record = dict[str, Any]
+from ingest.kinds import KINDS, Kind, Record
+from ingest.wire.registry import FILES, SchemaSource
 
 
 def _without_logical_types(schema: Any) -> Any:
@@ -41,12 +39,30 @@ def _logical_types(schema: Any) -> dict[str, set[str]]:
 
 
 _read = fastavro.schemaless_reader
-_OURS = {kind: json.loads(schema_text(kind)) for kind in KINDS}
-_UNITS = {kind: _logical_types(schema) for kind, schema in _OURS.items()}
-_PLAIN = {kind: _without_logical_types(schema) for kind, schema in _OURS.items()}
-_CANONICAL = {kind: to_parsing_canonical_form(schema) for kind, schema in _PLAIN.items()}
-_SCHEMAS = {kind: fastavro.parse_schema(schema) for kind, schema in _PLAIN.items()}
-_FRAMES = {kind: b"\0" + number.to_bytes(4, "big") for kind, number in SCHEMA_IDS.items()}
+
+
+@dataclass(frozen=True)
+class _Ours:
+    """A kind's schema as it is needed here: parsed, to be compared, and its frame."""
+
+    name: str
+    frame: bytes
+    parsed: Any
+    canonical: str
+    units: dict[str, set[str]]
+
+
+@cache
+def _ours(kind: Kind) -> _Ours:
+    plain = _without_logical_types(kind.schema)
+    return _Ours(
+        plain["name"],
+        b"\0" + kind.schema_id.to_bytes(4, "big"),
+        fastavro.parse_schema(plain),
+        to_parsing_canonical_form(plain),
+        _logical_types(kind.schema),
+    )
+
 
 # (writer's schema, our schema or None when they are the same, which is read faster)
 _PAIRS: dict[tuple[SchemaSource, str, bytes], tuple[Any, Any]] = {}
@@ -55,13 +71,14 @@ _PAIRS: dict[tuple[SchemaSource, str, bytes], tuple[Any, Any]] = {}
 def encode(kind: str, record: Record, schema_id: int | None = None) -> bytes:
     """Return the message for a record of schemas/<kind>.avsc; times in microseconds since 1970.
 
-    kind: trade or quote. Fields with a default may be absent. schema_id: what its schema is called
+    kind: of KINDS. Fields with a default may be absent. schema_id: what its schema is called
     where the reader looks; without it FileSchemas' id. Raises UnencodableError.
     """
+    ours = _ours(KINDS[kind])
     out = BytesIO()
-    out.write(_FRAMES[kind] if schema_id is None else b"\0" + schema_id.to_bytes(4, "big"))
+    out.write(ours.frame if schema_id is None else b"\0" + schema_id.to_bytes(4, "big"))
     try:
-        fastavro.schemaless_writer(out, _SCHEMAS[kind], record)
+        fastavro.schemaless_writer(out, ours.parsed, record)
     except (TypeError, ValueError, KeyError, OverflowError, AttributeError) as error:
         raise UnencodableError(
             f"{record} is not a {kind}: {error}; see ingest/schemas/{kind}.avsc"
@@ -81,10 +98,7 @@ def decode(kind: str, payload: bytes | None, source: SchemaSource = FILES) -> Re
     if not payload:
         raise UndecodableError(f"empty message: send a {kind} in Avro")
     frame = payload[:5]
-    if source is FILES and frame == _FRAMES[kind]:
-        writer, ours = _SCHEMAS[kind], None
-    else:
-        writer, ours = writer_of(kind, frame, source)
+    writer, ours = writer_of(kind, frame, source)
     stream = BytesIO(payload)
     stream.seek(5)
     try:
@@ -125,9 +139,10 @@ def writer_of(kind: str, frame: bytes, source: SchemaSource) -> tuple[Any, Any]:
 
 
 def _pair(kind: str, frame: bytes, source: SchemaSource) -> tuple[Any, Any]:
-    if source is FILES and frame != _FRAMES[kind]:
+    ours = _ours(KINDS[kind])
+    if source is FILES and frame != ours.frame:
         raise UndecodableError(
-            f"starts with {frame.hex()}, not {_FRAMES[kind].hex()} (zero and the id of schema "
+            f"starts with {frame.hex()}, not {ours.frame.hex()} (zero and the id of schema "
             f"{kind}): check the producer's serializer and topic"
         )
     schema_id = schema_id_of(frame)
@@ -140,23 +155,23 @@ def _pair(kind: str, frame: bytes, source: SchemaSource) -> tuple[Any, Any]:
     try:
         plain = _without_logical_types(written)
         writer = fastavro.parse_schema(plain)
-        same = to_parsing_canonical_form(plain) == _CANONICAL[kind]
+        same = to_parsing_canonical_form(plain) == ours.canonical
         units = _logical_types(written)
     except Exception as error:  # a schema can be wrong in many ways
         raise UndecodableError(
             f"schema {schema_id} is no Avro ({type(error).__name__}: {str(error)[:300]})"
         ) from None
-    if plain.get("name", "").rpartition(".")[2] != _PLAIN[kind]["name"]:
+    if plain.get("name", "").rpartition(".")[2] != ours.name:
         raise UndecodableError(
             f"schema {schema_id} is of {plain.get('name', 'no record')}, not of a {kind}: "
             "check the producer's topic"
         )
-    for name, ours in _UNITS[kind].items():
+    for name, unit in ours.units.items():
         theirs = units.get(name)
         # Avro's rules would take milliseconds for microseconds
-        if theirs and theirs != ours:
+        if theirs and theirs != unit:
             raise UndecodableError(
                 f"schema {schema_id} has {name} in {', '.join(sorted(theirs))}, "
-                f"ingest/schemas/{kind}.avsc in {', '.join(ours) or 'no logical type'}"
+                f"ingest/schemas/{kind}.avsc in {', '.join(unit) or 'no logical type'}"
             )
-    return writer, None if same else _SCHEMAS[kind]
+    return writer, None if same else ours.parsed

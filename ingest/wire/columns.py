@@ -6,13 +6,13 @@ import json
 import secrets
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Any
 
 import polars as pl
 
 from ingest.errors import UndecodableError
-from ingest.wire.codec import Record, decode, writer_of
-from ingest.wire.registry import KINDS, SchemaSource, schema_text
+from ingest.kinds import KINDS, TYPES, Record, primitive
+from ingest.wire.codec import decode, writer_of
+from ingest.wire.registry import SchemaSource
 
 FRAME = 5
 ONE_BY_ONE = 16
@@ -21,14 +21,6 @@ MARK = "_mark"
 MARK_SIZE = 16
 SYNC = bytes(16)
 
-TYPES: dict[str, Any] = {
-    # one encoding for both: what does not fit an int must not be cut down to one
-    "int": pl.Int64,
-    "long": pl.Int64,
-    "float": pl.Float32,
-    "double": pl.Float64,
-    "string": pl.String,
-}
 # what Avro's schema resolution makes of a writer's type where the reader has another one
 PROMOTED = {
     "int": {"int", "long", "float", "double"},
@@ -37,33 +29,6 @@ PROMOTED = {
     "double": {"double"},
     "string": {"string"},
 }
-
-
-def _field(field: Record) -> tuple[str, bool] | None:
-    """(primitive type, nullable) of a schema's field; None for what is read one by one."""
-    kind = field["type"]
-    nullable = isinstance(kind, list)
-    if isinstance(kind, list):
-        if len(kind) != 2 or kind[0] != "null":
-            return None
-        kind = kind[1]
-    if isinstance(kind, dict):
-        kind = kind["type"]
-    return (kind, nullable) if kind in TYPES else None
-
-
-_READERS: dict[str, Record] = {kind: json.loads(schema_text(kind)) for kind in KINDS}
-NAMES: dict[str, str] = {kind: reader["name"] for kind, reader in _READERS.items()}
-FIELDS: dict[str, list[Record]] = {kind: reader["fields"] for kind, reader in _READERS.items()}
-
-
-def _type(field: Record) -> Any:
-    known = _field(field)
-    assert known is not None  # noqa: S101 - of our own schemas
-    return TYPES[known[0]]
-
-
-COLUMNS = {kind: {f["name"]: _type(f) for f in fields} for kind, fields in FIELDS.items()}
 
 
 class Plan:
@@ -77,14 +42,16 @@ class Plan:
     @classmethod
     def of(cls, kind: str, writer: Record) -> Plan | None:
         """Plan for a kind and a writer's schema; None when its messages are read one by one."""
-        if writer.get("type") != "record" or writer["name"].rpartition(".")[2] != NAMES[kind]:
+        own = KINDS[kind]
+        name = own.schema["name"]
+        if writer.get("type") != "record" or writer["name"].rpartition(".")[2] != name:
             return None
-        written = {f["name"]: _field(f) for f in writer["fields"]}
+        written = {f["name"]: primitive(f) for f in writer["fields"]}
         if None in written.values():
             return None
         columns = []
-        for field in FIELDS[kind]:
-            name, ours, theirs = field["name"], _field(field), written.get(field["name"])
+        for field in own.fields:
+            name, ours, theirs = field["name"], primitive(field), written.get(field["name"])
             assert ours is not None  # noqa: S101 - of our own schemas
             if theirs is None:
                 if "default" not in field:
@@ -99,7 +66,7 @@ class Plan:
         plain = [
             {"name": f["name"], "type": ["null", wire] if t[1] else wire}
             for f in writer["fields"]
-            if (t := _field(f)) and (wire := "long" if t[0] == "int" else t[0])
+            if (t := primitive(f)) and (wire := "long" if t[0] == "int" else t[0])
         ]
         schema = {
             "type": "record",
@@ -159,7 +126,7 @@ def read(
     faults: dict[int, UndecodableError] = {}
     _sift(plan, kind, payloads, range(len(payloads)), source, frames, places, faults)
     if not frames:
-        return pl.DataFrame(schema=COLUMNS[kind]), places, faults
+        return pl.DataFrame(schema=KINDS[kind].columns), places, faults
     return pl.concat(frames), places, faults
 
 
@@ -206,4 +173,4 @@ def _sift(
             except UndecodableError as error:
                 faults[place] = error
         if records:
-            frames.append(pl.DataFrame(records, schema=COLUMNS[kind], orient="row"))
+            frames.append(pl.DataFrame(records, schema=KINDS[kind].columns, orient="row"))

@@ -10,7 +10,8 @@ from types import TracebackType
 from confluent_kafka import KafkaError, Message, Producer
 
 from ingest.errors import DeliveryError
-from ingest.wire.codec import Record, encode
+from ingest.kinds import Record
+from ingest.wire.codec import encode
 from ingest.wire.registry import FILES, SchemaSource
 from ingest.wire.topics import CLIENT, dead_letter_topic, ensure_topics
 

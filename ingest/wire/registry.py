@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -15,10 +14,7 @@ from ingest.errors import (
     UndecodableError,
     UnknownSchemaError,
 )
-
-SCHEMA_DIR = Path(__file__).resolve().parents[1] / "schemas"
-SCHEMA_IDS = {"trade": 1, "quote": 2}
-KINDS = tuple(SCHEMA_IDS)
+from ingest.kinds import KINDS
 
 # A new schema must read what any earlier one wrote, as Kafka keeps old messages. FULL would ask
 # old consumers to read new messages too, and so forbid every promotion (int to long).
@@ -32,11 +28,6 @@ CLIENT: dict[str, Any] = {
 }
 
 Answer = TypeVar("Answer")
-
-
-def schema_text(kind: str) -> str:
-    """Return schemas/<kind>.avsc."""
-    return (SCHEMA_DIR / f"{kind}.avsc").read_text()
 
 
 class SchemaSource(Protocol):
@@ -61,15 +52,14 @@ class FileSchemas:
     """The schemas of this package, under ids that never change."""
 
     def id_for(self, kind: str, topic: str) -> int:  # noqa: ARG002 - the same for every topic
-        """Return 1 for trade, 2 for quote."""
-        return SCHEMA_IDS[kind]
+        """Return the kind's schema_id."""
+        return KINDS[kind].schema_id
 
     def writer(self, schema_id: int) -> dict[str, Any]:
-        """Return the schema of ids 1 and 2. Raises UnknownSchemaError for others."""
-        for kind, known in SCHEMA_IDS.items():
-            if known == schema_id:
-                schema: dict[str, Any] = json.loads(schema_text(kind))
-                return schema
+        """Return the schema of the kind with this id. Raises UnknownSchemaError for others."""
+        for kind in KINDS.values():
+            if kind.schema_id == schema_id:
+                return kind.schema
         raise UnknownSchemaError(schema_id)
 
 
@@ -101,7 +91,7 @@ class RegistrySchemas:
         from confluent_kafka.schema_registry import Schema
         from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-        subject, schema = f"{topic}-value", Schema(schema_text(kind), "AVRO")
+        subject, schema = f"{topic}-value", Schema(KINDS[kind].schema_text, "AVRO")
         self._set_compatibility(subject)
         try:
             return int(self._ask(lambda: self._client.register_schema(subject, schema)))

@@ -11,7 +11,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from ingest.consume.ticks import TABLE, Ticks
+from ingest.consume.ticks import Ticks, create_incoming
 from tests.ingest.consume.test_ticks import rows_of
 
 Connection = psycopg.Connection[Any]
@@ -40,7 +40,7 @@ def write(connection: Connection, rows: pl.DataFrame) -> None:
 
 def test_ingest_writes_corrects_and_cancels(url: str) -> None:
     with acting_as(url, "market_ingest") as connection:
-        connection.execute(TABLE["trade"])
+        create_incoming(connection, "trade")
         for first, events in enumerate(
             (
                 [("new", second, "SYN_ES", 1, 0) for second in range(3)],

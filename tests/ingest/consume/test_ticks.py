@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.consume.ticks import TABLE, Ticks
+from ingest.consume.ticks import Ticks, create_incoming
 from tests.conftest import Databases
 
 START = datetime(2024, 3, 11, 12, tzinfo=UTC).replace(tzinfo=None)
@@ -66,7 +66,7 @@ def written(
 ) -> list[tuple[int, str]]:
     """Write and end the batch as a commit does, without one."""
     others = ticks.write(connection, "trade", rows)
-    connection.execute(TABLE["trade"])
+    create_incoming(connection, "trade")
     connection.execute("delete from pg_temp.incoming_trade")
     return others
 

@@ -319,6 +319,7 @@ def test_mended_values(trade: Make, change: dict[str, str], value: object) -> No
         ({"price": "dear"}, "price='dear': say a double"),
         ({"price": "null"}, "price='null': say a double"),
         ({"seq": "1.5"}, "seq='1.5': say a long"),
+        ({"seq": str(2**63)}, "seq='9223372036854775808': say a long"),
         ({"ts": "2023-11-15T13:00:00"}, "ISO 8601 with a zone"),
         ({"known_at": "soon"}, "with a zone or null"),
     ],

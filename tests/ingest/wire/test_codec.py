@@ -1,12 +1,10 @@
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.errors import UndecodableError, UnencodableError
-from ingest.wire.codec import KINDS, decode, encode
-from ingest.wire.registry import SCHEMA_DIR
+from ingest.kinds import KINDS
+from ingest.wire.codec import decode, encode
 from tests.ingest.strategies import RECORDS
 
 
@@ -26,7 +24,7 @@ def test_foreign_bytes_are_a_record_or_undecodable(kind: str, payload: bytes, fr
     except UndecodableError as error:
         assert str(error)  # noqa: PT017
     else:
-        assert set(record) == {field["name"] for field in _schema(kind)["fields"]}
+        assert set(record) == {field["name"] for field in KINDS[kind].fields}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -65,11 +63,7 @@ def test_a_record_that_does_not_fit_the_schema_is_refused(change: dict) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_field_of_the_schema_is_documented(kind: str) -> None:
-    assert all(field["doc"].endswith(".") for field in _schema(kind)["fields"])
-
-
-def _schema(kind: str) -> dict:
-    return json.loads((SCHEMA_DIR / f"{kind}.avsc").read_text())
+    assert all(field["doc"].endswith(".") for field in KINDS[kind].fields)
 
 
 def _least(kind: str) -> dict:

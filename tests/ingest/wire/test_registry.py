@@ -35,9 +35,10 @@ from ingest.errors import (
     UndecodableError,
     UnknownSchemaError,
 )
-from ingest.wire.codec import KINDS, decode, encode
+from ingest.kinds import KINDS, TRADE
+from ingest.wire.codec import decode, encode
 from ingest.wire.producer import TickProducer
-from ingest.wire.registry import COMPATIBILITY, FILES, RegistrySchemas, schema_text, schemas
+from ingest.wire.registry import COMPATIBILITY, FILES, RegistrySchemas, schemas
 from ingest.wire.topics import ensure_topics
 from tests.ingest.strategies import RECORDS
 from tests.jvm import registry
@@ -51,7 +52,7 @@ class ForeignProducer:
     def __init__(self, url: str, topic: str) -> None:
         self.client = SchemaRegistryClient({"url": url})
         self.subject = f"{topic}-value"
-        self.schema = json.loads(schema_text("trade"))
+        self.schema = json.loads(TRADE.schema_text)
 
     def change(self, name: str, type_: object) -> ForeignProducer:
         for field in self.schema["fields"]:
