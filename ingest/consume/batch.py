@@ -20,6 +20,14 @@ from ingest.wire.registry import FILES, SchemaSource
 Partition = tuple[str, int]
 
 
+@dataclass(frozen=True)
+class Source:
+    """A partition as the broker has it. topic_id: changes when the topic is made again."""
+
+    topic_id: str
+    first_offset: int
+
+
 class KafkaMessage(Protocol):
     """What is needed of a confluent_kafka.Message."""
 
@@ -73,6 +81,11 @@ class Batch:
         """Make the refusal of a correction or cancel whose target is not there."""
         record = decode(kind, self.messages[ordinal].value(), self.source)
         return refuse(kind, record, KINDS[kind].not_current, record["action"])
+
+
+def place_of(message: KafkaMessage) -> Partition:
+    """Return the partition that a message is of."""
+    return str(message.topic()), _int(message.partition())
 
 
 def _int(value: int | None) -> int:

@@ -1,35 +1,22 @@
-"""The database's side: one transaction holds a batch's rows, its refusals and its offsets."""
+"""What one transaction writes: a batch's rows, its refusals and its offsets."""
 
 from __future__ import annotations
 
 import logging
-import os
-import socket
-import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Mapping
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import TransactionStatus
 
-from ingest.backoff import Backoff
-from ingest.consume.batch import Batch, Partition
+from ingest.consume.batch import Batch, Partition, Source
 from ingest.consume.counts import Counts
 from ingest.consume.ticks import Ticks
+from ingest.database import Database
 from ingest.deadletters.publish import DeadLetters
-from ingest.errors import DatabaseUnavailableError, DeliveryError, FencedError, StoppedError
+from ingest.errors import FencedError
 from ingest.kinds import KINDS
-from ingest.validate import Known
 
 log = logging.getLogger("ingest.sink")
-T = TypeVar("T")
-
-CONNECT_S = 10
-CANCEL_S = 1.0
 
 CLAIM = """
     with before as (
@@ -62,117 +49,25 @@ REFUSED = """
 """
 
 
-@dataclass(frozen=True)
-class Source:
-    """A partition as the broker has it. topic_id: changes when the topic is made again."""
-
-    topic_id: str
-    first_offset: int
-
-
 class Sink:
-    """A connection that comes back after a failure, and the epochs of the partitions held."""
+    """Writes batches, and keeps the epochs of the partitions held."""
 
-    def __init__(
-        self,
-        url: str,
-        retry_s: float = 60.0,
-        stopping: threading.Event | None = None,
-        on_retry: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        """url: the migrated database; retry_s: how long a failing one is tried again.
-
-        stopping: once set, nothing is tried again. on_retry: called before each new try, with
-        what failed: database or kafka.
-        """
-        self.url = url
-        self.retry_s = retry_s
-        self._stopping = stopping or threading.Event()
-        self._on_retry = on_retry
-        self._connection: psycopg.Connection | None = None
+    def __init__(self, database: Database, dead_letters: DeadLetters) -> None:
+        """database: the migrated one, this sink's own. dead_letters: where refusals are told."""
+        self._database = database
+        self._dead_letters = dead_letters
         self._epochs: dict[Partition, int] = {}
         self._ticks = Ticks()
 
-    def connect(self) -> None:
-        """Connect now, without trying again. Raises DatabaseUnavailableError."""
-        try:
-            self._open().execute("select from market.kafka_offset limit 0")
-            self._open().rollback()
-        except psycopg.Error as error:
-            raise self._unavailable(error) from None
-
-    def close(self) -> None:
-        """Close the connection; a later call opens another one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     def abort(self) -> None:
-        """End what another thread does here: its transaction is rolled back."""
-        connection = self._connection
-        if connection is None or connection.closed:
-            return
-        with suppress(psycopg.Error):
-            connection.cancel_safe(timeout=CANCEL_S)
-        if connection.info.transaction_status is not TransactionStatus.ACTIVE:
-            return
-        # a server that does not answer either: its end of the connection is left alone
-        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as wire:
-            wire.shutdown(socket.SHUT_RDWR)
-
-    def _open(self) -> psycopg.Connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self.url, connect_timeout=CONNECT_S, application_name="ingest"
-            )
-            self._connection.execute("set client_min_messages = warning")
-            self._connection.execute("set datestyle = 'ISO'")
-            self._connection.commit()
-        return self._connection
-
-    def _unavailable(self, error: psycopg.Error) -> DatabaseUnavailableError:
-        said = " ".join(str(error).split()) or type(error).__name__
-        return DatabaseUnavailableError(f"database {address(self.url)}: {said}; {_remedy(error)}")
-
-    def _retried(self, work: Callable[[psycopg.Connection, bool], T]) -> T:
-        """Do work(connection, again) in a transaction; a passing failure is tried again.
-
-        Also one of Kafka, which has to have the dead letters before the transaction commits.
-        """
-        backoff = Backoff(self.retry_s, self._stopping)
-        again = False
-        while True:
-            try:
-                connection = self._open()
-                with connection.transaction():
-                    return work(connection, again)
-            except (psycopg.OperationalError, psycopg.InterfaceError, DeliveryError) as error:
-                if self._stopping.is_set():
-                    raise StoppedError("asked to stop while the database failed") from error
-                what, said = "kafka", str(error)
-                if not isinstance(error, DeliveryError):
-                    what = "database"
-                    said = f"database {address(self.url)}: {' '.join(said.split())}"
-                if backoff.spent:
-                    if isinstance(error, DeliveryError):
-                        raise
-                    raise self._unavailable(error) from error
-                backoff.pause(said)
-                if self._connection is not None and self._connection.broken:
-                    self.close()
-                self._on_retry(what)
-                again = True
-            except psycopg.Error as error:
-                raise self._unavailable(error) from error
-
-    def known(self) -> Known:
-        """Read the tenants and symbols that ticks may name."""
-        return self._retried(lambda connection, _: _known(connection))
+        """End a write of another thread: its transaction is rolled back."""
+        self._database.abort()
 
     def claim(self, partitions: Mapping[Partition, Source]) -> dict[Partition, int]:
         """Take partitions over and return from where to read each.
 
-        Whoever held them before can commit no more. A partition that is new here, or whose topic
+        Fencing: each takeover raises the partition's epoch, and whoever held it before can commit
+        no more with the one it knows. A partition that is new here, or whose topic
         was made again, is read from the first message that the broker has.
         """
 
@@ -199,27 +94,27 @@ class Sink:
                     )
             return claimed
 
-        claimed = self._retried(work)
+        claimed = self._database.transact(work)
         self._epochs.update({at: epoch for at, (_, epoch) in claimed.items()})
         return {at: next_offset for at, (next_offset, _) in claimed.items()}
 
-    def write(self, batch: Batch, dead_letters: DeadLetters) -> Counts:
+    def write(self, batch: Batch) -> Counts:
         """Write a batch, all or nothing, and return what became of its messages.
 
         Dead letters are in Kafka before the transaction commits. Raises FencedError,
         DatabaseUnavailableError, DeliveryError.
         """
-        dead_letters.begin()
+        self._dead_letters.begin()
         last = Counts()
 
         def work(connection: psycopg.Connection, again: bool) -> Counts:
             nonlocal last
             if again and self._has_committed(connection, batch):
                 return last  # the connection broke between the commit and its answer
-            last = self._write(connection, batch, dead_letters)
+            last = self._write(connection, batch)
             return last
 
-        return self._retried(work)
+        return self._database.transact(work)
 
     def _has_committed(self, connection: psycopg.Connection, batch: Batch) -> bool:
         (topic, partition), (_, end) = next(iter(batch.ranges.items()))
@@ -230,9 +125,7 @@ class Sink:
         ).fetchone()
         return row == (end, self._epochs[topic, partition])
 
-    def _write(
-        self, connection: psycopg.Connection, batch: Batch, dead_letters: DeadLetters
-    ) -> Counts:
+    def _write(self, connection: psycopg.Connection, batch: Batch) -> Counts:
         refusals = dict(batch.refusals)
         duplicates = 0
         applied: Counter[str] = Counter()
@@ -254,7 +147,7 @@ class Sink:
                     [(x.topic, x.partition, x.offset, x.reason, x.message) for x in letters],
                 )
             self._advance(connection, batch)
-            dead_letters.publish(letters)
+            self._dead_letters.publish(letters)
         else:
             self._advance(connection, batch)
         reasons = Counter(refusal.reason for refusal in refusals.values())
@@ -270,23 +163,3 @@ class Sink:
                     f"epoch {epoch}: this one wrote nothing of its batch and stops; let one of "
                     "them run, or start this one again to take over"
                 )
-
-
-def _known(connection: psycopg.Connection) -> Known:
-    tenants = connection.execute("select tenant_id from market.tenant").fetchall()
-    symbols = connection.execute("select symbol from market.instrument").fetchall()
-    return Known(frozenset(row[0] for row in tenants), frozenset(row[0] for row in symbols))
-
-
-def address(url: str) -> str:
-    """Name a server without its password: host:port/database."""
-    info = conninfo_to_dict(url)
-    return f"{info.get('host', 'localhost')}:{info.get('port', 5432)}/{info.get('dbname', '')}"
-
-
-def _remedy(error: psycopg.Error) -> str:
-    if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
-        return "the tables are missing: run make migrate"
-    if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return "log in with a role that may write market.*: check DATABASE_URL"
-    return "check that the server runs and DATABASE_URL names it and a login it takes"

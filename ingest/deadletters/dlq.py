@@ -7,6 +7,7 @@ import os
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 
 from rich import box
 from rich.console import Console
@@ -14,11 +15,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from ingest.config import Config
-from ingest.consume.sink import Sink
+from ingest.database import Database
 from ingest.deadletters import letters as dead
 from ingest.deadletters.letters import DeadLetterError, Letter, Parcel
 from ingest.errors import UndecodableError
 from ingest.kinds import Record
+from ingest.reference import read_known
 from ingest.validate import moment, validate
 from ingest.wire.codec import decode, encode
 from ingest.wire.topics import dead_letter_topic
@@ -197,11 +199,8 @@ def _mended(config: Config, chosen: list[Letter], changes: dict[str, str]) -> li
     """Mend the records; one that ingest would refuse again stops everything."""
     if not chosen:
         return []
-    sink = Sink(Config.from_env().database_url, config.retry_s)
-    try:
-        known = sink.known()
-    finally:
-        sink.close()
+    with closing(Database(Config.from_env().database_url, config.retry_s)) as database:
+        known = read_known(database)
     parcels: list[Parcel] = []
     for letter in chosen:
         kind = _kind(config, letter)

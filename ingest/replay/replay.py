@@ -100,7 +100,7 @@ def replay(
         key=lambda item: item[0],
     )
     if math.isfinite(speed):
-        records = _paced(records, speed)
+        records = paced(records, speed)
     with _progress() as progress:
         tasks = [
             (capture, progress.add_task(capture.source.path.name, total=1.0))
@@ -146,7 +146,7 @@ def _records(
         capture.damage = error
 
 
-def _paced(records: Iterator[Item], speed: float) -> Iterator[Item]:
+def paced(records: Iterator[Item], speed: float) -> Iterator[Item]:
     """Let every record through when its knowledge time has come, `speed` times real time."""
     began = time.monotonic()
     first: int | None = None

@@ -37,7 +37,7 @@ SPLIT = {
 @pytest.fixture
 def third(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kind:
     """A made-up kind, registered as one of ours for the length of a test."""
-    fields: list[tuple[str, Any, dict]] = [
+    fields: list[tuple[str, Any, dict[str, Any]]] = [
         ("tenant_id", "int", {}),
         ("symbol", "string", {}),
         ("ts", MICROS, {}),
@@ -139,7 +139,7 @@ def test_the_names_of_the_reasons_stay() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_the_tables_are_there(kind: Kind, query: Callable[..., list[tuple]]) -> None:
+def test_the_tables_are_there(kind: Kind, query: Callable[..., list[tuple[Any, ...]]]) -> None:
     found = query(
         "select to_regclass(%s) is not null, to_regclass(%s) is not null,"
         " to_regprocedure(%s || '()') is not null",

@@ -1,461 +1,437 @@
-"""The consumer between a real broker and a real database."""
+"""The loop's states, one by one, without a broker, a database or a wait."""
 
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import replace
-from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
+from __future__ import annotations
 
-import psycopg
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
 import pytest
-from confluent_kafka import Message
-from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
-from prometheus_client.parser import text_string_to_metric_families
+from confluent_kafka import KafkaError
 
-from embedded import broker
-from ingest import reference
-from ingest.__main__ import main
 from ingest.config import Config
+from ingest.consume.batch import Partition
 from ingest.consume.counts import Counts
-from ingest.consume.ingester import Ingester
-from ingest.deadletters.publish import DeadLetter, DeadLetters
+from ingest.consume.ingester import Ingester, on_retry
+from ingest.consume.kafka import Kafka
+from ingest.database import Database
 from ingest.errors import (
     DatabaseUnavailableError,
-    DeliveryError,
     FencedError,
+    KafkaUnavailableError,
+    OffsetLostError,
     PoisonedStreamError,
 )
-from ingest.telemetry import Telemetry, TelemetryConfig
-from ingest.wire import producer
+from ingest.health import Health
+from ingest.kinds import Record
+from ingest.telemetry import Telemetry
+from ingest.validate import Known
 from ingest.wire.codec import encode
-from ingest.wire.producer import TickProducer
-from tests.conftest import Databases
-
-ROOT = Path(__file__).resolve().parents[3]
-Query = Callable[..., list[tuple]]
-Make = Callable[..., dict]
-
-
-def produce(config: Config, *ticks: tuple[str, dict | bytes]) -> None:
-    with TickProducer(config.kafka_bootstrap, config.topics, config.partitions) as ticks_to:
-        for kind, tick in ticks:
-            if isinstance(tick, bytes):
-                ticks_to.send_raw(kind, b"raw", tick)
-            else:
-                ticks_to.send(kind, tick)
-
-
-def consume(config: Config) -> Counts:
-    with Ingester(config) as ingester:
-        ingester.run_until_end()
-        return ingester.counts
-
-
-def stored(query: Query, config: Config, table: str = "trade") -> int:
-    topic = config.topics["quote" if table.startswith("quote") else "trade"]
-    return query(f"select count(*) from market.{table} where source_topic = %s", topic)[0][0]
-
-
-def started(config: Config, *options: str) -> subprocess.Popen[bytes]:
-    settings = {
-        "DATABASE_URL": config.database_url,
-        "KAFKA_BOOTSTRAP": config.kafka_bootstrap,
-        "KAFKA_GROUP": config.kafka_group,
-        "TRADE_TOPIC": config.trade_topic,
-        "QUOTE_TOPIC": config.quote_topic,
-        "BATCH_SIZE": str(config.batch_size),
-    }
-    command = [sys.executable, "-m", "ingest", "run", *options]
-    return subprocess.Popen(command, cwd=ROOT, env=os.environ | settings)
-
-
-def header(message: Message, name: str) -> str:
-    return dict(message.headers() or [])[name].decode()
-
-
-def test_every_message_is_applied_a_duplicate_or_dead_lettered(
-    config: Config, query: Query, trade: Make, quote: Make, dead_letters: Callable
-) -> None:
-    ticks = [("trade", trade(seq)) for seq in range(60)]
-    ticks += [("quote", quote(seq)) for seq in range(40)]
-    ticks += [("trade", trade(7)), ("quote", quote(7)), ("trade", trade(8))]
-    ticks += [("trade", trade(100, price=-1.0)), ("quote", quote(100, bid=float("nan")))]
-    ticks += [("trade", b"noise"), ("trade", trade(200, action="cancel"))]
-    produce(config, *ticks)
-    counts = consume(replace(config, batch_size=16))
-    assert (counts.messages, counts.applied, counts.duplicates) == (len(ticks), 100, 3)
-    assert counts.refused == {
-        "negative_price": 1,
-        "not_a_number": 1,
-        "undecodable": 1,
-        "unknown_trade": 1,
-    }
-    assert (stored(query, config), stored(query, config, "quote")) == (60, 40)
-    noted = query(
-        'select topic, reason, message, partition, "offset" from market.dead_letter'
-        " where topic = any (%s)",
-        list(config.topics.values()),
-    )
-    sent = [letter for topic in config.topics.values() for letter in dead_letters(topic)]
-    assert sorted(noted) == sorted(
-        (
-            header(letter, "topic"),
-            header(letter, "reason"),
-            header(letter, "message"),
-            int(header(letter, "partition")),
-            int(header(letter, "offset")),
-        )
-        for letter in sent
-    )
-
-
-def test_a_dead_letter_keeps_the_bytes(config: Config, trade: Make, dead_letters: Callable) -> None:
-    malformed = [b"\0\1\2\xff", encode("trade", trade(300))[:-1], b"x" * 100_000]
-    produce(config, *(("trade", payload) for payload in malformed))
-    assert consume(config).refused == {"undecodable": 3}
-    letters = dead_letters(config.trade_topic)
-    assert [letter.value() for letter in letters] == malformed
-    assert {letter.key() for letter in letters} == {b"raw"}
-    written_with = [dict(letter.headers() or []).get("schema_id") for letter in letters]
-    assert written_with == [None, b"1", None]
-
-
-def test_a_rejected_line_goes_straight_to_the_dead_letters(
-    config: Config, dead_letters: Callable
-) -> None:
-    with TickProducer(config.kafka_bootstrap, config.topics) as producer:
-        producer.reject("quote", b"12:00,oops", "unreadable", "line 3 of a.csv")
-    (letter,) = dead_letters(config.quote_topic)
-    assert (letter.value(), header(letter, "reason"), header(letter, "message")) == (
-        b"12:00,oops",
-        "unreadable",
-        "line 3 of a.csv",
-    )
-
-
-def test_corrections_and_cancels(config: Config, query: Query, trade: Make, quote: Make) -> None:
-    known_at = trade(400)["known_at"]
-    later = {"known_at": known_at + 1_000_000}
-    produce(
-        config,
-        ("trade", trade(400, price=10.0)),
-        ("trade", trade(400, price=11.0, action="correction", **later)),
-        ("trade", trade(401)),
-        ("trade", trade(401, action="cancel", price=float("nan"), size=0.0, **later)),
-        ("quote", quote(400)),
-        ("quote", quote(400, action="cancel", bid=None, ask=None, **later)),
-    )
-    counts = consume(config)
-    assert (counts.applied, counts.messages) == (6, 6)
-    assert query("select price from market.trade where source_topic = %s", config.trade_topic) == [
-        (11.0,)
-    ]
-    assert query(
-        "select seq, price, cause from market.trade_superseded"
-        " where source_topic = %s order by seq",
-        config.trade_topic,
-    ) == [(400, 10.0, "correction"), (401, 4500.25, "cancel")]
-    assert stored(query, config, "quote") == 0
-
-
-def test_knowledge_is_the_captures_else_the_clock_and_never_before_the_event(
-    config: Config, query: Query, trade: Make
-) -> None:
-    ts = trade(500)["ts"]
-    produce(
-        config,
-        ("trade", trade(500)),
-        ("trade", trade(501, known_at=ts - 60_000_000)),
-        ("trade", trade(502, known_at=None)),
-    )
-    consume(config)
-    assert query(
-        "select seq, case when known_at > now() - interval '1 minute' then 'now'"
-        " else (known_at - ts)::text end from market.trade where source_topic = %s order by seq",
-        config.trade_topic,
-    ) == [(500, "00:00:00.003"), (501, "00:00:00"), (502, "now")]
-
-
-def test_a_symbol_that_is_added_later_is_known(
-    config: Config, trade: Make, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reference, "REREAD_S", 0.0)
-    symbol = config.trade_topic
-    produce(config, ("trade", trade(0, symbol=symbol)))
-    with Ingester(config) as ingester:
-        ingester.run_until_end()
-        with psycopg.connect(database, autocommit=True) as connection:
-            connection.execute(
-                "insert into market.instrument select %s, description, venue, asset_class,"
-                " currency, calendar_id, tick_size from market.instrument where symbol = 'SYN_ES'",
-                (symbol,),
-            )
-        produce(config, ("trade", trade(1, symbol=symbol)))
-        ingester.run_until_end()
-        assert (ingester.counts.refused, ingester.counts.applied) == ({"unknown_symbol": 1}, 1)
-
-
-def test_a_killed_consumer_goes_on_where_the_database_says(
-    config: Config, query: Query, trade: Make
-) -> None:
-    produce(config, *(("trade", trade(seq)) for seq in range(1000, 3000)))
-    process = started(replace(config, batch_size=50), "--until-end")
-    while stored(query, config) < 300:
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    before = stored(query, config)
-    assert before < 2000, "it finished before it was killed"
-    counts = consume(config)
-    assert (before + counts.applied, counts.duplicates) == (2000, 0)
-    assert stored(query, config) == 2000
-
-
-def test_run_consumes_what_arrives_until_it_is_asked_to_stop(
-    config: Config, query: Query, trade: Make
-) -> None:
-    produce(config, ("trade", trade(3000)))
-    with Ingester(config) as ingester:
-        thread = threading.Thread(target=ingester.run)
-        thread.start()
-        try:
-            _wait(lambda: stored(query, config) == 1)
-            produce(config, ("trade", trade(3001)))
-            _wait(lambda: stored(query, config) == 2)
-        finally:
-            ingester.stop()
-            thread.join()
-    assert ingester.counts == Counts(applied=2)
-    assert consume(config).messages == 0
-
-
-def _wait(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen within 30 s"
-        time.sleep(0.05)
-
-
-def test_an_old_epoch_writes_nothing_and_stops(
-    config: Config, query: Query, trade: Make, dead_letters: Callable
-) -> None:
-    produce(config, ("trade", trade(4000)))
-    with Ingester(config) as zombie:
-        zombie.run_until_end()
-        assert consume(config).messages == 0
-        produce(config, ("trade", trade(4001)), ("trade", trade(4002, price=-1.0)))
-        with pytest.raises(FencedError, match="taken over by another consumer"):
-            _steps(zombie, 20)
-    assert stored(query, config) == 1
-    assert dead_letters(config.trade_topic) == []
-    assert (consume(config).applied, stored(query, config)) == (1, 2)
-
-
-def _steps(ingester: Ingester, number: int) -> None:
-    for _ in range(number):
-        ingester.step()
-
-
-def test_a_recreated_topic_is_read_from_its_start(config: Config, trade: Make) -> None:
-    ticks = [("trade", trade(seq)) for seq in range(5000, 5010)]
-    produce(config, *ticks)
-    assert consume(config).applied == 10
-    admin = AdminClient({"bootstrap.servers": config.kafka_bootstrap})
-    admin.delete_topics([config.trade_topic])[config.trade_topic].result(10)
-    produce(config, *ticks[:5], ("trade", trade(5010)))
-    assert consume(config) == Counts(applied=1, duplicates=5)
-
-
-def test_another_group_goes_on_where_the_database_is(config: Config, trade: Make) -> None:
-    produce(config, *(("trade", trade(seq)) for seq in range(5100, 5110)))
-    assert consume(config).applied == 10
-    produce(config, ("trade", trade(5110)))
-    assert consume(replace(config, kafka_group=f"{config.kafka_group}_new")) == Counts(applied=1)
-
-
-def test_a_slow_database_pauses_reading_and_nothing_is_lost(
-    config: Config,
-    query: Query,
-    trade: Make,
-    database: str,
-    databases: Databases,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    if databases.kind == "embedded":
-        pytest.skip("the embedded engine runs one transaction at a time")
-    produce(config, *(("trade", trade(seq)) for seq in range(5200, 5300)))
-    with psycopg.connect(database) as other, Ingester(replace(config, batch_size=10)) as ingester:
-        other.execute("lock table market.trade")
-        thread = threading.Thread(target=ingester.run)
-        thread.start()
-        try:
-            _wait(lambda: "reading pauses" in caplog.text)
-            assert ingester.counts.messages == 0
-            other.rollback()
-            _wait(lambda: ingester.counts.messages == 100)
-        finally:
-            ingester.stop()
-            thread.join()
-    assert (ingester.counts, stored(query, config)) == (Counts(applied=100), 100)
-
-
-def test_a_stop_during_a_locked_table_rolls_back_within_ten_seconds(
-    config: Config, query: Query, trade: Make, database: str, databases: Databases
-) -> None:
-    if databases.kind == "embedded":
-        pytest.skip("the embedded engine runs one transaction at a time")
-    produce(config, *(("trade", trade(seq)) for seq in range(5400, 5410)))
-    with psycopg.connect(database) as other:
-        other.execute("lock table market.trade")
-        process = started(config)
-        _wait(
-            lambda: bool(
-                query(
-                    "select from pg_locks where not granted and relation = 'market.trade'::regclass"
-                )
-            )
-        )
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
-    assert stored(query, config) == 0
-    assert consume(config).applied == 10
-
-
-def test_a_stream_of_poison_stops_before_it_drains(
-    config: Config, query: Query, trade: Make, dead_letters: Callable
-) -> None:
-    config = replace(config, poison_ratio=0.5, poison_run=40, batch_size=20, partitions=1)
-    good = [("trade", trade(seq)) for seq in range(5500, 5530)]
-    poison = [("trade", trade(seq, price=-1.0)) for seq in range(5600, 5680)]
-    produce(config, *good, *poison[:20])
-    assert consume(config).dead_lettered == 20, "two of five are not nearly all"
-    produce(config, *poison)
-    with pytest.raises(PoisonedStreamError, match=r"negative_price.*POISON_RATIO=2"):
-        consume(config)
-    drained = len(dead_letters(config.trade_topic))
-    assert drained < 20 + 40, "at most one run goes to the dead letters"
-    assert consume(replace(config, poison_ratio=2.0)).dead_lettered == 100 - drained
-    assert stored(query, config) == 30
-
-
-def test_a_lost_connection_is_opened_again(
-    config: Config, query: Query, trade: Make, database: str
-) -> None:
-    produce(config, ("trade", trade(6000)))
-    with Ingester(config) as ingester:
-        connection = ingester._sink._connection
-        assert connection is not None
-        with psycopg.connect(database, autocommit=True) as other:
-            ended = other.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where pid = %s",
-                (connection.info.backend_pid,),
-            ).rowcount
-        if not ended:
-            connection.close()  # an engine with one backend
-        ingester.run_until_end()
-    assert (ingester.counts, stored(query, config)) == (Counts(applied=1), 1)
-
-
-def test_a_missing_broker_ends_the_command_with_its_address(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, database: str
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", database)
-    monkeypatch.setenv("KAFKA_BOOTSTRAP", "127.0.0.1:1")
-    assert main(["run", "--until-end"]) == 1
-    error = capsys.readouterr().err
-    assert "no Kafka broker answers at 127.0.0.1:1" in error
-    assert "KAFKA_BOOTSTRAP" in error
-
-
-@pytest.mark.parametrize(
-    ("url", "text"),
-    [
-        ("postgresql://postgres:secret@127.0.0.1:1/ticks", r"127\.0\.0\.1:1/ticks.*DATABASE_URL"),
-        ("postgresql://nobody@127.0.0.1:1/ticks", "check that the server runs"),
-    ],
+from tests.ingest.consume.local import (
+    LocalBroker,
+    LocalClock,
+    LocalConsumer,
+    LocalDatabase,
+    LocalMessage,
+    LocalSchemas,
+    LocalSink,
+    LocalWriter,
 )
-def test_a_missing_database_is_named_without_its_password(
-    config: Config, url: str, text: str
+
+TRADES, QUOTES = ("trades", 0), ("quotes", 0)
+KNOWN = Known(frozenset({1}), frozenset({"SYN_ES"}))
+CONFIG = Config("none", "local", linger_s=0.2, retry_s=60, poison_ratio=0.5, poison_run=10)
+Make = Callable[..., Record]
+
+
+class Watched(Telemetry):
+    """Hooks that remember what the loop says of itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[tuple[object, ...]] = []
+
+    def paused(self, topic: str, partition: int, reason: str) -> None:
+        self.said.append(("paused", topic, partition, reason))
+
+    def resumed(self, topic: str, partition: int) -> None:
+        self.said.append(("resumed", topic, partition))
+
+    def retry(self, what: str) -> None:
+        self.said.append(("retry", what))
+
+
+@dataclass
+class World:
+    """An ingester and all that it was handed."""
+
+    clock: LocalClock = field(default_factory=LocalClock)
+    broker: LocalBroker = field(default_factory=lambda: LocalBroker({"trades": 2, "quotes": 1}))
+    database: LocalDatabase = field(default_factory=LocalDatabase)
+    schemas: LocalSchemas = field(default_factory=LocalSchemas)
+    writer: LocalWriter = field(default_factory=LocalWriter)
+    telemetry: Watched = field(default_factory=Watched)
+
+    def __post_init__(self) -> None:  # noqa: D105
+        self.sink = LocalSink(self.database)
+        self.consumer = LocalConsumer(self.broker, self.clock)
+        self.ingester = self.another(self.consumer, self.sink, self.writer)
+
+    def another(self, consumer: LocalConsumer, sink: LocalSink, writer: LocalWriter) -> Ingester:
+        return Ingester(
+            CONFIG,
+            Kafka(consumer, "local", self.broker.partitions, self.broker.ids),
+            sink,
+            lambda *_: KNOWN,
+            self.schemas,
+            telemetry=self.telemetry,
+            clock=self.clock,
+            writer=writer,
+        )
+
+    def send(self, at: Partition, *ticks: Record) -> None:
+        kind = at[0].removesuffix("s")
+        schema_id = self.schemas.id_for(kind, at[0])
+        self.broker.send(at, *(encode(kind, tick, schema_id) for tick in ticks))
+
+    def run(self, steps: int) -> None:
+        """Join the group with all partitions, unless it has, and do so many steps."""
+        if not self.consumer.positions:
+            self.ingester.join()
+            self.consumer.rebalance = list(self.broker.log)
+        for _ in range(steps):
+            self.ingester.step()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+# --- a batch after the other
+
+
+def test_all_that_is_there_is_written_once_and_in_order(
+    world: World, trade: Make, quote: Make
 ) -> None:
-    with pytest.raises(DatabaseUnavailableError, match=text) as caught:
-        Ingester(replace(config, database_url=url))
-    assert "secret" not in str(caught.value)
+    world.send(TRADES, *(trade(seq) for seq in range(5)))
+    world.send(QUOTES, *(quote(seq) for seq in range(5, 8)))
+    told: list[tuple[int, int]] = []
+    world.ingester.run_until_end(lambda *numbers: told.append(numbers))
+    assert world.database.seqs == list(range(8))
+    assert world.ingester.counts == Counts(applied=8)
+    assert told[-1] == (8, 8)
+    assert world.consumer.committed == {TRADES: 5, QUOTES: 3}
 
 
-def test_missing_tables_are_named(config: Config, empty_database: str) -> None:
-    with pytest.raises(DatabaseUnavailableError, match="run make migrate"):
-        Ingester(replace(config, database_url=empty_database))
+def test_a_start_goes_on_where_the_database_is(world: World, trade: Make) -> None:
+    world.database.offsets[TRADES] = 3
+    world.consumer.committed[TRADES] = 5
+    world.send(TRADES, *(trade(seq) for seq in range(6)))
+    world.ingester.run_until_end()
+    assert world.database.seqs == [3, 4, 5]
 
 
-def test_what_was_consumed_is_on_the_metrics_endpoint(config: Config, trade: Make) -> None:
-    produce(config, *(("trade", trade(seq)) for seq in range(7000, 7020)))
-    produce(config, ("trade", trade(7000)), ("trade", trade(7100, price=-1.0)))
-    telemetry = Telemetry.from_config(TelemetryConfig(metrics_port=0))
-    address = f"http://127.0.0.1:{telemetry.port}"
-    with closing(telemetry), Ingester(config, telemetry) as ingester:
-        with pytest.raises(HTTPError, match="503"):
-            fetched(f"{address}/readyz")
-        thread = threading.Thread(target=ingester.run)
-        thread.start()
-        try:
-            _wait(lambda: ingester.counts.messages == 22)
-            for path in ("readyz", "healthz"):
-                fetched(f"{address}/{path}")
-            found: dict[str, float] = {}
-            for family in text_string_to_metric_families(fetched(f"{address}/metrics")):
-                for sample in family.samples:
-                    found[sample.name] = found.get(sample.name, 0.0) + sample.value
-        finally:
-            ingester.stop()
-            thread.join()
-    assert 20.0 in [value for name, value in found.items() if "rows" in name], found
-    assert 1.0 in [value for name, value in found.items() if "dead_letter" in name], found
-    assert [value for name, value in found.items() if "lag" in name] == [0.0], found
+def test_the_next_batch_is_read_while_one_is_written(world: World, trade: Make) -> None:
+    world.writer.slow = True
+    world.send(TRADES, trade(0))
+    world.run(1)
+    world.send(TRADES, trade(1))
+    world.consumer.on_poll = world.writer.finish
+    world.run(1)
+    assert world.database.seqs == [0]
+    assert len(world.writer.held) == 1, "the second waits to be written"
 
 
-def fetched(url: str) -> str:
-    with urlopen(url, timeout=5) as answer:  # noqa: S310 - loopback
-        return str(answer.read().decode())
+# --- backpressure
 
 
-def test_a_broker_that_is_away_with_dead_letters_pending_is_waited_for(
-    tmp_path: Path, config: Config, trade: Make, query: Query, monkeypatch: pytest.MonkeyPatch
+def test_a_slow_batch_pauses_reading_and_the_group_keeps_us(world: World, trade: Make) -> None:
+    world.writer.slow = True
+    world.send(TRADES, trade(0))
+    world.run(1)
+    polls: list[set[Partition]] = []
+
+    def on_poll() -> None:
+        polls.append(set(world.consumer.paused))
+        if len(polls) == 3:
+            world.writer.finish()
+
+    world.consumer.on_poll = on_poll
+    world.run(1)
+    assert polls == [set(world.broker.log)] * 3
+    assert world.consumer.paused == set()
+    assert world.database.seqs == [0]
+    assert ("paused", *TRADES, "database") in world.telemetry.said
+    assert world.telemetry.said[-1][0] == "resumed"
+    assert world.clock.now >= 1.0
+
+
+def test_what_is_polled_in_a_pause_comes_first_afterwards(world: World, trade: Make) -> None:
+    world.writer.slow = True
+    world.send(TRADES, trade(0))
+    world.run(1)
+
+    def on_poll() -> None:
+        """The first poll hands out what was fetched before the pause; then the write ends."""
+        world.writer.finish() if world.consumer.ignores_pauses else world.send(
+            TRADES, trade(1), trade(2)
+        )
+        world.consumer.ignores_pauses = True
+
+    world.consumer.on_poll = on_poll
+    world.run(1)
+    world.writer.slow = False
+    world.consumer.ignores_pauses = False
+    world.run(3)
+    assert world.database.seqs == [0, 1, 2]
+
+
+def test_a_stop_rolls_back_a_batch_that_does_not_end(world: World, trade: Make) -> None:
+    world.writer.slow = True
+    world.send(TRADES, trade(0))
+    world.consumer.on_poll = world.ingester.stop
+    world.ingester.join()
+    world.consumer.rebalance = [TRADES]
+    world.ingester.run()
+    assert world.sink.aborted
+    assert world.ingester.counts.messages == 0
+    assert world.consumer.committed == {}
+    assert 1 + 5 + 2 <= world.clock.now < 10, "it waits for a while, and not for long"
+
+
+def test_the_end_leaves_the_group(world: World) -> None:
+    with world.ingester:
+        world.run(1)
+    assert world.consumer.closed
+
+
+# --- a schema that is not there
+
+
+def test_a_partition_waits_for_its_schema_and_others_go_on(
+    world: World, trade: Make, quote: Make
 ) -> None:
-    running = broker.start(tmp_path / "kafka")
-    config = replace(config, kafka_bootstrap=running.bootstrap, retry_s=60)
-    publish = DeadLetters.publish
-
-    def hang_and_publish(letters: DeadLetters, refused: Sequence[DeadLetter]) -> None:
-        """The broker stops answering at the worst moment, and comes back three seconds later."""
-        monkeypatch.setattr(DeadLetters, "publish", publish)
-        os.kill(running.pid, signal.SIGSTOP)
-        threading.Timer(3, os.kill, [running.pid, signal.SIGCONT]).start()
-        publish(letters, refused)
-
-    monkeypatch.setattr(DeadLetters, "publish", hang_and_publish)
-    monkeypatch.setattr(producer, "FLUSH_S", 1.0)
-    try:
-        produce(config, ("trade", trade(9100)), ("trade", trade(9101, price=-1.0)))
-        counts = consume(config)
-    finally:
-        os.kill(running.pid, signal.SIGKILL)
-    assert (counts.applied, counts.refused) == (1, {"negative_price": 1})
-    assert stored(query, config) == 1
+    world.schemas.missing = {101}
+    world.send(TRADES, trade(0), trade(1))
+    world.send(QUOTES, quote(7))
+    world.run(2)
+    assert world.database.seqs == [7]
+    assert world.consumer.paused == {TRADES}
+    assert world.telemetry.said[:2] == [("retry", "registry"), ("paused", *TRADES, "schema")]
+    world.schemas.missing = set()
+    world.clock.now += 1.0
+    world.run(2)
+    assert world.database.seqs == [7, 0, 1]
+    assert world.consumer.paused == set()
+    assert world.telemetry.said[-1] == ("resumed", *TRADES)
 
 
-def test_dead_letters_that_nobody_takes_do_not_hold_up_the_end() -> None:
-    stopping = threading.Event()
-    letters = DeadLetters("127.0.0.1:1", stopping)
-    threading.Timer(0.5, stopping.set).start()
-    began = time.monotonic()
-    with pytest.raises(DeliveryError, match="1 messages did not reach Kafka"):
-        letters.publish([DeadLetter("trades", 0, 0, None, b"x", "undecodable", "no Avro")])
-    assert time.monotonic() - began < producer.FLUSH_S / 2
+def test_it_is_asked_for_again_half_as_often_each_time(world: World, trade: Make) -> None:
+    world.schemas.missing = {101}
+    world.send(TRADES, trade(0))
+    world.run(1)
+    asked_at: list[float] = []
+    while world.clock.now < 200:
+        before = world.schemas.asked
+        world.run(1)
+        if world.schemas.asked > before:
+            asked_at.append(world.clock.now)
+    waits = [later - one for one, later in pairwise(asked_at)]
+    for wait, most in zip(waits, [2.0, 4.0, 8.0, 16.0] + [30.0] * len(waits), strict=False):
+        assert most / 2 <= wait <= most + 2 * CONFIG.linger_s
+    assert len(waits) > 8
+
+
+def test_what_comes_after_the_pause_stays_behind_what_waits(world: World, trade: Make) -> None:
+    world.schemas.missing = {101}
+    world.send(TRADES, trade(0))
+    world.run(1)
+    world.consumer.ignores_pauses = True
+    world.send(TRADES, trade(1))
+    world.run(1)
+    world.schemas.missing = set()
+    world.consumer.ignores_pauses = False
+    world.run(1)
+    assert world.database.seqs == [], "the second is not written before the first"
+    world.clock.now += 2.0
+    world.run(2)
+    assert world.database.seqs == [0, 1]
+
+
+def test_a_slow_batch_does_not_resume_a_partition_that_waits(
+    world: World, trade: Make, quote: Make
+) -> None:
+    world.schemas.missing = {101}
+    world.writer.slow = True
+    world.send(TRADES, trade(0))
+    world.send(QUOTES, quote(7))
+    world.run(1)
+    world.consumer.on_poll = world.writer.finish
+    world.run(1)
+    assert world.database.seqs == [7]
+    assert world.consumer.paused == {TRADES}
+
+
+# --- rebalance, generation, fencing
+
+
+def test_what_a_rebalance_took_away_is_read_again_and_written_once(
+    world: World, trade: Make
+) -> None:
+    world.writer.slow = True
+    world.send(TRADES, trade(0))
+    world.run(1)
+    world.send(TRADES, trade(1))
+
+    def on_poll() -> None:
+        """A rebalance while one batch is written and the next one is at hand."""
+        world.consumer.rebalance = list(world.broker.log)
+        world.writer.finish()
+        world.writer.slow = False
+
+    world.consumer.on_poll = on_poll
+    world.run(1)
+    assert world.database.seqs == [0], "the batch at hand is of an older generation"
+    world.run(2)
+    assert world.database.seqs == [0, 1]
+    assert world.database.epochs[TRADES] == 2
+
+
+def test_a_write_under_way_ends_before_partitions_change_hands(world: World, trade: Make) -> None:
+    """Or else what it writes would be read, and refused, a second time."""
+    world.writer.slow = True
+    world.send(TRADES, trade(0))
+    world.run(1)
+    world.clock.on_wait = world.writer.finish
+    world.consumer.rebalance = list(world.broker.log)
+    world.run(1)
+    world.writer.slow = False
+    world.run(2)
+    assert (world.database.seqs, world.database.epochs[TRADES]) == ([0], 2)
+
+
+def test_what_was_polled_before_a_rebalance_hides_nothing(world: World, trade: Make) -> None:
+    """Its offset lies beyond the database's: taken for the next message, it would skip one."""
+    world.writer.slow = True
+    world.send(TRADES, trade(0))
+    world.run(1)
+    world.send(TRADES, trade(1))
+    world.consumer.ignores_pauses = True
+
+    def on_poll() -> None:
+        if len(world.broker.log[TRADES]) == 2:
+            world.send(TRADES, trade(2))  # which this poll hands out
+        else:
+            world.consumer.rebalance = list(world.broker.log)
+            world.writer.finish()
+            world.writer.slow = False
+
+    world.consumer.on_poll = on_poll
+    world.run(4)
+    assert world.database.seqs == [0, 1, 2]
+
+
+def test_a_partition_that_went_elsewhere_is_written_there(world: World, trade: Make) -> None:
+    world.send(TRADES, trade(0))
+    world.run(2)
+    world.consumer.rebalance = [("trades", 1)]
+    world.send(TRADES, trade(1))
+    world.send(("trades", 1), trade(2))
+    world.run(3)
+    assert world.database.seqs == [0, 2]
+    other = LocalConsumer(world.broker, world.clock)
+    world.another(other, LocalSink(world.database), LocalWriter()).run_until_end()
+    assert world.database.seqs == [0, 2, 1]
+
+
+def test_a_waiting_partition_that_is_taken_away_is_forgotten(world: World, trade: Make) -> None:
+    world.schemas.missing = {101}
+    world.send(TRADES, trade(0))
+    world.run(1)
+    world.consumer.rebalance = list(world.broker.log)
+    world.schemas.missing = set()
+    world.run(1)
+    assert world.database.seqs == [0], "the wait was of the one that held it before"
+    assert world.consumer.paused == set()
+    world.clock.now += 5
+    world.run(2)
+    assert world.ingester.counts.messages == 1
+
+
+def test_a_zombie_is_fenced_and_writes_nothing(world: World, trade: Make) -> None:
+    world.send(TRADES, trade(0))
+    world.run(2)
+    other = LocalConsumer(world.broker, world.clock)
+    world.another(other, LocalSink(world.database), LocalWriter()).run_until_end()
+    world.send(TRADES, trade(1))
+    with pytest.raises(FencedError):
+        world.run(2)
+    assert (world.database.seqs, world.ingester.counts.messages) == ([0], 1)
+
+
+def test_a_broker_that_is_away_in_a_rebalance_is_asked_again(world: World, trade: Make) -> None:
+    world.broker.away = 4
+    world.send(TRADES, trade(0))
+    world.run(2)
+    assert world.database.seqs == [0]
+    assert world.telemetry.said == [("retry", "kafka")] * 4
+
+
+def test_a_broker_that_stays_away_ends_it_after_retry_s(world: World) -> None:
+    world.broker.away = 1000
+    with pytest.raises(KafkaUnavailableError, match="KAFKA_BOOTSTRAP"):
+        world.run(1)
+    assert CONFIG.retry_s - 10 < world.clock.now <= CONFIG.retry_s
+
+
+# --- what stops it
+
+
+def test_a_stream_of_poison_trips_the_guard(world: World, trade: Make) -> None:
+    world.send(TRADES, *(trade(seq, price=-1.0) for seq in range(10)))
+    with pytest.raises(PoisonedStreamError, match=r"10 of the last 10 .* negative_price"):
+        world.run(2)
+    assert world.database.offsets[TRADES] == 0
+
+
+def test_single_refusals_do_not(world: World, trade: Make) -> None:
+    world.send(TRADES, *(trade(seq, price=1.0 if seq % 3 else -1.0) for seq in range(30)))
+    world.ingester.run_until_end()
+    assert world.ingester.counts == Counts(applied=20, refused=Counter(negative_price=10))
+
+
+def test_offsets_that_kafka_has_deleted_stop_it(world: World) -> None:
+    lost = KafkaError(KafkaError._AUTO_OFFSET_RESET, "out of range")
+    world.consumer.faults = [LocalMessage(TRADES, 7, b"", lost)]
+    with pytest.raises(OffsetLostError, match="partition 0 of trades has no message at offset 7"):
+        world.run(1)
+
+
+def test_a_passing_error_of_the_client_is_no_message(world: World, trade: Make) -> None:
+    world.consumer.faults = [LocalMessage(TRADES, 0, b"", KafkaError(KafkaError._TRANSPORT))]
+    world.send(TRADES, trade(0))
+    world.run(3)
+    assert (world.database.seqs, world.ingester.counts.messages) == ([0], 1)
+
+
+# --- health
+
+
+def test_a_loop_that_waits_for_its_database_is_alive_and_not_ready() -> None:
+    class Beats(Health):
+        beats = 0
+
+        def beat(self) -> None:
+            self.beats += 1
+
+    health, clock = Beats(), LocalClock()
+    database = Database(
+        "postgresql://127.0.0.1:1/none", 60, on_retry=on_retry(Telemetry(health)), clock=clock
+    )
+    with pytest.raises(DatabaseUnavailableError, match="check that the server runs"):
+        database.transact(lambda connection, _: connection.execute("select 1"))
+    assert health.beats > 60 / 5
+    assert health.unready() == "the database fails and is tried again"
+    assert clock.now <= 60

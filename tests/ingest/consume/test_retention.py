@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
 
 from ingest.config import Config
 from ingest.consume.counts import Counts
-from ingest.consume.ingester import Ingester
+from ingest.consume.run import open_ingester
 from ingest.errors import OffsetLostError
 from ingest.wire.producer import TickProducer
 from tests.jvm.kafka import Service
@@ -33,7 +33,7 @@ def _produce(config: Config, *trades: dict) -> None:
 
 
 def _consume(config: Config) -> Counts:
-    with Ingester(config) as ingester:
+    with open_ingester(config) as ingester:
         ingester.run_until_end()
         return ingester.counts
 

@@ -224,7 +224,7 @@ def test_a_paced_replay_keeps_the_distances_of_knowledge_times(
     clock = Clock()
     monkeypatch.setattr(replay, "time", clock)
     items: list[Any] = [(T + after * 1_000_000, None, {}) for after in (0, 2, 1, 10)]
-    assert list(replay._paced(iter(items), speed)) == items
+    assert list(replay.paced(iter(items), speed)) == items
     assert clock.slept == pytest.approx(expected)
 
 

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from ingest.config import Config
 from ingest.consume.counts import Counts
-from ingest.consume.ingester import Ingester
+from ingest.consume.run import open_ingester
 from ingest.errors import (
     ConfigError,
     RegistryUnavailableError,
@@ -412,7 +412,7 @@ def test_an_unknown_schema_holds_up_its_partition_alone(
             assert time.monotonic() < until, f"{stored()} of {number}"
             time.sleep(0.1)
 
-    with Ingester(config) as ingester:
+    with open_ingester(config) as ingester:
         thread = threading.Thread(target=ingester.run)
         thread.start()
         try:
@@ -438,7 +438,7 @@ def test_a_registry_that_is_away_is_waited_for(
         for seq in range(9000, 9005):
             producer.send("trade", trade(seq))
     os.kill(service.pid, signal.SIGSTOP)
-    with Ingester(config) as ingester:
+    with open_ingester(config) as ingester:
         thread = threading.Thread(target=ingester.run)
         thread.start()
         try:
