@@ -13,8 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from ingest.backoff import Backoff
-from ingest.clock import Clock
+from ingest.clock import Backoff, Clock
 from ingest.errors import DatabaseUnavailableError, DeliveryError, StoppedError
 
 T = TypeVar("T")

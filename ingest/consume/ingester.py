@@ -11,8 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ingest.backoff import Backoff
-from ingest.clock import Clock
+from ingest.clock import Backoff, Clock
 from ingest.config import Config
 from ingest.consume.batch import Batch, KafkaMessage, KnownFor, Partition, Source, build
 from ingest.consume.counts import Counts

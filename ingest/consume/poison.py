@@ -1,4 +1,4 @@
-"""Stops a stream that is nearly all poison, before it drains into the dead letters."""
+"""A circuit breaker: stops a stream of poison before it drains into the dead letters."""
 
 from __future__ import annotations
 

@@ -154,6 +154,7 @@ class Sink:
         return Counts(applied.total(), duplicates, reasons, applied)
 
     def _advance(self, connection: psycopg.Connection, batch: Batch) -> None:
+        """Move the offsets, where they and the epoch are still ours: what fences a zombie off."""
         for (topic, partition), (first, end) in sorted(batch.ranges.items()):
             epoch = self._epochs[topic, partition]
             moved = connection.execute(ADVANCE, (end, topic, partition, first, epoch)).rowcount

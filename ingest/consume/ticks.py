@@ -56,7 +56,7 @@ class Ticks:
 
     That takes half the time of `insert ... on conflict`, and is undone where a key is there
     already, or was. Corrections, cancels and what repeats go through market.apply_<kind>s, which
-    knows the rules.
+    knows the rules. Either way writing is idempotent: a tick said again changes nothing.
     """
 
     def __init__(self) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from ingest.backoff import jittered
-from ingest.clock import Clock
+from ingest.clock import Clock, jittered
 from ingest.consume.batch import KafkaMessage, Partition, place_of
 
 FIRST_WAIT_S = 1.0

@@ -34,7 +34,7 @@ class DeadLetters:
         self._batch: set[tuple[str, int, int]] = set()
 
     def begin(self) -> None:
-        """A new batch starts; within one, a retry sends no letter twice."""
+        """A new batch starts; within one, publish is idempotent: a retry sends no letter twice."""
         self._batch.clear()
 
     def publish(self, letters: Sequence[DeadLetter]) -> None:
