@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from ingest.kinds import KINDS, Reason, Record, Rule
+from ingest.kinds import KEY, KINDS, Reason, Record, Rule
 
 ACTIONS = ("new", "correction", "cancel")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -121,8 +121,8 @@ def refuse(kind: str, record: Record, reason: Reason, what: str) -> Refusal:
 
 def key_of(kind: str, record: Record) -> str:
     """Name a tick in a message: 'trade of ES, tenant 1, ts 2026-03-02T10:00:00+00:00, seq 3'."""
-    named = {**record, "ts": moment(record["ts"])}
-    return "{} of {symbol!r}, tenant {tenant_id}, ts {ts}, seq {seq}".format(kind, **named)
+    tenant_id, symbol, ts, seq = (record[name] for name in KEY)
+    return f"{kind} of {symbol!r}, tenant {tenant_id}, ts {moment(ts)}, seq {seq}"
 
 
 def _all(rules: tuple[Rule, ...]) -> pl.Expr:
