@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import logging
 import sys
 from collections.abc import Callable
-from contextlib import closing
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from embedded.errors import EmbeddedError
 from engine.errors import EngineError
-from ingest.config import Config
-from ingest.consumer import Ingester
 from ingest.errors import IngestError
-from ingest.signals import stop_on_signals
-from ingest.telemetry import Telemetry, TelemetryConfig
-
-Command = Callable[[list[str]], int]
 
 USAGE = """python -m ingest COMMAND ...
 
@@ -33,51 +22,12 @@ commands:
 `python -m ingest COMMAND --help` says more. Settings come from the environment:
 see docs/ingest.md.
 """
-
-
-def run(argv: list[str]) -> int:
-    """Consume until a signal, or with --until-end until the topics' present ends."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ingest run", description="Consume trades and quotes into the database."
-    )
-    parser.add_argument(
-        "--until-end",
-        action="store_true",
-        help="take all partitions over, consume what is in Kafka now, print the numbers and exit",
-    )
-    args = parser.parse_args(argv)
-    config = Config.from_env()
-    telemetry = Telemetry.from_config(TelemetryConfig.from_env(), config.kafka_group)
-    with closing(telemetry), Ingester(config, telemetry) as ingester:
-        stop_on_signals(ingester.stop)
-        if not args.until_end:
-            ingester.run()
-        else:
-            _run_until_end(ingester)
-        print(ingester.counts)
-    return 0
-
-
-def _run_until_end(ingester: Ingester) -> None:
-    console = Console(stderr=True)
-    columns = (TextColumn("consume"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("consume", total=None)
-        ingester.run_until_end(
-            lambda done, total: progress.update(task, completed=done, total=total)
-        )
-
-
-def _module(name: str, argv: list[str]) -> int:
-    command: Command = importlib.import_module(f"ingest.{name}").main
-    return command(argv)
-
-
-COMMANDS: dict[str, Command] = {
-    "run": run,
-    "replay": lambda argv: _module("replay", argv),
-    "synthetic": lambda argv: _module("synthetic", argv),
-    "dlq": lambda argv: _module("dlq", argv),
+# imported when asked for: each brings what the others do without
+COMMANDS = {
+    "run": "ingest.consume.run",
+    "replay": "ingest.replay.replay",
+    "synthetic": "ingest.replay.synthetic",
+    "dlq": "ingest.deadletters.dlq",
 }
 
 
@@ -91,8 +41,9 @@ def main(argv: list[str] | None = None) -> int:
         print(USAGE, end="", file=sys.stderr)
         return 2
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    command: Callable[[list[str]], int] = importlib.import_module(COMMANDS[arguments[0]]).main
     try:
-        return COMMANDS[arguments[0]](arguments[1:])
+        return command(arguments[1:])
     except (IngestError, EngineError, EmbeddedError) as error:
         print(error, file=sys.stderr)
         return 1

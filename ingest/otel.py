@@ -29,7 +29,7 @@ from ingest.endpoint import Endpoint, Registry
 from ingest.health import Health
 from ingest.latency import Latency, OtlpReader, PrometheusReader
 from ingest.telemetry import NO_SPAN, Span, Telemetry, TelemetryConfig
-from ingest.validate import Reason
+from ingest.validate import reasons
 
 if TYPE_CHECKING:
     from ingest.telemetry import Ages
@@ -182,8 +182,8 @@ class OtelTelemetry(Telemetry):
             self._rows.add(0, {"ingest.kind": kind})
         for what in ("database", "kafka", "registry"):
             self._retries.add(0, {"ingest.target": what})
-        for reason in Reason:
-            self._dead_letters.add(0, {"error.type": str(reason)})
+        for reason in reasons():
+            self._dead_letters.add(0, {"error.type": reason})
         self._batches.add(0)
         self._duplicates.add(0)
 
@@ -208,7 +208,7 @@ class OtelTelemetry(Telemetry):
         for kind, number in kind_rows.items():
             self._rows.add(number, {"ingest.kind": kind})
         for reason, number in dead_letters.items():
-            self._dead_letters.add(number, {"error.type": str(reason)})
+            self._dead_letters.add(number, {"error.type": reason})
         process = KAFKA | self._group | {"messaging.operation.name": "batch"}
         messages = sum(kind_rows.values()) + duplicates + sum(dead_letters.values())
         self._messages.add(messages, process)

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from ingest.config import Config
-from ingest.topics import dead_letter_topic
+from ingest.wire.topics import dead_letter_topic
 
 NOON_US = 1_700_049_600_000_000  # 2023-11-15 12:00 UTC
 
