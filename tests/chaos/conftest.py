@@ -80,7 +80,7 @@ def own_database(databases: Databases, database: str) -> Iterator[own.OwnDatabas
     """A database to ill-treat, of the session's kind; skips where there is none to be had."""
     with ExitStack() as places:
         if databases.template is not None:
-            yield own.embedded(databases.template(True), places)
+            yield own.embedded(databases.template("migrated"), places)
         else:
             yield own.server(database, places)
 

@@ -1,7 +1,7 @@
 """A migrated database with a market, a real Redis, and the feature store over both."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from feast import FeatureStore
@@ -45,9 +45,14 @@ def feast_environment(
 
 
 @pytest.fixture(scope="module")
-def market(databases: Databases, database: str, run_dbt: Callable[..., str]) -> Iterator[Market]:
+def database(modelled_database: str) -> str:
+    """With dbt's models, from which publishes read the formulas."""
+    return modelled_database
+
+
+@pytest.fixture(scope="module")
+def market(databases: Databases, database: str) -> Iterator[Market]:
     """Two hours of a market, published."""
-    run_dbt(database, "run", "--quiet")
     world = World(database, databases.kind)
     made = Market(world)
     made.minutes(120, seed=1, publish_every=10)
