@@ -34,10 +34,11 @@ chaos: install ## the storms of tests/chaos at length: a million messages, 20 ki
 	@CHAOS_MESSAGES=$(or $(CHAOS_MESSAGES),1000000) CHAOS_KILLS=$(or $(CHAOS_KILLS),20) \
 	  $(BIN)/python -m pytest -s tests/chaos $(ARGS)
 
-lint: install ## ruff, mypy and sqlfluff
+lint: install ## ruff, mypy, tsc and sqlfluff
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m embedded.typecheck
 	@$(BIN)/sqlfluff lint --disable-progress-bar migrations models macros tests/dbt
 
 format: install ## let ruff rewrite what it can

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_workers(
     monkeypatch: pytest.MonkeyPatch, processors: int, free_mib: int, workers: int
 ) -> None:
-    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda _: range(processors))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(processors))
     monkeypatch.setattr(parallel, "_free_mib", lambda: free_mib)
     assert parallel.pytest_xdist_auto_num_workers() == workers
 
