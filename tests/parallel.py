@@ -24,6 +24,8 @@ LONGEST = (
     "tests/demo/test_demo.py",
     "tests/models/test_contract.py",
 )
+# folders whose modules share what takes long to make
+TOGETHER = ("tests/feast/http/",)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -42,8 +44,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give each worker whole modules, in the order in which they were collected."""
     from xdist.scheduler import LoadFileScheduling
 
+    class Modules(LoadFileScheduling):  # type: ignore[misc] # it has no types
+        def _split_scope(self, nodeid: str) -> str:
+            return unit(nodeid)
+
     config.option.loadscopereorder = False
-    return LoadFileScheduling(config, log)
+    return Modules(config, log)
+
+
+def unit(nodeid: str) -> str:
+    """What a test is given to a worker with: its module, or a folder that shares more."""
+    module = nodeid.partition("::")[0]
+    return next((folder for folder in TOGETHER if module.startswith(folder)), module)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -26,6 +26,13 @@ def test_workers(
     assert parallel.pytest_xdist_auto_num_workers() == workers
 
 
+def test_what_shares_a_database_stays_together() -> None:
+    assert parallel.unit("tests/pit/test_log.py::test_one[a::b]") == "tests/pit/test_log.py"
+    for folder in parallel.TOGETHER:
+        assert (ROOT / folder).is_dir()
+        assert parallel.unit(f"{folder}test_a.py::test_one") == folder
+
+
 def test_the_longest_modules_are_first() -> None:
     assert [name for name in parallel.LONGEST if not (ROOT / name).exists()] == []
     names = ["tests/a.py::one", *(f"{name}::two" for name in reversed(parallel.LONGEST))]
