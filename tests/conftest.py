@@ -20,7 +20,7 @@ from engine import dbt, resolve
 from engine.migrate import migrate
 
 # plugins, not imports: so each service runs once, whoever asks
-pytest_plugins = ["tests.supervised", "tests.parallel", "tests.jvm.fixtures"]
+pytest_plugins = ["tests.supervised", "tests.parallel", "tests.services"]
 
 Stage = Literal["empty", "migrated", "modelled"]
 """A database without this project's objects; migrated and seeded; and with dbt's models."""

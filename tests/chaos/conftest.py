@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from embedded import broker as embedded_broker
+from embedded.jvm import kafka
 from tests.chaos import own
 from tests.chaos.storm import Storm
 from tests.conftest import Databases
-from tests.jvm import kafka
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ import psycopg
 import pytest
 
 from embedded import database as embedded_database
+from embedded.jvm import process
 from engine.migrate import migrate
-from tests.jvm import process
 
 MIB = 1024 * 1024
 DISK_MIB = 1024

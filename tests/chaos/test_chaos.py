@@ -20,13 +20,13 @@ import psycopg
 import pytest
 
 from embedded.broker import EmbeddedBroker
+from embedded.jvm import kafka
 from ingest.codec import encode
 from tests.chaos.conftest import OwnKafka
 from tests.chaos.mix import DAY_US, Event
 from tests.chaos.own import Embedded, OwnDatabase, fill, free
 from tests.chaos.storm import Storm
 from tests.conftest import Databases
-from tests.jvm import kafka
 
 MESSAGES = int(os.environ.get("CHAOS_MESSAGES", "10000"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "3"))

@@ -25,6 +25,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from embedded.jvm import registry
 from ingest.codec import KINDS, decode, encode
 from ingest.config import Config
 from ingest.consumer import Ingester
@@ -40,7 +41,6 @@ from ingest.producer import TickProducer
 from ingest.registry import COMPATIBILITY, FILES, RegistrySchemas, schema_text, schemas
 from ingest.topics import ensure_topics
 from tests.ingest.strategies import RECORDS
-from tests.jvm import registry
 
 VENUE = {"name": "venue", "type": ["null", "string"], "default": None}
 

@@ -13,10 +13,10 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
+from embedded.jvm import registry
 from ingest import codec, replay, synthetic
 from ingest.codec import UndecodableError
 from ingest.errors import IngestError
-from tests.jvm import registry
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 real_ticks = pytest.mark.skipif(not DATA.exists(), reason="the real ticks are not here")

@@ -19,9 +19,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from embedded.jvm import process
 from engine.server import MIN_POSTGRES
 from tests.chaos.own import small_disk
-from tests.jvm import process
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 CONFIGURATION = (DEPLOY / "postgres" / "tls.conf", DEPLOY / "postgres" / "pg_hba.conf")
