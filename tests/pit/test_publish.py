@@ -247,7 +247,7 @@ def test_the_latest_versions_are_the_view_of_what_is_believed_now(scene: Scene) 
 
 
 def test_without_the_models_it_says_what_to_run(databases: Databases) -> None:
-    url, drop = databases.create(True)
+    url, drop = databases.create("migrated")
     try:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("call feature.publish()")
