@@ -1,7 +1,6 @@
 """The models are compiled when they are built: what cannot be recomputed fails there."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,10 +28,9 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(databases: Databases, database: str, run_dbt: Callable[..., str]) -> World:
+def built(databases: Databases, modelled_database: str) -> World:
     """A database whose formulas are the repository's."""
-    run_dbt(database, "run", "--quiet")
-    return World(database, databases.kind)
+    return World(modelled_database, databases.kind)
 
 
 def edit(project: Path, model: str, old: str, new: str) -> None:
