@@ -66,20 +66,6 @@ create index trade_superseded_key on market.trade_superseded (tenant_id, symbol,
 comment on table market.trade_superseded is
 'One row per version of a trade that a correction or cancel replaced. It was believed in '
 '[known_at, superseded_at).';
-comment on column market.trade_superseded.tenant_id is 'Owner, market.tenant.';
-comment on column market.trade_superseded.symbol is 'Instrument, market.instrument.';
-comment on column market.trade_superseded.ts is 'Event time: when it happened at the venue.';
-comment on column market.trade_superseded.seq is
-'Order among equal ts, given by the venue or the capture.';
-comment on column market.trade_superseded.price is 'Price per unit, in the instrument''s currency.';
-comment on column market.trade_superseded.size is 'Units traded.';
-comment on column market.trade_superseded.side is 'Aggressor: buy or sell; NULL: not known.';
-comment on column market.trade_superseded.known_at is
-'Knowledge time: when this system could first have used this version; never before ts.';
-comment on column market.trade_superseded.source_topic is
-'Kafka topic it came from; NULL: loaded without Kafka.';
-comment on column market.trade_superseded.source_partition is 'Kafka partition.';
-comment on column market.trade_superseded.source_offset is 'Kafka offset.';
 comment on column market.trade_superseded.superseded_at is
 'Knowledge time of the event that replaced it: the end, exclusive, of the belief.';
 comment on column market.trade_superseded.cause is 'What replaced it: correction or cancel.';
@@ -87,7 +73,6 @@ comment on column market.trade_superseded.superseded_topic is
 'Kafka topic of the event that replaced it.';
 comment on column market.trade_superseded.superseded_partition is 'Kafka partition of that event.';
 comment on column market.trade_superseded.superseded_offset is 'Kafka offset of that event.';
-
 grant select, insert, delete on market.trade to market_ingest;
 
 grant select, insert on market.trade_superseded to market_ingest;

@@ -1,4 +1,4 @@
--- depends: 0003_create_reference
+-- depends: 0005_create_trade
 -- purpose: quotes as they stand now, and the versions that corrections and cancels replaced
 -- lock: none, the tables are new
 set local role market_owner;
@@ -71,21 +71,6 @@ create index quote_superseded_key on market.quote_superseded (tenant_id, symbol,
 comment on table market.quote_superseded is
 'One row per version of a quote that a correction or cancel replaced. It was believed in '
 '[known_at, superseded_at).';
-comment on column market.quote_superseded.tenant_id is 'Owner, market.tenant.';
-comment on column market.quote_superseded.symbol is 'Instrument, market.instrument.';
-comment on column market.quote_superseded.ts is 'Event time: when it happened at the venue.';
-comment on column market.quote_superseded.seq is
-'Order among equal ts, given by the venue or the capture.';
-comment on column market.quote_superseded.bid is 'Best bid, price; NULL: no bid.';
-comment on column market.quote_superseded.bid_size is 'Units at the best bid; NULL: not known.';
-comment on column market.quote_superseded.ask is 'Best ask, price; NULL: no ask.';
-comment on column market.quote_superseded.ask_size is 'Units at the best ask; NULL: not known.';
-comment on column market.quote_superseded.known_at is
-'Knowledge time: when this system could first have used this version; never before ts.';
-comment on column market.quote_superseded.source_topic is
-'Kafka topic it came from; NULL: loaded without Kafka.';
-comment on column market.quote_superseded.source_partition is 'Kafka partition.';
-comment on column market.quote_superseded.source_offset is 'Kafka offset.';
 comment on column market.quote_superseded.superseded_at is
 'Knowledge time of the event that replaced it: the end, exclusive, of the belief.';
 comment on column market.quote_superseded.cause is 'What replaced it: correction or cancel.';
@@ -94,6 +79,31 @@ comment on column market.quote_superseded.superseded_topic is
 comment on column market.quote_superseded.superseded_partition is 'Kafka partition of that event.';
 comment on column market.quote_superseded.superseded_offset is 'Kafka offset of that event.';
 
+-- columns of a superseded version mean what they mean in the tick's own table
+do $$
+declare
+    v_column record;
+begin
+    for v_column in
+        select
+            s.attrelid::regclass as superseded,
+            s.attname,
+            col_description(a.attrelid, a.attnum) as said
+        from (
+            values
+            ('market.trade'::regclass, 'market.trade_superseded'::regclass),
+            ('market.quote'::regclass, 'market.quote_superseded'::regclass)
+        ) as k (tick, superseded)
+        inner join pg_attribute as a on k.tick = a.attrelid and a.attnum > 0
+        inner join pg_attribute as s on k.superseded = s.attrelid and a.attname = s.attname
+    loop
+        execute format(
+            'comment on column %s.%I is %L',
+            v_column.superseded, v_column.attname, v_column.said
+        );
+    end loop;
+end
+$$;
 grant select, insert, delete on market.quote to market_ingest;
 
 grant select, insert on market.quote_superseded to market_ingest;

@@ -35,124 +35,59 @@ comment on column market.ohlc_1m.volume is 'Sum of size, units traded.';
 comment on column market.ohlc_1m.notional is 'Sum of price x size; vwap is notional / volume.';
 comment on column market.ohlc_1m.trades is 'Number of trades.';
 
--- a parent's bars have different buckets, so ordering by bucket leaves no tie
-create materialized view market.ohlc_5m
-with (timescaledb.continuous, timescaledb.materialized_only = false) as
-select
-    tenant_id,
-    symbol,
-    time_bucket(interval '5 minutes', bucket) as bucket,
-    first(open, bucket) as open,
-    max(high) as high,
-    min(low) as low,
-    last(close, bucket) as close,
-    sum(volume) as volume,
-    sum(notional) as notional,
-    sum(trades)::bigint as trades
-from market.ohlc_1m
-group by 1, 2, 3
-with no data;
-comment on view market.ohlc_5m is
-'One row per (tenant_id, symbol, 5 minutes) that traded, rolled up exactly from market.ohlc_1m.';
-comment on column market.ohlc_5m.tenant_id is 'Owner, market.tenant.';
-comment on column market.ohlc_5m.symbol is 'Instrument, market.instrument.';
-comment on column market.ohlc_5m.bucket is
-'Start of the bar, inclusive; it ends 5 minutes later, exclusive.';
-comment on column market.ohlc_5m.open is 'First trade''s price by (ts, seq).';
-comment on column market.ohlc_5m.high is 'Highest price.';
-comment on column market.ohlc_5m.low is 'Lowest price.';
-comment on column market.ohlc_5m.close is 'Last trade''s price by (ts, seq).';
-comment on column market.ohlc_5m.volume is 'Sum of size, units traded.';
-comment on column market.ohlc_5m.notional is 'Sum of price x size; vwap is notional / volume.';
-comment on column market.ohlc_5m.trades is 'Number of trades.';
-
-create materialized view market.ohlc_15m
-with (timescaledb.continuous, timescaledb.materialized_only = false) as
-select
-    tenant_id,
-    symbol,
-    time_bucket(interval '15 minutes', bucket) as bucket,
-    first(open, bucket) as open,
-    max(high) as high,
-    min(low) as low,
-    last(close, bucket) as close,
-    sum(volume) as volume,
-    sum(notional) as notional,
-    sum(trades)::bigint as trades
-from market.ohlc_5m
-group by 1, 2, 3
-with no data;
-comment on view market.ohlc_15m is
-'One row per (tenant_id, symbol, 15 minutes) that traded, rolled up exactly from market.ohlc_5m.';
-comment on column market.ohlc_15m.tenant_id is 'Owner, market.tenant.';
-comment on column market.ohlc_15m.symbol is 'Instrument, market.instrument.';
-comment on column market.ohlc_15m.bucket is
-'Start of the bar, inclusive; it ends 15 minutes later, exclusive.';
-comment on column market.ohlc_15m.open is 'First trade''s price by (ts, seq).';
-comment on column market.ohlc_15m.high is 'Highest price.';
-comment on column market.ohlc_15m.low is 'Lowest price.';
-comment on column market.ohlc_15m.close is 'Last trade''s price by (ts, seq).';
-comment on column market.ohlc_15m.volume is 'Sum of size, units traded.';
-comment on column market.ohlc_15m.notional is 'Sum of price x size; vwap is notional / volume.';
-comment on column market.ohlc_15m.trades is 'Number of trades.';
-
-create materialized view market.ohlc_1h
-with (timescaledb.continuous, timescaledb.materialized_only = false) as
-select
-    tenant_id,
-    symbol,
-    time_bucket(interval '1 hour', bucket) as bucket,
-    first(open, bucket) as open,
-    max(high) as high,
-    min(low) as low,
-    last(close, bucket) as close,
-    sum(volume) as volume,
-    sum(notional) as notional,
-    sum(trades)::bigint as trades
-from market.ohlc_15m
-group by 1, 2, 3
-with no data;
-comment on view market.ohlc_1h is
-'One row per (tenant_id, symbol, 1 hour) that traded, rolled up exactly from market.ohlc_15m.';
-comment on column market.ohlc_1h.tenant_id is 'Owner, market.tenant.';
-comment on column market.ohlc_1h.symbol is 'Instrument, market.instrument.';
-comment on column market.ohlc_1h.bucket is
-'Start of the bar, inclusive; it ends 1 hour later, exclusive.';
-comment on column market.ohlc_1h.open is 'First trade''s price by (ts, seq).';
-comment on column market.ohlc_1h.high is 'Highest price.';
-comment on column market.ohlc_1h.low is 'Lowest price.';
-comment on column market.ohlc_1h.close is 'Last trade''s price by (ts, seq).';
-comment on column market.ohlc_1h.volume is 'Sum of size, units traded.';
-comment on column market.ohlc_1h.notional is 'Sum of price x size; vwap is notional / volume.';
-comment on column market.ohlc_1h.trades is 'Number of trades.';
-
-create materialized view market.ohlc_1d
-with (timescaledb.continuous, timescaledb.materialized_only = false) as
-select
-    tenant_id,
-    symbol,
-    time_bucket(interval '1 day', bucket) as bucket,
-    first(open, bucket) as open,
-    max(high) as high,
-    min(low) as low,
-    last(close, bucket) as close,
-    sum(volume) as volume,
-    sum(notional) as notional,
-    sum(trades)::bigint as trades
-from market.ohlc_1h
-group by 1, 2, 3
-with no data;
-comment on view market.ohlc_1d is
-'One row per (tenant_id, symbol, 1 day) that traded, rolled up exactly from market.ohlc_1h. The '
-'day is UTC, not a trading session.';
-comment on column market.ohlc_1d.tenant_id is 'Owner, market.tenant.';
-comment on column market.ohlc_1d.symbol is 'Instrument, market.instrument.';
-comment on column market.ohlc_1d.bucket is
-'Start of the bar, inclusive; it ends 1 day later, exclusive.';
-comment on column market.ohlc_1d.open is 'First trade''s price by (ts, seq).';
-comment on column market.ohlc_1d.high is 'Highest price.';
-comment on column market.ohlc_1d.low is 'Lowest price.';
-comment on column market.ohlc_1d.close is 'Last trade''s price by (ts, seq).';
-comment on column market.ohlc_1d.volume is 'Sum of size, units traded.';
-comment on column market.ohlc_1d.notional is 'Sum of price x size; vwap is notional / volume.';
-comment on column market.ohlc_1d.trades is 'Number of trades.';
+-- each longer bar from the next shorter one
+do $$
+declare
+    c_bars constant text[] := array[
+        ['ohlc_5m', 'ohlc_1m', '5 minutes', ''],
+        ['ohlc_15m', 'ohlc_5m', '15 minutes', ''],
+        ['ohlc_1h', 'ohlc_15m', '1 hour', ''],
+        ['ohlc_1d', 'ohlc_1h', '1 day', ' The day is UTC, not a trading session.']
+    ];
+    v_bar text[];
+    v_column record;
+begin
+    foreach v_bar slice 1 in array c_bars loop
+        -- a parent's bars have different buckets, so ordering by bucket leaves no tie
+        execute format(
+            'create materialized view market.%1$I
+            with (timescaledb.continuous, timescaledb.materialized_only = false) as
+            select
+                tenant_id,
+                symbol,
+                time_bucket(interval %3$L, bucket) as bucket,
+                first(open, bucket) as open,
+                max(high) as high,
+                min(low) as low,
+                last(close, bucket) as close,
+                sum(volume) as volume,
+                sum(notional) as notional,
+                sum(trades)::bigint as trades
+            from market.%2$I
+            group by 1, 2, 3
+            with no data',
+            v_bar[1], v_bar[2], v_bar[3]
+        );
+        execute format(
+            'comment on view market.%I is %L', v_bar[1],
+            format(
+                'One row per (tenant_id, symbol, %s) that traded, rolled up exactly from '
+                'market.%s.%s',
+                v_bar[3], v_bar[2], v_bar[4]
+            )
+        );
+        for v_column in
+            select
+                a.attname,
+                col_description(a.attrelid, a.attnum) as said
+            from pg_attribute as a
+            where a.attrelid = 'market.ohlc_1m'::regclass and a.attnum > 0
+        loop
+            execute format(
+                'comment on column market.%I.%I is %L', v_bar[1], v_column.attname,
+                replace(v_column.said, '1 minute later', v_bar[3] || ' later')
+            );
+        end loop;
+    end loop;
+end
+$$;

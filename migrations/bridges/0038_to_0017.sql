@@ -14,3 +14,10 @@ drop function feature.volatility_1h(text, timestamptz, integer);
 drop function feature.evaluate(text, jsonb, text);
 drop function feature.formula(jsonb);
 drop function feature.reach();
+-- they return feature.pit_row from 0018_create_pit_row on, and have the same columns
+drop function api.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer);
+drop function api.feature_pit_snapshot(text[], timestamptz, timestamptz, integer);
+drop function api.feature_pit_snapshot(text[], text, text, integer);
+drop function public.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer);
+drop function public.feature_pit_snapshot(text[], timestamptz, timestamptz, integer);
+drop function public.feature_pit_snapshot(text[], text, text, integer);

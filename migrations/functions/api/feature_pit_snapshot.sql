@@ -1,31 +1,10 @@
 create or replace function api.feature_pit_snapshot(
-    p_symbols text[],
-    p_as_of timestamptz[],
-    p_known_as_of timestamptz[] default null,
+    p_symbols text[], p_as_of timestamptz[], p_known_as_of timestamptz[] default null,
     p_tenant_id integer default null
-) returns table (
-    symbol text,
-    as_of timestamptz,
-    known_as_of timestamptz,
-    bucket timestamptz,
-    known_at timestamptz,
-    open double precision,
-    high double precision,
-    low double precision,
-    close double precision,
-    volume double precision,
-    vwap double precision,
-    sma_20 double precision,
-    volatility_1h double precision,
-    regime_tag text,
-    spread_bps double precision,
-    order_imbalance double precision,
-    is_stale boolean
-)
+) returns setof feature.pit_row
 language plpgsql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$
-#variable_conflict use_column
 declare
     v_visible constant integer[] := coalesce(api.visible_tenants(), '{}');
 begin
@@ -70,23 +49,9 @@ begin
     )
 
     select
-        a.symbol,
-        a.as_of,
-        a.known_as_of,
-        a.bucket,
-        a.known_at,
-        a.open,
-        a.high,
-        a.low,
-        a.close,
-        a.volume,
-        a.vwap,
-        a.sma_20,
-        a.volatility_1h,
-        a.regime_tag,
-        a.spread_bps,
-        a.order_imbalance,
-        a.is_stale
+        a.symbol, a.as_of, a.known_as_of, a.bucket, a.known_at, a.open, a.high, a.low, a.close,
+        a.volume, a.vwap, a.sma_20, a.volatility_1h, a.regime_tag, a.spread_bps,
+        a.order_imbalance, a.is_stale
     from of_tenant as t
     cross join lateral public.feature_pit_snapshot(
         t.symbols,
@@ -113,29 +78,9 @@ comment on function api.feature_pit_snapshot(
 'public.feature_pit_snapshot().';
 
 create or replace function api.feature_pit_snapshot(
-    p_symbols text[],
-    p_as_of timestamptz,
-    p_known_as_of timestamptz default null,
+    p_symbols text[], p_as_of timestamptz, p_known_as_of timestamptz default null,
     p_tenant_id integer default null
-) returns table (
-    symbol text,
-    as_of timestamptz,
-    known_as_of timestamptz,
-    bucket timestamptz,
-    known_at timestamptz,
-    open double precision,
-    high double precision,
-    low double precision,
-    close double precision,
-    volume double precision,
-    vwap double precision,
-    sma_20 double precision,
-    volatility_1h double precision,
-    regime_tag text,
-    spread_bps double precision,
-    order_imbalance double precision,
-    is_stale boolean
-)
+) returns setof feature.pit_row
 language sql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -162,29 +107,9 @@ comment on function api.feature_pit_snapshot(
 'The same for several symbols at one moment: see the form with arrays.';
 
 create or replace function api.feature_pit_snapshot(
-    p_symbols text[],
-    p_as_of text,
-    p_known_as_of text default null,
+    p_symbols text[], p_as_of text, p_known_as_of text default null,
     p_tenant_id integer default null
-) returns table (
-    symbol text,
-    as_of timestamptz,
-    known_as_of timestamptz,
-    bucket timestamptz,
-    known_at timestamptz,
-    open double precision,
-    high double precision,
-    low double precision,
-    close double precision,
-    volume double precision,
-    vwap double precision,
-    sma_20 double precision,
-    volatility_1h double precision,
-    regime_tag text,
-    spread_bps double precision,
-    order_imbalance double precision,
-    is_stale boolean
-)
+) returns setof feature.pit_row
 language sql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$

@@ -8,18 +8,8 @@ as $$
     cross join (select distinct s.symbol from unnest(p_symbols) as s (symbol)) as s
     cross join lateral (
         select
-            q.tenant_id,
-            q.symbol,
-            q.ts,
-            q.seq,
-            q.bid,
-            q.bid_size,
-            q.ask,
-            q.ask_size,
-            q.known_at,
-            q.source_topic,
-            q.source_partition,
-            q.source_offset
+            q.tenant_id, q.symbol, q.ts, q.seq, q.bid, q.bid_size, q.ask, q.ask_size, q.known_at,
+            q.source_topic, q.source_partition, q.source_offset
         from market.quote as q
         where q.tenant_id = v.tenant_id and q.symbol = s.symbol
         order by q.ts desc, q.seq desc

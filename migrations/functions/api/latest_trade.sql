@@ -8,17 +8,8 @@ as $$
     cross join (select distinct s.symbol from unnest(p_symbols) as s (symbol)) as s
     cross join lateral (
         select
-            t.tenant_id,
-            t.symbol,
-            t.ts,
-            t.seq,
-            t.price,
-            t.size,
-            t.side,
-            t.known_at,
-            t.source_topic,
-            t.source_partition,
-            t.source_offset
+            t.tenant_id, t.symbol, t.ts, t.seq, t.price, t.size, t.side, t.known_at,
+            t.source_topic, t.source_partition, t.source_offset
         from market.trade as t
         where t.tenant_id = v.tenant_id and t.symbol = s.symbol
         order by t.ts desc, t.seq desc

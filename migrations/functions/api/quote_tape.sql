@@ -7,18 +7,8 @@ as $$
     select newest.*
     from (
         select
-            q.tenant_id,
-            q.symbol,
-            q.ts,
-            q.seq,
-            q.bid,
-            q.bid_size,
-            q.ask,
-            q.ask_size,
-            q.known_at,
-            q.source_topic,
-            q.source_partition,
-            q.source_offset
+            q.tenant_id, q.symbol, q.ts, q.seq, q.bid, q.bid_size, q.ask, q.ask_size, q.known_at,
+            q.source_topic, q.source_partition, q.source_offset
         from market.quote as q
         where
             q.tenant_id = any((select api.visible_tenants())::integer[])

@@ -7,17 +7,8 @@ as $$
     select newest.*
     from (
         select
-            t.tenant_id,
-            t.symbol,
-            t.ts,
-            t.seq,
-            t.price,
-            t.size,
-            t.side,
-            t.known_at,
-            t.source_topic,
-            t.source_partition,
-            t.source_offset
+            t.tenant_id, t.symbol, t.ts, t.seq, t.price, t.size, t.side, t.known_at,
+            t.source_topic, t.source_partition, t.source_offset
         from market.trade as t
         where
             t.tenant_id = any((select api.visible_tenants())::integer[])

@@ -7,7 +7,6 @@ set client_min_messages = warning
 set jit = off
 as $$
 declare
-    c_minute constant interval := interval '1 minute';
     v_clock feature.clock;
     v_reach constant record := feature.reach();
 begin
@@ -25,7 +24,7 @@ begin
         s.tenant_id,
         s.symbol,
         feature.bars_before(
-            s.tenant_id, s.symbol, p_from - v_reach.minutes * c_minute, v_reach.bars + 1
+            s.tenant_id, s.symbol, p_from - v_reach.minutes * interval '1 minute', v_reach.bars + 1
         ) as context_from
     from unnest(p_tenant_ids, p_symbols) with ordinality as s (tenant_id, symbol, place);
     analyze slice;

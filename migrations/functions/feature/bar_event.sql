@@ -18,7 +18,6 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    c_minute constant interval := interval '1 minute';
     c_origin constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
 begin
     return query
@@ -42,7 +41,7 @@ begin
             t.tenant_id = p_tenant_id
             and t.symbol = p_symbol
             and t.ts >= p_from
-            and t.ts < p_bucket + c_minute
+            and t.ts < p_bucket + interval '1 minute'
         union all
         select
             'quote',
@@ -65,14 +64,14 @@ begin
             q.tenant_id = p_tenant_id
             and q.symbol = p_symbol
             and q.ts >= p_bucket
-            and q.ts < p_bucket + c_minute
+            and q.ts < p_bucket + interval '1 minute'
     )
 
     -- a belief that replaces another belongs to the correction
     select
         b.kind,
         'new',
-        date_bin(c_minute, b.ts, c_origin),
+        date_bin(interval '1 minute', b.ts, c_origin),
         b.ts,
         b.seq,
         null,
@@ -93,7 +92,7 @@ begin
     select
         b.kind,
         b.cause,
-        date_bin(c_minute, b.ts, c_origin),
+        date_bin(interval '1 minute', b.ts, c_origin),
         b.ts,
         b.seq,
         b.tick,

@@ -30,8 +30,8 @@ begin
             n.relation,
             case
                 when n.is_rollup or n.bucket_width::interval <> interval '1 minute'
-                    then 'spans more than one bar, and a bar is recomputed from its own ticks: read '
-                    'a one-minute aggregate, and make the longer span a window over bars'
+                    then 'spans more than one bar, and a bar is recomputed from its own ticks: '
+                    'read a one-minute aggregate, and make the longer span a window over bars'
                 when
                     n.relkind <> 'v'
                     and n.schema_name in ('staging', 'intermediate', 'feature')

@@ -1,9 +1,7 @@
 create or replace function feature.collect_changed_ticks(p_known_at timestamptz) returns void
-language plpgsql volatile
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    c_minute constant interval := interval '1 minute';
 begin
     create temp table series_trade on commit drop as
     select
@@ -21,7 +19,7 @@ begin
             c.tenant_id = t.tenant_id
             and c.symbol = t.symbol
             and t.ts >= c.bucket
-            and t.ts < c.bucket + c_minute
+            and t.ts < c.bucket + interval '1 minute'
     where t.known_at <= p_known_at and t.superseded_at > p_known_at
     order by c.series_no, t.ts, t.seq;
     analyze series_trade;
@@ -43,7 +41,7 @@ begin
             c.tenant_id = q.tenant_id
             and c.symbol = q.symbol
             and q.ts >= c.bucket
-            and q.ts < c.bucket + c_minute
+            and q.ts < c.bucket + interval '1 minute'
     where q.known_at <= p_known_at and q.superseded_at > p_known_at
     order by c.series_no, q.ts, q.seq;
     analyze series_quote;

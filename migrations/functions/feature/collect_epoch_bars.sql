@@ -1,9 +1,8 @@
 create or replace function feature.collect_epoch_bars() returns void
-language plpgsql volatile
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_minute constant interval := interval '1 minute';
     v_reach constant record := feature.reach();
 begin
     create temp table span on commit drop as
@@ -27,7 +26,7 @@ begin
         from stable as s
         where
             s.series_no = e.series_no
-            and s.bucket <= o.bucket_from - v_reach.minutes * c_minute
+            and s.bucket <= o.bucket_from - v_reach.minutes * interval '1 minute'
         order by s.bucket desc
         limit 1
     ) as n on true

@@ -1,9 +1,8 @@
 create or replace function feature.collect_island_bars() returns void
-language plpgsql volatile
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_minute constant interval := interval '1 minute';
     v_reach constant record := feature.reach();
 begin
     -- Closes of its bars and of those before it that their windows read.
@@ -23,7 +22,7 @@ begin
             where
                 l.tenant_id = i.tenant_id
                 and l.symbol = i.symbol
-                and l.bucket > i.reached_from - v_reach.minutes * c_minute
+                and l.bucket > i.reached_from - v_reach.minutes * interval '1 minute'
                 and l.bucket <= i.reached_to
             order by l.bucket desc, l.known_at desc
         )
@@ -40,7 +39,7 @@ begin
                 where
                     l.tenant_id = i.tenant_id
                     and l.symbol = i.symbol
-                    and l.bucket <= i.reached_from - v_reach.minutes * c_minute
+                    and l.bucket <= i.reached_from - v_reach.minutes * interval '1 minute'
                 order by l.bucket desc, l.known_at desc
             ) as e
             where e.close is not null

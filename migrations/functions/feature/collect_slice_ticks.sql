@@ -1,18 +1,17 @@
 create or replace function feature.collect_slice_ticks(
     p_from timestamptz, p_to timestamptz, p_live_from timestamptz
 ) returns void
-language plpgsql volatile
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_minute constant interval := interval '1 minute';
     c_origin constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
 begin
     create temp table slice_trade on commit drop as
     select
         s.series_no,
         s.symbol,
-        date_bin(c_minute, t.ts, c_origin) as bucket,
+        date_bin(interval '1 minute', t.ts, c_origin) as bucket,
         t.ts,
         t.seq,
         t.price,
@@ -35,7 +34,7 @@ begin
     select
         s.series_no,
         s.symbol,
-        date_bin(c_minute, q.ts, c_origin) as bucket,
+        date_bin(interval '1 minute', q.ts, c_origin) as bucket,
         q.ts,
         q.seq,
         q.bid,

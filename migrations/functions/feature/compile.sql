@@ -22,8 +22,8 @@ begin
         format('select r.bars, r.minutes from (%s) as r', rtrim(
             pg_get_viewdef('feature.formula_reach'::regclass), '; '
         )),
-        'How far back a value of a bar looks: bars (earlier bars that traded) and minutes (bars that '
-        'start less than so many minutes before it). Made of feature.formula_reach by '
+        'How far back a value of a bar looks: bars (earlier bars that traded) and minutes (bars '
+        'that start less than so many minutes before it). Made of feature.formula_reach by '
         'feature.compile().'
     );
     perform feature.define_formula(
@@ -48,7 +48,8 @@ begin
         ))
         || e'\n\nselect f.tenant_id, f.bucket, f.sma_20, f.volatility_1h, f.regime_tag\n'
         'from feature_1m as f\n'
-        'inner join pg_temp.window_output as o on f.tenant_id = o.series_no and f.bucket = o.bucket\n'
+        'inner join pg_temp.window_output as o\n'
+        '    on f.tenant_id = o.series_no and f.bucket = o.bucket\n'
         '-- says nothing new, but can be asked before the join\n'
         'where f.bucket >= (select min(bucket) from pg_temp.window_output)',
         'What a bar has of the closes of other bars: those fields of each series and bar of the '

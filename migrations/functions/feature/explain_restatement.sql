@@ -12,7 +12,6 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    c_minute constant interval := interval '1 minute';
     c_origin constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
     v_tenant_ids integer[];
     v_reach record;
@@ -21,7 +20,7 @@ begin
     if p_symbol is null or p_bucket is null then
         raise exception 'p_symbol and p_bucket must not be NULL'
             using errcode = 'null_value_not_allowed', hint = 'Name one bar.';
-    elsif p_bucket <> date_bin(c_minute, p_bucket, c_origin) then
+    elsif p_bucket <> date_bin(interval '1 minute', p_bucket, c_origin) then
         raise exception '% is not the start of a bar', p_bucket
             using errcode = 'invalid_parameter_value', hint = 'Give a whole minute.';
     end if;
@@ -50,11 +49,11 @@ begin
         where
             l.tenant_id = v_tenant_ids[1]
             and l.symbol = p_symbol
-            and l.bucket <= p_bucket - v_reach.minutes * c_minute
+            and l.bucket <= p_bucket - v_reach.minutes * interval '1 minute'
         order by l.bucket desc, l.known_at desc
         limit v_reach.bars + 1
     ) as b;
-    v_reach_from := coalesce(v_reach_from, p_bucket - v_reach.minutes * c_minute);
+    v_reach_from := coalesce(v_reach_from, p_bucket - v_reach.minutes * interval '1 minute');
 
     return query
     with published as (
@@ -94,7 +93,7 @@ begin
                 )
                 from event as e
                 where
-                    greatest(e.known_at, e.bucket + c_minute) = p.known_at
+                    greatest(e.known_at, e.bucket + interval '1 minute') = p.known_at
                     or exists (
                         select from feature.restatement as r
                         where

@@ -1,9 +1,7 @@
 create or replace function feature.find_epoch_outputs(p_from timestamptz) returns void
-language plpgsql volatile
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    c_minute constant interval := interval '1 minute';
 begin
     -- What each epoch is asked: the bars that close in it, and those that its first moment reaches.
     create temp table epoch_output on commit drop as
@@ -19,12 +17,12 @@ begin
         e.epoch_no,
         c.series_no,
         c.bucket,
-        c.bucket + c_minute as known_at
+        c.bucket + interval '1 minute' as known_at
     from closed_bar as c
     cross join lateral (
         select o.epoch_no
         from epoch as o
-        where o.series_no = c.series_no and o.starts <= c.bucket + c_minute
+        where o.series_no = c.series_no and o.starts <= c.bucket + interval '1 minute'
         order by o.starts desc
         limit 1
     ) as e
@@ -41,7 +39,7 @@ begin
             d.series_no = c.series_no
             and d.bucket <= c.bucket
             and d.reached_to >= c.bucket
-            and c.bucket + c_minute <= d.known_at;
+            and c.bucket + interval '1 minute' <= d.known_at;
     analyze epoch_output;
 
 

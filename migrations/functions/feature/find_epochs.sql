@@ -1,9 +1,8 @@
 create or replace function feature.find_epochs() returns void
-language plpgsql volatile
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_minute constant interval := interval '1 minute';
     v_reach constant record := feature.reach();
 begin
     -- Closes are what windows read: where one changes after its bar has closed, a new epoch begins.
@@ -24,7 +23,7 @@ begin
         t.bucket,
         row_number() over (partition by t.series_no order by t.bucket) as place
     from slice_trade as t
-    where t.known_at <= t.bucket + c_minute and t.superseded_at = 'infinity'
+    where t.known_at <= t.bucket + interval '1 minute' and t.superseded_at = 'infinity'
     group by t.series_no, t.bucket;
     create index on stable (series_no, bucket) include (place);
     create index on stable (series_no, place) include (bucket);
@@ -36,7 +35,7 @@ begin
         b.bucket,
         b.known_at,
         greatest(
-            coalesce(n.bucket + v_reach.minutes * c_minute, 'infinity'),
+            coalesce(n.bucket + v_reach.minutes * interval '1 minute', 'infinity'),
             coalesce(l.bucket, 'infinity')
         ) as reached_to
     from bar_state as b
@@ -50,7 +49,7 @@ begin
         limit 1
     ) as n on true
     left join stable as l on b.series_no = l.series_no and n.place + v_reach.bars = l.place
-    where b.known_at > b.bucket + c_minute and b.close is distinct from b.last_close;
+    where b.known_at > b.bucket + interval '1 minute' and b.close is distinct from b.last_close;
 
     create temp table epoch on commit drop as
     select

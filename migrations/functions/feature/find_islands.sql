@@ -1,9 +1,8 @@
 create or replace function feature.find_islands() returns void
-language plpgsql volatile
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_minute constant interval := interval '1 minute';
     v_reach constant record := feature.reach();
 begin
     -- Windows read the closes of other bars: where a close changed, later bars can change too.
@@ -14,7 +13,7 @@ begin
         c.bucket,
         c.cause_rank,
         greatest(
-            coalesce(f.next_bucket + v_reach.minutes * c_minute, 'infinity'),
+            coalesce(f.next_bucket + v_reach.minutes * interval '1 minute', 'infinity'),
             coalesce(f.last_bucket, 'infinity')
         ) as reached_to,
         f.next_bucket is not null as is_followed

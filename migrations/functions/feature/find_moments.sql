@@ -1,9 +1,8 @@
 create or replace function feature.find_moments(p_live_from timestamptz) returns void
-language plpgsql volatile
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_minute constant interval := interval '1 minute';
     c_causes constant text[] := array['late', 'correction', 'cancel'];
 begin
     -- The moments at which what is known of a closed bar changes, and why.
@@ -12,7 +11,7 @@ begin
         select
             e.series_no,
             e.bucket,
-            greatest(e.known_at, e.bucket + c_minute) as known_at,
+            greatest(e.known_at, e.bucket + interval '1 minute') as known_at,
             1 as cause_rank
         from (
             select series_no, bucket, known_at from slice_trade
@@ -23,7 +22,7 @@ begin
         select
             e.series_no,
             e.bucket,
-            greatest(e.superseded_at, e.bucket + c_minute),
+            greatest(e.superseded_at, e.bucket + interval '1 minute'),
             array_position(c_causes, e.cause)
         from (
             select series_no, bucket, superseded_at, cause from slice_trade

@@ -1,9 +1,7 @@
 create or replace function feature.make_timeline(p_from timestamptz) returns void
-language plpgsql volatile
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    c_minute constant interval := interval '1 minute';
 begin
     -- One line per bar and moment: its own values and the windows as they were then.
     create temp table timeline on commit drop as
@@ -31,7 +29,7 @@ begin
                     c.series_no = o.series_no
                     and c.known_at = o.known_at
                     and c.bucket <= o.bucket
-                    and c.known_at > c.bucket + c_minute
+                    and c.known_at > c.bucket + interval '1 minute'
             )
         from epoch_output as o
     ),

@@ -5,23 +5,11 @@ create or replace function feature.pit_version(
     p_tenant_id integer,
     p_oldest interval
 ) returns table (
-    place bigint,
-    symbol text,
-    as_of timestamptz,
-    known_as_of timestamptz,
-    bucket timestamptz,
-    known_at timestamptz,
-    open double precision,
-    high double precision,
-    low double precision,
-    close double precision,
-    volume double precision,
-    vwap double precision,
-    sma_20 double precision,
-    volatility_1h double precision,
-    regime_tag text,
-    spread_bps double precision,
-    order_imbalance double precision
+    place bigint, symbol text, as_of timestamptz, known_as_of timestamptz, bucket timestamptz,
+    known_at timestamptz, open double precision, high double precision, low double precision,
+    close double precision, volume double precision, vwap double precision,
+    sma_20 double precision, volatility_1h double precision, regime_tag text,
+    spread_bps double precision, order_imbalance double precision
 )
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp

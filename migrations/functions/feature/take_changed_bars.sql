@@ -1,16 +1,17 @@
 create or replace function feature.take_changed_bars(p_clock feature.clock) returns bigint
-language plpgsql volatile
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_minute constant interval := interval '1 minute';
     c_causes constant text[] := array['late', 'correction', 'cancel'];
     v_bars bigint;
 begin
     create temp table changed on commit drop as
     with taken as (
         delete from feature.changed_bar as c
-        where c.bucket <= p_clock.published_at - c_minute and c.known_to <= p_clock.published_at
+        where
+            c.bucket <= p_clock.published_at - interval '1 minute'
+            and c.known_to <= p_clock.published_at
         returning c.*
     ),
 
@@ -21,7 +22,7 @@ begin
         select c.*
         from feature.changed_bar as c
         where
-            c.bucket <= p_clock.published_at - c_minute
+            c.bucket <= p_clock.published_at - interval '1 minute'
             and c.known_from <= p_clock.published_at
             and c.known_to > p_clock.published_at
     ),
@@ -60,7 +61,7 @@ begin
     -- a bar closed and known as a whole before this database was live is history, for a backfill
     where
         (v.version).known_at is not null
-        or greatest(b.known_to, b.bucket + c_minute) > p_clock.live_from;
+        or greatest(b.known_to, b.bucket + interval '1 minute') > p_clock.live_from;
     get diagnostics v_bars = row_count;
     analyze changed;
     return v_bars;

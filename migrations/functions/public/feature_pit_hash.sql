@@ -1,7 +1,5 @@
 create or replace function public.feature_pit_hash(
-    p_symbols text[],
-    p_as_of timestamptz[],
-    p_known_as_of timestamptz[] default null,
+    p_symbols text[], p_as_of timestamptz[], p_known_as_of timestamptz[] default null,
     p_tenant_id integer default null
 ) returns text
 language sql stable parallel safe security definer
@@ -49,9 +47,7 @@ comment on function public.feature_pit_hash(
 'replaces. Arguments and errors: as there.';
 
 create or replace function public.feature_pit_hash(
-    p_symbols text[],
-    p_as_of timestamptz,
-    p_known_as_of timestamptz default null,
+    p_symbols text[], p_as_of timestamptz, p_known_as_of timestamptz default null,
     p_tenant_id integer default null
 ) returns text
 language sql stable parallel safe security definer
@@ -77,9 +73,7 @@ comment on function public.feature_pit_hash(text[], timestamptz, timestamptz, in
 'The same for several symbols at one moment: see the form with arrays.';
 
 create or replace function public.feature_pit_hash(
-    p_symbols text[],
-    p_as_of text,
-    p_known_as_of text default null,
+    p_symbols text[], p_as_of text, p_known_as_of text default null,
     p_tenant_id integer default null
 ) returns text
 language sql stable parallel safe security definer

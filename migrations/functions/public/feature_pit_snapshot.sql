@@ -1,33 +1,12 @@
 create or replace function public.feature_pit_snapshot(
-    p_symbols text[],
-    p_as_of timestamptz[],
-    p_known_as_of timestamptz[] default null,
+    p_symbols text[], p_as_of timestamptz[], p_known_as_of timestamptz[] default null,
     p_tenant_id integer default null
-) returns table (
-    symbol text,
-    as_of timestamptz,
-    known_as_of timestamptz,
-    bucket timestamptz,
-    known_at timestamptz,
-    open double precision,
-    high double precision,
-    low double precision,
-    close double precision,
-    volume double precision,
-    vwap double precision,
-    sma_20 double precision,
-    volatility_1h double precision,
-    regime_tag text,
-    spread_bps double precision,
-    order_imbalance double precision,
-    is_stale boolean
-)
+) returns setof feature.pit_row
 language plpgsql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 set work_mem = '64MB'
 as $$
-#variable_conflict use_column
 declare
     c_minute constant interval := interval '1 minute';
     -- no market closes for longer: an older bar is stale without counting its trading hours
@@ -155,29 +134,9 @@ comment on function public.feature_pit_snapshot(
 '22023 for a time in the future, 42P08 when several tenants have the symbol.';
 
 create or replace function public.feature_pit_snapshot(
-    p_symbols text[],
-    p_as_of timestamptz,
-    p_known_as_of timestamptz default null,
+    p_symbols text[], p_as_of timestamptz, p_known_as_of timestamptz default null,
     p_tenant_id integer default null
-) returns table (
-    symbol text,
-    as_of timestamptz,
-    known_as_of timestamptz,
-    bucket timestamptz,
-    known_at timestamptz,
-    open double precision,
-    high double precision,
-    low double precision,
-    close double precision,
-    volume double precision,
-    vwap double precision,
-    sma_20 double precision,
-    volatility_1h double precision,
-    regime_tag text,
-    spread_bps double precision,
-    order_imbalance double precision,
-    is_stale boolean
-)
+) returns setof feature.pit_row
 language sql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -204,29 +163,9 @@ comment on function public.feature_pit_snapshot(
 'The same for several symbols at one moment: see the form with arrays.';
 
 create or replace function public.feature_pit_snapshot(
-    p_symbols text[],
-    p_as_of text,
-    p_known_as_of text default null,
+    p_symbols text[], p_as_of text, p_known_as_of text default null,
     p_tenant_id integer default null
-) returns table (
-    symbol text,
-    as_of timestamptz,
-    known_as_of timestamptz,
-    bucket timestamptz,
-    known_at timestamptz,
-    open double precision,
-    high double precision,
-    low double precision,
-    close double precision,
-    volume double precision,
-    vwap double precision,
-    sma_20 double precision,
-    volatility_1h double precision,
-    regime_tag text,
-    spread_bps double precision,
-    order_imbalance double precision,
-    is_stale boolean
-)
+) returns setof feature.pit_row
 language sql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$

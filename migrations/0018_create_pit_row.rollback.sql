@@ -1,0 +1,2 @@
+-- loses: nothing; the functions that return it go along, make migrate makes them again
+drop type feature.pit_row cascade;
