@@ -18,7 +18,7 @@ from ingest.config import Config
 from ingest.consumer import Ingester
 from ingest.errors import IngestError
 from ingest.signals import stop_on_signals
-from ingest.telemetry import Telemetry, TelemetryConfig
+from telemetry.hooks import Telemetry, TelemetryConfig
 
 Command = Callable[[list[str]], int]
 

@@ -31,8 +31,8 @@ from ingest.poison import PoisonGuard
 from ingest.reference import Reference
 from ingest.registry import schemas
 from ingest.sink import Sink, Source
-from ingest.telemetry import Telemetry
 from ingest.topics import ANSWER_S, CLIENT, ensure_topics, topic_ids
+from telemetry.hooks import Telemetry
 
 log = logging.getLogger("ingest.consumer")
 

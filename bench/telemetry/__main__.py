@@ -6,7 +6,7 @@ import timeit
 
 import numpy as np
 
-from ingest.telemetry import Telemetry, TelemetryConfig
+from telemetry.hooks import Telemetry, TelemetryConfig
 
 TICKS = 10_000
 REPEATS = 5

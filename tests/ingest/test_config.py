@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from ingest import config, telemetry
+from ingest import config
 from ingest.__main__ import main
 from ingest.config import Config
 from ingest.errors import ConfigError
-from ingest.telemetry import TelemetryConfig
+from telemetry import hooks
+from telemetry.hooks import TelemetryConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,7 +22,7 @@ def _documented() -> dict[str, str]:
 
 
 def test_every_variable_is_documented() -> None:
-    sources = [Path(module.__file__).read_text() for module in (config, telemetry)]
+    sources = [Path(module.__file__).read_text() for module in (config, hooks)]
     read = {name for source in sources for name in re.findall(r'"([A-Z]+_[A-Z_]+)"', source)}
     assert read == set(_documented())
     without_field = {
@@ -33,7 +34,7 @@ def test_every_variable_is_documented() -> None:
 
 
 def test_the_documented_defaults_are_the_defaults() -> None:
-    settings = [Config.from_env(ADDRESSES), TelemetryConfig.from_env({}), telemetry.PROTOCOL]
+    settings = [Config.from_env(ADDRESSES), TelemetryConfig.from_env({}), hooks.PROTOCOL]
     values = {str(value) for of in settings[:2] for value in vars(of).values()} | {settings[2]}
     defaults = re.findall(r"\(([^)]+)\)", " ".join(_documented().values()))
     assert len(defaults) == 14

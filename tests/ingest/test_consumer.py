@@ -34,7 +34,7 @@ from ingest.errors import (
     PoisonedStreamError,
 )
 from ingest.producer import TickProducer
-from ingest.telemetry import Telemetry, TelemetryConfig
+from telemetry.hooks import Telemetry, TelemetryConfig
 from tests.conftest import Databases
 
 ROOT = Path(__file__).resolve().parents[2]

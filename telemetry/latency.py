@@ -23,7 +23,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry
 
 if TYPE_CHECKING:
-    from ingest.telemetry import Ages
+    from telemetry.hooks import Ages
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 # 1 ms to 30 days: live ticks take milliseconds, a consumer that was down hours, a replay days

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import MetricsHandler
 
 from ingest.errors import ConfigError
-from ingest.health import Health
+from telemetry.health import Health
 
 REQUEST_S = 5.0
 POLL_S = 0.2

@@ -1,4 +1,4 @@
-"""The hooks of ingest.telemetry with OpenTelemetry: the list of all metrics, and their outputs.
+"""The hooks of telemetry with OpenTelemetry: the list of all metrics, and their outputs.
 
 Names follow the semantic conventions (messaging.*, error.type) where there are any. In Prometheus
 dots become underscores, and units and _total are appended: ingest_rows_total.
@@ -25,14 +25,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind
 
-from ingest.endpoint import Endpoint, Registry
-from ingest.health import Health
-from ingest.latency import Latency, OtlpReader, PrometheusReader
-from ingest.telemetry import NO_SPAN, Span, Telemetry, TelemetryConfig
 from ingest.validate import Reason
+from telemetry.endpoint import Endpoint, Registry
+from telemetry.health import Health
+from telemetry.hooks import NO_SPAN, Span, Telemetry, TelemetryConfig
+from telemetry.latency import Latency, OtlpReader, PrometheusReader
 
 if TYPE_CHECKING:
-    from ingest.telemetry import Ages
+    from telemetry.hooks import Ages
 
 log = logging.getLogger("ingest.telemetry")
 

@@ -1,7 +1,7 @@
 """What operators see of ingest: metrics, traces and health. Off unless asked for, free when off.
 
 docs/ingest.md has the settings. This module needs nothing beyond the standard library:
-ingest/otel.py holds what costs time and memory, and is imported only when an output is on.
+telemetry/otel.py holds what costs time and memory, and is imported only when an output is on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ingest.errors import ConfigError
-from ingest.health import STALL_S, Health
+from telemetry.health import STALL_S, Health
 
 if TYPE_CHECKING:
     import numpy as np
@@ -140,7 +140,7 @@ class Telemetry:
         """
         if not config.on:
             return Telemetry()
-        from ingest.otel import OtelTelemetry
+        from telemetry.otel import OtelTelemetry
 
         return OtelTelemetry(config, group)
 

@@ -25,10 +25,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingest.endpoint import Registry
 from ingest.errors import ConfigError
-from ingest.latency import LATENCY_BOUNDS_S, Latency
-from ingest.telemetry import Telemetry, TelemetryConfig
+from telemetry.endpoint import Registry
+from telemetry.hooks import Telemetry, TelemetryConfig
+from telemetry.latency import LATENCY_BOUNDS_S, Latency
 
 GROUP = "test"
 LATENCY = "ingest_event_to_commit_duration_seconds"
@@ -150,7 +150,7 @@ def _call_every_hook(telemetry: Telemetry) -> None:
 
 OFF = """
 import sys
-from ingest.telemetry import Telemetry, TelemetryConfig
+from telemetry.hooks import Telemetry, TelemetryConfig
 telemetry = Telemetry.from_config(TelemetryConfig.from_env({}))
 with telemetry.span("batch", messages=1) as span:
     span.set(rows=1)
@@ -464,7 +464,7 @@ def test_close_is_quick_when_the_collector_is_away(start: Start, silent: str, aw
 TERMINATED = """
 import sys, threading
 from ingest.signals import stop_on_signals
-from ingest.telemetry import Telemetry, TelemetryConfig
+from telemetry.hooks import Telemetry, TelemetryConfig
 stopped = threading.Event()
 stop_on_signals(stopped.set)
 telemetry = Telemetry.from_config(TelemetryConfig(metrics_port=0, otlp_endpoint=sys.argv[1]))
