@@ -4,7 +4,6 @@ A training set is the snapshot's element-wise form: each row of the entity frame
 at its event timestamp. Feast's own join goes by one clock and lets corrections leak into the past.
 """
 
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -73,17 +72,18 @@ SNAPSHOT_ALL = "select {columns} from feature_pit_snapshot_all({moment}) as s"
 
 
 class PitOfflineStoreConfig(PostgreSQLOfflineStoreConfig):
-    """Where the log is: DATABASE_URL, unless feature_store.yaml says it field by field.
+    """Where the log is: database_url, unless feature_store.yaml says it field by field.
 
-    db_schema: `public`, or `api` for a tenant's login; FEAST_DB_SCHEMA sets it.
+    db_schema: `public`, or `api` for a tenant's login.
     """
 
     type: Literal["feast_repo.offline_store.PitOfflineStore"] = SELF  # type: ignore[assignment]
+    database_url: str | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _from_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
-        url = os.environ.get("DATABASE_URL")
+    def _from_address(cls, given: dict[str, Any]) -> dict[str, Any]:
+        url = given.get("database_url")
         if "host" in given or not url:
             return given
         info = address(url)
@@ -93,11 +93,10 @@ class PitOfflineStoreConfig(PostgreSQLOfflineStoreConfig):
             "database": info["dbname"],
             "user": info["user"],
             "password": info["password"],
-            "sslmode": info.get("sslmode", os.environ.get("PGSSLMODE", "prefer")),
-            "sslrootcert_path": info.get("sslrootcert", os.environ.get("PGSSLROOTCERT")),
-            "sslcert_path": info.get("sslcert", os.environ.get("PGSSLCERT")),
-            "sslkey_path": info.get("sslkey", os.environ.get("PGSSLKEY")),
-            "db_schema": os.environ.get("FEAST_DB_SCHEMA", "public"),
+            "sslmode": info.get("sslmode", "prefer"),
+            "sslrootcert_path": info.get("sslrootcert"),
+            "sslcert_path": info.get("sslcert"),
+            "sslkey_path": info.get("sslkey"),
         }
         return {**found, **given}
 

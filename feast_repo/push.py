@@ -6,7 +6,6 @@ is whole again. `materialize` repairs the same way, once.
 """
 
 import logging
-import os
 import signal
 import threading
 import time
@@ -20,6 +19,8 @@ from feast.infra.passthrough_provider import PassthroughProvider
 from psycopg.rows import dict_row
 
 from feast_repo.definitions import VIEWS
+from feast_repo.store import database_url
+from telemetry.hooks import PushTelemetry
 
 # After the whole second, because the last ticks of a bar take that long to be committed: ingest's
 # p99 is 0.2 s (README).
@@ -39,8 +40,11 @@ Row = dict[str, Any]
 class Push:
     """What is online, as far as this process wrote it."""
 
-    def __init__(self, store: FeatureStore, url: str) -> None:
+    def __init__(
+        self, store: FeatureStore, url: str, telemetry: PushTelemetry | None = None
+    ) -> None:
         """url: the database, as a login that may call feature.publish()."""
+        self.telemetry = telemetry or PushTelemetry()
         self._store = store
         self._url = url
         self._views = {name: store.get_feature_view(name) for name in COLUMNS}
@@ -70,6 +74,7 @@ class Push:
     def _once(self) -> int:
         if self._connection is None:
             self._connection = psycopg.connect(self._url, autocommit=True, row_factory=dict_row)
+        began = time.monotonic()
         self._connection.execute("call feature.publish()")
         rows = self._connection.execute("select * from feature_pit_snapshot_all()").fetchall()
         now = time.monotonic()
@@ -85,6 +90,9 @@ class Push:
         self._written = found
         if due:
             self._renewed_at = now
+        at = max((row["as_of"].timestamp() for row in rows), default=None)
+        took_s = time.monotonic() - began
+        self.telemetry.pushed(len(wanted), len(wanted) * len(COLUMNS), took_s, at)
         return len(wanted)
 
     def _write(self, frame: pd.DataFrame) -> None:
@@ -114,26 +122,32 @@ def ticks(stop: threading.Event) -> Iterator[None]:
         yield
 
 
-def main(store: FeatureStore) -> None:
+def main(store: FeatureStore, telemetry: PushTelemetry) -> None:
     """Push until SIGINT or SIGTERM."""
     log.info("pushing to %s every second", store.config.online_store.type)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    run(Push(store, os.environ["DATABASE_URL"]), stop)
+    run(Push(store, database_url(store), telemetry), stop)
 
 
 def run(push: Push, stop: threading.Event) -> None:
     """Push until stop is set. A failure is logged, and tried again with the next second."""
     failing = False
+    health = push.telemetry.health
     for _ in ticks(stop):
+        health.beat()
         try:
-            written = push.once()
+            with push.telemetry.span("push"):
+                written = push.once()
         except Exception as error:
             # whatever is down comes back, or the operator reads this; the values online expire
             log.error("not online: %s", error)
+            push.telemetry.failed()
+            health.ready(False, "the last round failed and is tried again")
             failing = True
             continue
+        health.ready(True)
         if failing:
             log.info("online again")
             failing = False

@@ -12,15 +12,17 @@ from contextlib import closing
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from embedded.errors import EmbeddedError
-from engine.errors import EngineError
+from embedded.errors import UserError
+from engine.resolve import database_url, kafka_bootstrap
+from engine.settings import ENVIRONMENT, Env
 from ingest.config import Config
 from ingest.consumer import Ingester
-from ingest.errors import IngestError
 from ingest.signals import stop_on_signals
-from telemetry.hooks import Telemetry, TelemetryConfig
+from ingest.validate import Reason
+from telemetry import start
+from telemetry.settings import TelemetryConfig
 
-Command = Callable[[list[str]], int]
+Command = Callable[[list[str], Env], int]
 
 USAGE = """python -m ingest COMMAND ...
 
@@ -35,8 +37,11 @@ see docs/ingest.md.
 """
 
 
-def run(argv: list[str]) -> int:
-    """Consume until a signal, or with --until-end until the topics' present ends."""
+def run(argv: list[str], env: Env) -> int:
+    """Consume until a signal, or with --until-end until the topics' present ends.
+
+    Starts the engine where no database is given.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m ingest run", description="Consume trades and quotes into the database."
     )
@@ -46,8 +51,9 @@ def run(argv: list[str]) -> int:
         help="take all partitions over, consume what is in Kafka now, print the numbers and exit",
     )
     args = parser.parse_args(argv)
-    config = Config.from_env()
-    telemetry = Telemetry.from_config(TelemetryConfig.from_env(), config.kafka_group)
+    config = Config.from_env({**env, "DATABASE_URL": database_url(env)})
+    outputs = TelemetryConfig.from_env(env, service_name="ingest")
+    telemetry = start.ingest(outputs, config.kafka_group, map(str, Reason))
     with closing(telemetry), Ingester(config, telemetry) as ingester:
         stop_on_signals(ingester.stop)
         if not args.until_end:
@@ -68,16 +74,26 @@ def _run_until_end(ingester: Ingester) -> None:
         )
 
 
-def _module(name: str, argv: list[str]) -> int:
-    command: Command = importlib.import_module(f"ingest.{name}").main
-    return command(argv)
+def _dlq(argv: list[str], env: Env) -> int:
+    from ingest import dlq
+
+    # dead letters are in Kafka: the engine is started only to mend some
+    return dlq.main(argv, env, lambda: database_url(env))
+
+
+def _module(name: str) -> Command:
+    def command(argv: list[str], env: Env) -> int:
+        main: Command = importlib.import_module(f"ingest.{name}").main
+        return main(argv, env)
+
+    return command
 
 
 COMMANDS: dict[str, Command] = {
     "run": run,
-    "replay": lambda argv: _module("replay", argv),
-    "synthetic": lambda argv: _module("synthetic", argv),
-    "dlq": lambda argv: _module("dlq", argv),
+    "replay": _module("replay"),
+    "synthetic": _module("synthetic"),
+    "dlq": _dlq,
 }
 
 
@@ -92,8 +108,10 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     try:
-        return COMMANDS[arguments[0]](arguments[1:])
-    except (IngestError, EngineError, EmbeddedError) as error:
+        # a missing broker is said by the settings, once a command asks for them
+        found = {**ENVIRONMENT, "KAFKA_BOOTSTRAP": kafka_bootstrap() or ""}
+        return COMMANDS[arguments[0]](arguments[1:], found)
+    except UserError as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from engine.errors import ConfigError
 from ingest.errors import (
-    ConfigError,
     RegistryUnavailableError,
     SchemaRefusedError,
     UndecodableError,

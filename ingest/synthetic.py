@@ -18,8 +18,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from engine.settings import ENVIRONMENT, Env
 from ingest import synthetic_market
-from ingest.config import Config
+from ingest.config import StreamConfig
 from ingest.errors import IngestError
 from ingest.producer import TickProducer
 from ingest.registry import schemas
@@ -265,7 +266,7 @@ def default_day(now: datetime) -> date:
     return day
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], env: Env = ENVIRONMENT) -> int:
     """Make the day and send it to Kafka; returns 0, raises IngestError with the remedy."""
     now = datetime.now(UTC)
     parser = argparse.ArgumentParser(prog="python -m ingest synthetic", description=__doc__)
@@ -278,7 +279,7 @@ def main(argv: list[str]) -> int:
     if options.day >= now.date():
         raise SyntheticError(f"--day {options.day} is not over; give one before {now.date()} UTC")
     day = events(options.day, options.rows, options.seed)
-    config = Config.from_env()
+    config = StreamConfig.from_env(env)
     console = Console(file=sys.stderr)
     began = time.monotonic()
     sent = 0

@@ -11,7 +11,7 @@ from typing import cast
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import MetricsHandler
 
-from ingest.errors import ConfigError
+from engine.errors import ConfigError
 from telemetry.health import Health
 
 REQUEST_S = 5.0

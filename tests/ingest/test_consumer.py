@@ -34,7 +34,8 @@ from ingest.errors import (
     PoisonedStreamError,
 )
 from ingest.producer import TickProducer
-from telemetry.hooks import Telemetry, TelemetryConfig
+from telemetry import start as starting
+from telemetry.settings import TelemetryConfig
 from tests.conftest import Databases
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -397,7 +398,7 @@ def test_missing_tables_are_named(config: Config, empty_database: str) -> None:
 def test_what_was_consumed_is_on_the_metrics_endpoint(config: Config, trade: Make) -> None:
     produce(config, *(("trade", trade(seq)) for seq in range(7000, 7020)))
     produce(config, ("trade", trade(7000)), ("trade", trade(7100, price=-1.0)))
-    telemetry = Telemetry.from_config(TelemetryConfig(metrics_port=0))
+    telemetry = starting.ingest(TelemetryConfig(metrics_port=0))
     address = f"http://127.0.0.1:{telemetry.port}"
     with closing(telemetry), Ingester(config, telemetry) as ingester:
         with pytest.raises(HTTPError, match="503"):

@@ -25,12 +25,12 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.errors import ConfigError
 from ingest.codec import KINDS, decode, encode
 from ingest.config import Config
 from ingest.consumer import Ingester
 from ingest.counts import Counts
 from ingest.errors import (
-    ConfigError,
     RegistryUnavailableError,
     SchemaRefusedError,
     UndecodableError,
