@@ -124,6 +124,7 @@ class Ingester:
 
     def _retries(self, what: str) -> None:
         self._telemetry.retry(what)
+        self._telemetry.health.beat()
         self._telemetry.health.ready(False, f"the {what} fails and is tried again")
 
     def stop(self) -> None:
