@@ -25,7 +25,7 @@ from feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source i
 )
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
 from feast.infra.registry.base_registry import BaseRegistry
-from feast.infra.utils.postgres.connection_utils import _get_conn, df_to_postgres_table
+from feast.infra.utils.postgres.connection_utils import df_to_postgres_table
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
@@ -34,6 +34,7 @@ from psycopg import sql
 from pydantic import model_validator
 from tqdm import tqdm
 
+from feast_repo import internals
 from feast_repo.environment import address
 
 SELF: Final = "feast_repo.offline_store.PitOfflineStore"
@@ -155,10 +156,10 @@ class PitRetrievalJob(RetrievalJob):
             raise ValueError(
                 f"{type(storage).__name__} is not in PostgreSQL: use SavedDatasetPostgreSQLStorage"
             )
-        table = storage.postgres_options._table
+        table = internals.table_of(storage)
         frame = self.to_df(timeout=timeout)
         if allow_overwrite:
-            with _get_conn(self._config.offline_store) as connection:
+            with internals.connect(self._config.offline_store) as connection:
                 connection.execute(sql.SQL("drop table if exists {}").format(sql.Identifier(table)))
         df_to_postgres_table(config=self._config.offline_store, df=frame, table_name=table)
 
@@ -336,7 +337,7 @@ def _keys(view: FeatureView) -> tuple[str, str]:
 
 def _arrow(entity_df: Any, config: RepoConfig) -> pa.Table:
     if isinstance(entity_df, str):
-        with _get_conn(config.offline_store) as connection:
+        with internals.connect(config.offline_store) as connection:
             connection.read_only = True
             cursor = connection.execute(entity_df.encode())
             described = cursor.description or []
@@ -390,7 +391,7 @@ def _snapshot(
     schema = pa.schema([(name, TYPES.get(name, pa.float64())) for name in columns])
     batches = []
     with (
-        _get_conn(config.offline_store) as connection,
+        internals.connect(config.offline_store) as connection,
         tqdm(total=len(symbols), unit="rows", disable=len(symbols) <= BATCH) as progress,
     ):
         # one view of the log for all batches

@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 import psycopg
 from feast import FeatureStore
-from feast.infra.passthrough_provider import PassthroughProvider
 from psycopg.rows import dict_row
 
+from feast_repo import internals
 from feast_repo.definitions import VIEWS
 from feast_repo.store import database_url
 from telemetry.hooks import PushTelemetry
@@ -98,7 +98,6 @@ class Push:
     def _write(self, frame: pd.DataFrame) -> None:
         # not write_to_online_store(), which leaves out what is NULL throughout: what is stale must
         # overwrite the last value
-        prepare = PassthroughProvider._prep_rows_to_write_for_ingestion
         prepared = []
         for name, columns in COLUMNS.items():
             # its event time is as_of: a later one always overwrites an earlier one
@@ -106,10 +105,10 @@ class Push:
             # a column of NULLs alone has no type of its own
             part = part.astype({column: TYPES.get(column, "float64") for column in columns})
             view = self._views[name]
-            prepared.append((view, prepare(view, part)))
+            prepared.append((view, internals.rows_to_write(view, part)))
         # all at once, so that a reader in between is rare; the API reads such a row again
         for view, rows in prepared:
-            self._store._get_provider().online_write_batch(self._store.config, view, rows, None)
+            internals.online_write(self._store, view, rows)
 
 
 def _values(row: Row) -> tuple[Any, ...]:
