@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 
 from telemetry import metrics
 from telemetry.health import Health
-from telemetry.hooks import ApiTelemetry, Hooks, PushTelemetry, Telemetry
+from telemetry.hooks import NO_SPAN, ApiTelemetry, Hooks, PushTelemetry, Telemetry
 from telemetry.latency import Latency
 from telemetry.outputs import Attributes, Outputs
 from telemetry.settings import TelemetryConfig
@@ -58,6 +58,8 @@ class _On(Hooks):
     def span(
         self, name: str, *, since_ns: int | None = None, **attributes: str | float
     ) -> AbstractContextManager[object]:
+        if not self._out.traces:
+            return NO_SPAN
         kind, fixed = SPAN_KINDS[name]
         return self._out.span(name, kind, {**fixed, **_named(attributes)}, since_ns)
 
@@ -148,6 +150,8 @@ class OtelTelemetry(_On, Telemetry):
     def span(  # noqa: D102
         self, name: str, *, since_ns: int | None = None, **attributes: str | float
     ) -> AbstractContextManager[object]:
+        if not self._out.traces:
+            return NO_SPAN
         kind, fixed = SPAN_KINDS[name]
         if kind is SpanKind.CONSUMER:
             fixed = fixed | self._group | {"messaging.operation.name": name}
