@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from embedded.errors import UserError
 from engine.resolve import database_url, kafka_bootstrap
 from engine.settings import ENVIRONMENT, Env
+from ingest.codec import KINDS
 from ingest.config import Config
 from ingest.consumer import Ingester
 from ingest.signals import stop_on_signals
@@ -53,7 +54,7 @@ def run(argv: list[str], env: Env) -> int:
     args = parser.parse_args(argv)
     config = Config.from_env({**env, "DATABASE_URL": database_url(env)})
     outputs = TelemetryConfig.from_env(env, service_name="ingest")
-    telemetry = start.ingest(outputs, config.kafka_group, map(str, Reason))
+    telemetry = start.ingest(outputs, config.kafka_group, KINDS, map(str, Reason))
     with closing(telemetry), Ingester(config, telemetry) as ingester:
         stop_on_signals(ingester.stop)
         if not args.until_end:
