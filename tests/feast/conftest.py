@@ -38,10 +38,7 @@ def feast_environment(
         patch.setenv("DATABASE_URL", database)
         patch.setenv("REDIS_URL", redis_url)
         patch.setattr(environment, "STATE_DIR", tmp_path_factory.mktemp("state"))
-        before = set(os.environ)
         yield
-        for name in set(os.environ) - before:  # what prepare() has set
-            patch.delenv(name)
 
 
 @pytest.fixture(scope="module")

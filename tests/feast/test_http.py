@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.error import URLError
 
 import pandas as pd
 import pytest
@@ -30,7 +31,6 @@ from feast.feature_server_utils import convert_response_to_dict
 from feast.permissions.client.http_auth_requests_wrapper import HttpSessionManager
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from prometheus_client import generate_latest
 from psycopg.conninfo import make_conninfo
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry
@@ -44,13 +44,17 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from engine.errors import ConfigError
 from feast_repo import definitions
 from feast_repo.api import app as api
 from feast_repo.api import keys as api_keys
 from feast_repo.api.read import Catalog, _key
 from feast_repo.store import materialize
+from telemetry import start
+from telemetry.settings import TelemetryConfig
 from tests.feast.market import FIELDS, MINUTE, SYMBOLS, bits
 from tests.feast.served import FED, PATH, Served
+from tests.telemetry.scrape import get, samples
 
 ROOT = Path(__file__).resolve().parents[2]
 BOTH, OWN = SYMBOLS
@@ -269,24 +273,22 @@ def test_feasts_own_client_works(online_world: Served, tmp_path: Path) -> None:
         f"""
 project: market
 provider: local
-registry: {{registry_type: sql, path: "{os.environ["FEAST_REGISTRY"]}"}}
+registry: {{registry_type: sql, path: "{world.store.config.registry.path}"}}
 online_store: {{type: remote, path: "{world.url}"}}
 auth: {{type: oidc, token: "{world.keys[world.first]}"}}
 entity_key_serialization_version: 3
 """
     )
-    # the client keeps one session per process, and Feast looks for this variable first
+    # the client keeps one session per process
     HttpSessionManager.close_session()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("FEAST_FS_YAML_FILE_PATH")
-        client = FeatureStore(repo_path=str(tmp_path))
-        found = client.get_online_features(
-            features=client.get_feature_service(MARKET),
-            entity_rows=[
-                {"symbol": OWN, "tenant_id": world.first},
-                {"symbol": FED, "tenant_id": world.feed},
-            ],
-        ).to_dict()
+    client = FeatureStore(repo_path=str(tmp_path))
+    found = client.get_online_features(
+        features=client.get_feature_service(MARKET),
+        entity_rows=[
+            {"symbol": OWN, "tenant_id": world.first},
+            {"symbol": FED, "tenant_id": world.feed},
+        ],
+    ).to_dict()
     HttpSessionManager.close_session()
     assert found == values(world.ask(of([OWN, FED])))
 
@@ -616,12 +618,11 @@ def test_more_requests_than_a_key_may_make_are_refused(online_world: Served) -> 
         assert world.ask(of([OWN]), fast).status_code == 200
 
 
-def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEAST_API_RATE", "20")
-    assert api.Settings.from_env() == api.Settings(20)
+def test_settings() -> None:
+    assert api.Settings.from_env({"FEAST_API_RATE": "20"}) == api.Settings(20)
     assert api.Settings.from_env({}) == api.Settings(1000)
     for wrong in ("0", "-1", "1.5", "many", "\u0661", "9" * 9):
-        with pytest.raises(api.EngineError, match="FEAST_API_RATE"):
+        with pytest.raises(ConfigError, match=f"FEAST_API_RATE={wrong!r}: set it to requests"):
             api.Settings.from_env({"FEAST_API_RATE": wrong})
 
 
@@ -874,43 +875,32 @@ def test_what_the_database_never_takes_is_told_to_the_operator(
 
 
 def test_metrics_count_and_name_nobody(online_world: Served) -> None:
-    route = {"route": PATH}
-    expected = {
-        ("feature_api_requests_total", "200", PATH): 2.0,
-        ("feature_api_requests_total", "404", PATH): 1.0,
-        ("feature_api_requests_total", "401", PATH): 1.0,
-        ("feature_api_requests_total", "404", "other"): 1.0,
-    }
-    with online_world.another() as world:
-        metrics = world.app.state.api.metrics
-
-        def found() -> list[float | None]:
-            sample = metrics.registry.get_sample_value
-            return [
-                *(sample(name, {"route": r, "status": s}) for name, s, r in expected),
-                sample("feature_api_request_seconds_count", route),
-                sample("feature_api_entities_total"),
-                sample("feature_api_rejected_total", {"reason": "unknown"}),
-                sample("feature_api_rejected_total", {"reason": "unauthorized"}),
-            ]
-
-        for _, status, at in expected:
-            metrics.requests.labels(at, status)
-        metrics.seconds.labels(PATH)
-        for reason in ("unknown", "unauthorized"):
-            metrics.rejected.labels(reason)
-        # where Feast's metrics are imported first, a process has one value for each name
-        before = found()
+    telemetry = start.api(TelemetryConfig(metrics_port=0))
+    with online_world.another(telemetry=telemetry) as world:
         world.ask(of([OWN, FED]))
         world.ask(of([OWN]))
         world.ask(of([NOBODYS]))
         world.ask(of([OWN]), None)
         requests.get(f"{world.url}/{NOBODYS}", timeout=5)
-    counted = [now - was for now, was in zip(found(), before, strict=True)]  # type: ignore[operator]
-    assert counted == [*expected.values(), 4.0, 3.0, 1.0, 1.0]
-    text = generate_latest(metrics.registry).decode()
-    names = [*world.logins.values(), *world.keys.values(), OWN, FED, NOBODYS, str(world.first)]
+        assert requests.get(f"{world.url}/ready", timeout=5).ok
+        text = get(telemetry, "/metrics")[1]
+        assert get(telemetry, "/healthz") == get(telemetry, "/readyz") == (200, "ok\n")
+    found = samples(text)
+    assert found["feature_api_requests_total", PATH, "200"] == 2
+    assert found["feature_api_requests_total", PATH, "404"] == 1
+    assert found["feature_api_requests_total", PATH, "401"] == 1
+    assert found["feature_api_requests_total", "other", "404"] == 1
+    assert found["feature_api_request_seconds_count", PATH] == 4
+    assert found["feature_api_entities_total",] == 3
+    assert found["feature_api_rejected_total", "unknown"] == 1
+    assert found["feature_api_rejected_total", "unauthorized"] == 1
+    assert found["feature_api_access_log_waiting",] >= 0
+    labels = {label for at in found for label in at if at[0] != "target_info"}
+    names = [*world.logins.values(), *world.keys.values(), OWN, FED, NOBODYS]
     assert not [name for name in names if name in text]
+    assert str(world.first) not in labels
+    with pytest.raises(URLError):  # it has ended with the API
+        get(telemetry, "/metrics")
 
 
 def test_nothing_else_is_there(online_world: Served) -> None:

@@ -150,7 +150,7 @@ def test_the_tables_are_there(kind: Kind, query: Callable[..., list[tuple[Any, .
 
 def test_nothing_else_names_kinds_one_by_one() -> None:
     """But for the settings' names and the synthetic day, which is one of trades and quotes."""
-    allowed = {"kinds.py", "config.py", "replay/synthetic.py", "otel.py"}
+    allowed = {"kinds.py", "config.py", "replay/synthetic.py"}
     named = {
         str(path.relative_to(INGEST))
         for path in INGEST.rglob("*.py")

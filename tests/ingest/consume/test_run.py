@@ -34,10 +34,11 @@ from ingest.errors import (
     FencedError,
     PoisonedStreamError,
 )
-from ingest.telemetry import Telemetry, TelemetryConfig
 from ingest.wire import producer
 from ingest.wire.codec import encode
 from ingest.wire.producer import TickProducer
+from telemetry import start as starting
+from telemetry.settings import TelemetryConfig
 from tests.conftest import Databases
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -410,7 +411,7 @@ def test_missing_tables_are_named(config: Config, empty_database: str) -> None:
 def test_what_was_consumed_is_on_the_metrics_endpoint(config: Config, trade: Make) -> None:
     produce(config, *(("trade", trade(seq)) for seq in range(7000, 7020)))
     produce(config, ("trade", trade(7000)), ("trade", trade(7100, price=-1.0)))
-    telemetry = Telemetry.from_config(TelemetryConfig(metrics_port=0))
+    telemetry = starting.ingest(TelemetryConfig(metrics_port=0))
     address = f"http://127.0.0.1:{telemetry.port}"
     with closing(telemetry), open_ingester(config, telemetry) as ingester:
         with pytest.raises(HTTPError, match="503"):

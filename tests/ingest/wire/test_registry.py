@@ -25,11 +25,11 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.errors import ConfigError
 from ingest.config import Config
 from ingest.consume.counts import Counts
 from ingest.consume.run import open_ingester
 from ingest.errors import (
-    ConfigError,
     RegistryUnavailableError,
     SchemaRefusedError,
     UndecodableError,
