@@ -70,10 +70,12 @@ class _On(Hooks):
 class OtelTelemetry(_On, Telemetry):
     """Ingest's."""
 
-    def __init__(self, config: TelemetryConfig, group: str, reasons: Iterable[str]) -> None:
+    def __init__(
+        self, config: TelemetryConfig, group: str, kinds: Iterable[str], reasons: Iterable[str]
+    ) -> None:
         """Start the outputs. Raises ConfigError when the endpoint cannot listen.
 
-        group, reasons: see telemetry.start.ingest.
+        group, kinds, reasons: see telemetry.start.ingest.
         """
         super().__init__(Health(config.stall_s, "starting: no partitions assigned yet"))
         self._lags: dict[tuple[str, int], int] = {}
@@ -91,7 +93,7 @@ class OtelTelemetry(_On, Telemetry):
             )
         )
         # a counter that appears with its first value hides that value from rate()
-        for kind in ("trade", "quote"):
+        for kind in kinds:
             self._out.add(metrics.ROWS, 0, {"ingest.kind": kind})
         for what in ("database", "kafka", "registry"):
             self._out.add(metrics.RETRIES, 0, {"ingest.target": what})

@@ -12,18 +12,21 @@ from telemetry.settings import TelemetryConfig
 
 
 def ingest(
-    config: TelemetryConfig, group: str = "ingest", reasons: Iterable[str] = ()
+    config: TelemetryConfig,
+    group: str = "ingest",
+    kinds: Iterable[str] = (),
+    reasons: Iterable[str] = (),
 ) -> Telemetry:
     """Start ingest's outputs. Raises ConfigError when the endpoint cannot listen.
 
-    group: the consumer group, an attribute of messaging.* metrics and spans. reasons: for which
-    messages are refused: each has a series from the start.
+    group: the consumer group, an attribute of messaging.* metrics and spans. kinds, reasons: of
+    ticks, and for which messages are refused: each has a series from the start.
     """
     if not config.on:
         return Telemetry()
     from telemetry.otel import OtelTelemetry
 
-    return OtelTelemetry(config, group, reasons)
+    return OtelTelemetry(config, group, kinds, reasons)
 
 
 def push(config: TelemetryConfig) -> PushTelemetry:

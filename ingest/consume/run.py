@@ -17,6 +17,7 @@ from ingest.consume.kafka import Kafka
 from ingest.consume.sink import Sink
 from ingest.database import Database
 from ingest.deadletters.publish import DeadLetters
+from ingest.kinds import KINDS
 from ingest.reference import Reference
 from ingest.signals import stop_on_signals
 from ingest.validate import reasons
@@ -72,7 +73,7 @@ def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
     args = parser.parse_args(argv)
     config = Config.from_env({**env, "DATABASE_URL": database_url()})
     outputs = TelemetryConfig.from_env(env, service_name="ingest")
-    telemetry = start.ingest(outputs, config.kafka_group, reasons())
+    telemetry = start.ingest(outputs, config.kafka_group, KINDS, reasons())
     with closing(telemetry), open_ingester(config, telemetry) as ingester:
         stop_on_signals(ingester.stop)
         if not args.until_end:

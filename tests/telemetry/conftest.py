@@ -14,6 +14,7 @@ from tests.telemetry.collector import Collector
 from tests.telemetry.scrape import HANGS_S
 
 GROUP = "test"
+KINDS = ("trade", "quote")
 REASONS = ("undecodable", "unknown_trade")
 Start = Callable[..., Telemetry]
 
@@ -44,7 +45,7 @@ def start() -> Iterator[Start]:
     started = []
 
     def make(**settings: object) -> Telemetry:
-        started.append(starting.ingest(TelemetryConfig(**settings), GROUP, REASONS))
+        started.append(starting.ingest(TelemetryConfig(**settings), GROUP, KINDS, REASONS))
         return started[-1]
 
     yield make
