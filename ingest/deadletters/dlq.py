@@ -19,7 +19,7 @@ from ingest.database import Database
 from ingest.deadletters import letters as dead
 from ingest.deadletters.letters import DeadLetterError, Letter, Parcel
 from ingest.errors import UndecodableError
-from ingest.kinds import Record
+from ingest.kinds import KINDS, Record
 from ingest.reference import read_known
 from ingest.validate import moment, validate
 from ingest.wire.codec import decode, encode
@@ -53,7 +53,7 @@ def _topics(config: StreamConfig, topic: str | None) -> list[str]:
     if topic.removesuffix(".dlq") not in known:
         raise DeadLetterError(
             f"topic {topic!r} is neither of {' and '.join(known)}: choose one of them, or set "
-            "TRADE_TOPIC or QUOTE_TOPIC"
+            f"{' or '.join(kind.setting for kind in KINDS.values())}"
         )
     return [topic.removesuffix(".dlq")]
 

@@ -40,7 +40,7 @@ def _consume(config: Config) -> Counts:
 
 def _delete_before(config: Config, offset: int) -> None:
     admin = AdminClient({"bootstrap.servers": config.kafka_bootstrap})
-    partition = TopicPartition(config.trade_topic, 0, offset)
+    partition = TopicPartition(config.topics["trade"], 0, offset)
     for future in admin.delete_records([partition]).values():
         future.result(10)
 
@@ -61,5 +61,5 @@ def test_messages_deleted_before_they_were_consumed_stop_it(
     with pytest.raises(OffsetLostError, match=r"no message at offset 10 .* delete the partition's"):
         _consume(config)
     # what the error says to do
-    query("delete from market.kafka_offset where topic = %s returning 1", config.trade_topic)
+    query("delete from market.kafka_offset where topic = %s returning 1", config.topics["trade"])
     assert _consume(config) == Counts(applied=5)

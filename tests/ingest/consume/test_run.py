@@ -71,8 +71,8 @@ def started(config: Config, *options: str) -> subprocess.Popen[bytes]:
         "DATABASE_URL": config.database_url,
         "KAFKA_BOOTSTRAP": config.kafka_bootstrap,
         "KAFKA_GROUP": config.kafka_group,
-        "TRADE_TOPIC": config.trade_topic,
-        "QUOTE_TOPIC": config.quote_topic,
+        "TRADE_TOPIC": config.topics["trade"],
+        "QUOTE_TOPIC": config.topics["quote"],
         "BATCH_SIZE": str(config.batch_size),
     }
     command = [sys.executable, "-m", "ingest", "run", *options]
@@ -123,7 +123,7 @@ def test_a_dead_letter_keeps_the_bytes(config: Config, trade: Make, dead_letters
     malformed = [b"\0\1\2\xff", encode("trade", trade(300))[:-1], b"x" * 100_000]
     produce(config, *(("trade", payload) for payload in malformed))
     assert consume(config).refused == {"undecodable": 3}
-    letters = dead_letters(config.trade_topic)
+    letters = dead_letters(config.topics["trade"])
     assert [letter.value() for letter in letters] == malformed
     assert {letter.key() for letter in letters} == {b"raw"}
     written_with = [dict(letter.headers() or []).get("schema_id") for letter in letters]
@@ -135,7 +135,7 @@ def test_a_rejected_line_goes_straight_to_the_dead_letters(
 ) -> None:
     with TickProducer(config.kafka_bootstrap, config.topics) as producer:
         producer.reject("quote", b"12:00,oops", "unreadable", "line 3 of a.csv")
-    (letter,) = dead_letters(config.quote_topic)
+    (letter,) = dead_letters(config.topics["quote"])
     assert (letter.value(), header(letter, "reason"), header(letter, "message")) == (
         b"12:00,oops",
         "unreadable",
@@ -157,13 +157,13 @@ def test_corrections_and_cancels(config: Config, query: Query, trade: Make, quot
     )
     counts = consume(config)
     assert (counts.applied, counts.messages) == (6, 6)
-    assert query("select price from market.trade where source_topic = %s", config.trade_topic) == [
-        (11.0,)
-    ]
+    assert query(
+        "select price from market.trade where source_topic = %s", config.topics["trade"]
+    ) == [(11.0,)]
     assert query(
         "select seq, price, cause from market.trade_superseded"
         " where source_topic = %s order by seq",
-        config.trade_topic,
+        config.topics["trade"],
     ) == [(400, 10.0, "correction"), (401, 4500.25, "cancel")]
     assert stored(query, config, "quote") == 0
 
@@ -182,7 +182,7 @@ def test_knowledge_is_the_captures_else_the_clock_and_never_before_the_event(
     assert query(
         "select seq, case when known_at > now() - interval '1 minute' then 'now'"
         " else (known_at - ts)::text end from market.trade where source_topic = %s order by seq",
-        config.trade_topic,
+        config.topics["trade"],
     ) == [(500, "00:00:00.003"), (501, "00:00:00"), (502, "now")]
 
 
@@ -190,7 +190,7 @@ def test_a_symbol_that_is_added_later_is_known(
     config: Config, trade: Make, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reference, "REREAD_S", 0.0)
-    symbol = config.trade_topic
+    symbol = config.topics["trade"]
     produce(config, ("trade", trade(0, symbol=symbol)))
     with open_ingester(config) as ingester:
         ingester.run_until_end()
@@ -258,7 +258,7 @@ def test_an_old_epoch_writes_nothing_and_stops(
         with pytest.raises(FencedError, match="taken over by another consumer"):
             _steps(zombie, 20)
     assert stored(query, config) == 1
-    assert dead_letters(config.trade_topic) == []
+    assert dead_letters(config.topics["trade"]) == []
     assert (consume(config).applied, stored(query, config)) == (1, 2)
 
 
@@ -272,7 +272,7 @@ def test_a_recreated_topic_is_read_from_its_start(config: Config, trade: Make) -
     produce(config, *ticks)
     assert consume(config).applied == 10
     admin = AdminClient({"bootstrap.servers": config.kafka_bootstrap})
-    admin.delete_topics([config.trade_topic])[config.trade_topic].result(10)
+    admin.delete_topics([config.topics["trade"]])[config.topics["trade"]].result(10)
     produce(config, *ticks[:5], ("trade", trade(5010)))
     assert consume(config) == Counts(applied=1, duplicates=5)
 
@@ -348,7 +348,7 @@ def test_a_stream_of_poison_stops_before_it_drains(
     produce(config, *poison)
     with pytest.raises(PoisonedStreamError, match=r"negative_price.*POISON_RATIO=2"):
         consume(config)
-    drained = len(dead_letters(config.trade_topic))
+    drained = len(dead_letters(config.topics["trade"]))
     assert drained < 20 + 40, "at most one run goes to the dead letters"
     assert consume(replace(config, poison_ratio=2.0)).dead_lettered == 100 - drained
     assert stored(query, config) == 30

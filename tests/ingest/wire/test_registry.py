@@ -389,7 +389,7 @@ def test_an_unknown_schema_holds_up_its_partition_alone(
     unknown = foreign.register() + 10_000
     ensure_topics(config.kafka_bootstrap, config.topics.values(), 2)
     source = schemas(apicurio.url)
-    ours = source.id_for("trade", config.trade_topic)
+    ours = source.id_for("trade", config.topics["trade"])
     waits = encode("trade", trade(1), unknown)
     messages = {
         0: [encode("trade", trade(0), ours), waits, encode("trade", trade(2), ours)],
@@ -398,12 +398,12 @@ def test_an_unknown_schema_holds_up_its_partition_alone(
     producer = Producer({"bootstrap.servers": config.kafka_bootstrap})
     for partition, payloads in messages.items():
         for payload in payloads:
-            producer.produce(config.trade_topic, payload, partition=partition)
+            producer.produce(config.topics["trade"], payload, partition=partition)
     assert producer.flush(10) == 0
 
     def stored() -> int:
         return query(
-            "select count(*) from market.trade where source_topic = %s", config.trade_topic
+            "select count(*) from market.trade where source_topic = %s", config.topics["trade"]
         )[0][0]
 
     def wait(number: int) -> None:
