@@ -5,12 +5,15 @@ Reading them starts nothing: what is not given, `python -m ingest` looks up and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 from urllib.parse import quote
 
 from engine.errors import ConfigError
 from engine.settings import Env, number, text
+from ingest.kinds import KINDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,17 +21,13 @@ class StreamConfig:
     """What everyone needs who reads or writes the topics; docs/ingest.md has the meanings."""
 
     kafka_bootstrap: str
-    trade_topic: str = "trades"
-    quote_topic: str = "quotes"
+    topics: Mapping[str, str] = field(
+        default_factory=lambda: {kind.name: kind.topic for kind in KINDS.values()}
+    )
     partitions: int = 4
     future_tolerance_s: float = 5.0
     retry_s: float = 600.0
     schema_registry_url: str | None = field(default=None, repr=False)  # may hold a password
-
-    @property
-    def topics(self) -> dict[str, str]:
-        """Topic of each kind: {'trade': ..., 'quote': ...}."""
-        return {"trade": self.trade_topic, "quote": self.quote_topic}
 
     @classmethod
     def from_env(cls, env: Env) -> StreamConfig:
@@ -64,14 +63,9 @@ class Config(StreamConfig):
 
 
 def _stream(env: Env) -> dict[str, Any]:
-    trade = text(env, "TRADE_TOPIC", StreamConfig.trade_topic)
-    quote_topic = text(env, "QUOTE_TOPIC", StreamConfig.quote_topic)
-    if trade == quote_topic:
-        raise ConfigError(f"TRADE_TOPIC and QUOTE_TOPIC are both {trade!r}: choose two topics")
     tolerance_s = StreamConfig.future_tolerance_s
     return {
-        "trade_topic": trade,
-        "quote_topic": quote_topic,
+        "topics": _topics(env),
         "partitions": number(env, "TOPIC_PARTITIONS", StreamConfig.partitions, 1),
         "future_tolerance_s": number(env, "FUTURE_TOLERANCE_S", tolerance_s, 0),
         "retry_s": number(env, "RETRY_S", StreamConfig.retry_s, 0),
@@ -83,6 +77,17 @@ def _stream(env: Env) -> dict[str, Any]:
             "set KAFKA_BOOTSTRAP to host:port of one that runs",
         ),
     }
+
+
+def _topics(env: Env) -> dict[str, str]:
+    topics = {kind.name: text(env, kind.setting, kind.topic) for kind in KINDS.values()}
+    for one, other in combinations(KINDS.values(), 2):
+        if topics[one.name] == topics[other.name]:
+            raise ConfigError(
+                f"{one.setting} and {other.setting} are both {topics[one.name]!r}: "
+                "choose two topics"
+            )
+    return topics
 
 
 def _given(env: Env, name: str, otherwise: str) -> str:

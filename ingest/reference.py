@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from ingest.sink import Sink
+import psycopg
+
+from ingest.database import Database
 from ingest.validate import Known
 
 REREAD_S = 1.0
@@ -14,10 +16,10 @@ REREAD_S = 1.0
 class Reference:
     """Tenants and symbols, read again when a tick names another one, at most once a second."""
 
-    def __init__(self, sink: Sink) -> None:
-        """sink: where to read them."""
-        self._sink = sink
-        self._known = sink.known()
+    def __init__(self, database: Database) -> None:
+        """database: where to read them."""
+        self._database = database
+        self._known = read_known(database)
         self._read = time.monotonic()
 
     def __call__(self, tenants: Collection[int], symbols: Collection[str]) -> Known:
@@ -25,5 +27,16 @@ class Reference:
         known = self._known
         there = known.tenants.issuperset(tenants) and known.symbols.issuperset(symbols)
         if not there and time.monotonic() - self._read > REREAD_S:
-            self._known, self._read = self._sink.known(), time.monotonic()
+            self._known, self._read = read_known(self._database), time.monotonic()
         return self._known
+
+
+def read_known(database: Database) -> Known:
+    """Read the tenants and symbols that ticks may name. Raises DatabaseUnavailableError."""
+
+    def work(connection: psycopg.Connection, _: bool) -> Known:
+        tenants = connection.execute("select tenant_id from market.tenant").fetchall()
+        symbols = connection.execute("select symbol from market.instrument").fetchall()
+        return Known(frozenset(row[0] for row in tenants), frozenset(row[0] for row in symbols))
+
+    return database.transact(work)

@@ -9,8 +9,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from ingest.codec import Record
-from ingest.producer import TickProducer
+from ingest.kinds import Record
+from ingest.wire.producer import TickProducer
 
 PARTITIONS = 4
 SYMBOLS = 10

@@ -6,7 +6,6 @@ registry here, so the five bytes of the frame are cut off before its own Avro de
 
 from __future__ import annotations
 
-import json
 import sys
 import uuid
 from tempfile import TemporaryDirectory
@@ -20,7 +19,7 @@ from quixstreams.sinks import BatchingSink, SinkBatch
 from quixstreams.sinks.community.postgresql import PostgreSQLSink
 
 from bench.ingest.peer import COLUMNS
-from ingest.registry import schema_text
+from ingest.kinds import TRADE
 
 COMMIT_EVERY = 10_000
 FRAME = 5
@@ -90,9 +89,7 @@ def main(url: str, bootstrap: str, topic: str, number: int, sink: str) -> None:
             state_dir=state,
             loglevel="WARNING",
         )
-        trades = application.topic(
-            topic, value_deserializer=Framed(schema=json.loads(schema_text("trade")))
-        )
+        trades = application.topic(topic, value_deserializer=Framed(schema=TRADE.schema))
         application.dataframe(trades).sink(own_sink(url) if sink == "own" else CopySink(url))
         application.run(count=number, collect=False)
 

@@ -16,7 +16,7 @@ import psycopg
 
 from bench.ingest import load
 from engine.settings import ENVIRONMENT
-from ingest.topics import ensure_topics
+from ingest.wire.topics import ensure_topics
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_S = 0.002

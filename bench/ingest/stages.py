@@ -12,10 +12,10 @@ import psycopg
 from confluent_kafka import Consumer, TopicPartition
 
 from bench.ingest import load
-from ingest.batch import build
-from ingest.registry import FILES
-from ingest.ticks import Ticks
+from ingest.consume.batch import build
+from ingest.consume.ticks import Ticks
 from ingest.validate import Known
+from ingest.wire.registry import FILES
 
 BATCH = 10_000
 TOLERANCE_US = 5_000_000

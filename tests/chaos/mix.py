@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ingest.codec import Record, encode
+from ingest.kinds import Record
+from ingest.wire.codec import encode
 
 SYMBOLS = ("SYN_ES", "SYN_NQ", "SYN_CL", "SYN_GC", "SYN_BTCUSD", "SYN_ETHUSD", "SYN_AAPL")
 TENANTS = (1, 2)

@@ -17,7 +17,7 @@ from select import select
 import psycopg
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
-from ingest.topics import dead_letter_topic, ensure_topics
+from ingest.wire.topics import dead_letter_topic, ensure_topics
 from tests.chaos.mix import DAY_US, KINDS, Event, Mix
 
 ROOT = Path(__file__).resolve().parents[2]

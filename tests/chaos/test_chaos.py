@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from embedded.broker import EmbeddedBroker
-from ingest.codec import encode
+from ingest.wire.codec import encode
 from tests.chaos.conftest import OwnKafka
 from tests.chaos.mix import DAY_US, Event
 from tests.chaos.own import Embedded, OwnDatabase, fill, free

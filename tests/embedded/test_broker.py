@@ -7,7 +7,7 @@ import pytest
 
 from embedded import broker
 from embedded.errors import AlreadyRunningError, PortInUseError
-from ingest.topics import ensure_topics
+from ingest.wire.topics import ensure_topics
 
 
 @pytest.fixture

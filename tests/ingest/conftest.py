@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from ingest.config import Config
-from ingest.topics import dead_letter_topic
+from ingest.wire.topics import dead_letter_topic
 
 NOON_US = 1_700_049_600_000_000  # 2023-11-15 12:00 UTC
 
@@ -38,8 +38,7 @@ def config(broker: str, database: str) -> Config:
         database_url=database,
         kafka_bootstrap=broker,
         kafka_group=f"test_{name}",
-        trade_topic=f"trades_{name}",
-        quote_topic=f"quotes_{name}",
+        topics={"trade": f"trades_{name}", "quote": f"quotes_{name}"},
         partitions=2,
         linger_s=0.2,
         retry_s=5,

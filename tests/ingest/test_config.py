@@ -10,6 +10,7 @@ from engine.errors import ConfigError
 from ingest import config
 from ingest.__main__ import main
 from ingest.config import Config, StreamConfig
+from ingest.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,13 +25,15 @@ def _documented() -> dict[str, str]:
 def test_every_variable_is_documented() -> None:
     source = Path(config.__file__).read_text()
     read = set(re.findall(r'"([A-Z]+_[A-Z_]+)"', source))
-    assert read == set(_documented())
+    topics = {kind.setting for kind in KINDS.values()}
+    assert read | topics == set(_documented())
     without_field = {"SCHEMA_REGISTRY_USER", "SCHEMA_REGISTRY_PASSWORD"}
-    assert len(read - without_field) == len(fields(Config))
+    assert len({*(read - without_field), "topics"}) == len(fields(Config))
 
 
 def test_the_documented_defaults_are_the_defaults() -> None:
-    values = {str(value) for value in vars(Config.from_env(ADDRESSES)).values()}
+    settings = Config.from_env(ADDRESSES)
+    values = {str(value) for value in (*vars(settings).values(), *settings.topics.values())}
     defaults = re.findall(r"\(([^)]+)\)", " ".join(_documented().values()))
     assert len(defaults) == 10
     for default in defaults:
@@ -38,8 +41,8 @@ def test_the_documented_defaults_are_the_defaults() -> None:
 
 
 def test_topics_are_documented_with_their_dead_letters() -> None:
-    for name in ("TRADE_TOPIC", "QUOTE_TOPIC"):
-        assert "<topic>.dlq" in _documented()[name]
+    for kind in KINDS.values():
+        assert "<topic>.dlq" in _documented()[kind.setting]
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])

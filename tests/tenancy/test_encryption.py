@@ -16,7 +16,7 @@ import pytest
 from engine.__main__ import psql_path
 from engine.migrate import migrate
 from ingest.config import Config
-from ingest.sink import Sink
+from ingest.database import Database
 from tests.tenancy import tls
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -165,9 +165,9 @@ def test_ingest_verifies_the_server(
 ) -> None:
     monkeypatch.setenv("PGPASSFILE", str(migrated.passfile))
     config = Config.from_env({"DATABASE_URL": migrated.verified_url, "KAFKA_BOOTSTRAP": "none:1"})
-    sink = Sink(config.database_url)
-    sink.connect()
-    sink.close()
+    database = Database(config.database_url)
+    database.connect()
+    database.close()
 
 
 def test_feast_verifies_the_server(

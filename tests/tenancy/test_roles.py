@@ -11,8 +11,8 @@ import polars as pl
 import psycopg
 import pytest
 
-from ingest.ticks import TABLE, Ticks
-from tests.ingest.test_ticks import rows_of
+from ingest.consume.ticks import Ticks, create_incoming
+from tests.ingest.consume.test_ticks import rows_of
 
 Connection = psycopg.Connection[Any]
 NOW = datetime(2024, 3, 11, 12, tzinfo=UTC)
@@ -40,7 +40,7 @@ def write(connection: Connection, rows: pl.DataFrame) -> None:
 
 def test_ingest_writes_corrects_and_cancels(url: str) -> None:
     with acting_as(url, "market_ingest") as connection:
-        connection.execute(TABLE["trade"])
+        create_incoming(connection, "trade")
         for first, events in enumerate(
             (
                 [("new", second, "SYN_ES", 1, 0) for second in range(3)],

@@ -1,0 +1,1 @@
+"""From Kafka to the database: the loop, its batches, what one transaction writes."""

@@ -1,0 +1,1 @@
+"""Refused messages: written beside the batch, read, mended and sent back."""

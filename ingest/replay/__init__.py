@@ -1,0 +1,1 @@
+"""What goes into Kafka without a live feed: captured files, and the synthetic day."""

@@ -1,0 +1,264 @@
+"""Mappings: small TOML files that say which columns of a captured file mean what."""
+
+import tomllib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from decimal import InvalidOperation as NotDecimal
+from fnmatch import fnmatch
+from math import floor
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from ingest.errors import IngestError
+from ingest.kinds import KINDS, Record
+from ingest.replay.sources import Ragged, Row, Source
+from ingest.validate import EPOCH
+
+BUNDLED = Path(__file__).parent / "mappings"
+REPEATS = 1_000_000
+REPEATS_KEPT = 200_000
+BIGINT = 2**63
+PER_MICROSECOND = {"ns": Decimal(1000), "us": Decimal(1), "ms": Decimal("0.001")}
+
+
+class MappingError(IngestError):
+    """A mapping does not fit; the text names the mapping, the file and the remedy."""
+
+
+class Unmappable(Exception):
+    """One row does not fit the mapping; it is dead-lettered and the others go on."""
+
+
+class Mapping(BaseModel):
+    """What a captured file's columns mean; docs/replay.md describes every key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    kind: str
+    format: Literal["dbn", "csv", "parquet"]
+    files: tuple[str, ...] = ()
+    symbol: str | None = None
+    time_unit: Literal["ns", "us", "ms", "iso"] = "iso"
+    price_scale: float = Field(default=1.0, gt=0)
+    number_repeats: bool = False
+    columns: dict[str, str]
+    filter: dict[str, str] = {}
+    side: dict[str, Literal["buy", "sell", "unknown"]] = {"buy": "buy", "sell": "sell"}
+
+    @field_validator("kind")
+    @classmethod
+    def _kind_is_one_of_ours(cls, kind: str) -> str:
+        if kind not in KINDS:
+            raise PydanticCustomError("kind", f"Input should be {' or '.join(map(repr, KINDS))}")
+        return kind
+
+    @model_validator(mode="after")
+    def _columns_make_a_record(self) -> Self:
+        kind = KINDS[self.kind]
+        known = {"symbol", "ts", "seq", "known_at", *kind.values}
+        required = {"ts", *kind.required}
+        if unknown := sorted(set(self.columns) - known):
+            raise ValueError(f"[columns] has {', '.join(unknown)}; it may have {_list(known)}")
+        if missing := required - set(self.columns):
+            raise ValueError(f"[columns] lacks {_list(missing)}")
+        if kind.either and not set(kind.either) & set(self.columns):
+            raise ValueError(f"[columns] has neither {' nor '.join(kind.either)}")
+        if (self.symbol is None) == ("symbol" not in self.columns):
+            raise ValueError('either say symbol = "..." or give [columns] a symbol')
+        return self
+
+    def wanted(self) -> list[str]:
+        """Columns which the file must have."""
+        return list(dict.fromkeys([*self.columns.values(), *self.filter]))
+
+    def check(self, source: Source) -> None:
+        """Raise MappingError, with both lists of columns, unless the file has the wanted ones."""
+        missing = [name for name in self.wanted() if name not in source.columns]
+        if missing:
+            raise MappingError(
+                f"{source.path} has no column {_list(missing)}. It has {_list(source.columns)}; "
+                f"the mapping {self.name} wants {_list(self.wanted())}. "
+                "Give a mapping that fits with --map; docs/replay.md shows how to write one"
+            )
+
+
+def load(path: Path) -> Mapping:
+    """Read one mapping; raises MappingError with the file's name and the key at fault."""
+    try:
+        with path.open("rb") as file:
+            return Mapping(name=path.stem, **tomllib.load(file))
+    except OSError as error:
+        raise MappingError(f"the mapping {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MappingError(f"the mapping {path} is not TOML: {error}") from None
+    except TypeError:
+        raise MappingError(f"the mapping {path} has a key `name`; remove it") from None
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'mapping'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise MappingError(f"the mapping {path} is wrong: {faults}. See docs/replay.md") from None
+
+
+def bundled() -> list[Mapping]:
+    """The mappings that come with the project."""
+    return [load(path) for path in sorted(BUNDLED.glob("*.toml"))]
+
+
+def choose(path: Path, mappings: list[Mapping]) -> Mapping:
+    """The one mapping whose `files` pattern fits the file's name; MappingError otherwise."""
+    fitting = [one for one in mappings if any(fnmatch(path.name, glob) for glob in one.files)]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = "; ".join(f"{one.name} ({', '.join(one.files)})" for one in fitting or mappings)
+    found = "several mappings fit" if fitting else "no mapping fits"
+    raise MappingError(f"{found} the name {path.name}: {listed}. Choose one with --map FILE.toml")
+
+
+def mapper(
+    mapping: Mapping, source: Source, tenant_id: int, symbol: str | None = None
+) -> Callable[[int, Row], Record | None]:
+    """map(number of the row, row) -> record, or None for a row the filter leaves out.
+
+    Clocks are microseconds, rounded down. known_at is the capture clock, ts where there is
+    none, and never before ts. map raises Unmappable for a row that cannot be read.
+    """
+    columns = mapping.columns
+    constant = symbol or mapping.symbol
+    symbol_column = columns.get("symbol", "")
+    clocks = {
+        role: _clock("us" if columns[role] in source.microseconds else mapping.time_unit)
+        for role in ("ts", "known_at")
+        if role in columns
+    }
+    kind = KINDS[mapping.kind]
+    numbers = [
+        (role, columns.get(role), mapping.price_scale if role in kind.prices else 1.0)
+        for role in kind.numbers
+    ]
+    words = [(role, columns.get(role)) for role in kind.values if role not in kind.numbers]
+    filters = list(mapping.filter.items())
+    repeats: dict[tuple[str, int, int], int] = {}
+
+    def unique(record: Record) -> int:
+        key = (record["symbol"], record["ts"], record["seq"])
+        number = repeats[key] = repeats.get(key, -1) + 1
+        if len(repeats) > REPEATS_KEPT:
+            # repeats stand close together in a feed; the older half cannot come again
+            for old in list(repeats)[: REPEATS_KEPT // 2]:
+                del repeats[old]
+        return _bigint("seq", key[2] * REPEATS + number)
+
+    def map_row(number: int, row: Row) -> Record | None:
+        if isinstance(row, Ragged):
+            raise Unmappable(f"the row does not have the header's {len(source.columns)} fields")
+        if any(str(row[name]) != value for name, value in filters):
+            return None
+        record: Record = {
+            "tenant_id": tenant_id,
+            "symbol": constant or _symbol(row[symbol_column]),
+            "ts": _read(clocks["ts"], "ts", row[columns["ts"]]),
+            "seq": _read(_integer, "seq", row[columns["seq"]]) if "seq" in columns else number,
+        }
+        for role, column, scale in numbers:
+            value = None if column is None else _number(role, row[column])
+            if value is not None:
+                value /= scale
+            elif role in kind.required:
+                raise Unmappable(f"{role} is empty")
+            record[role] = value
+        for role, column in words:
+            record[role] = None if column is None else _word(mapping, role, row[column])
+        if mapping.number_repeats:
+            record["seq"] = unique(record)
+        record["action"] = "new"
+        captured = record["ts"]
+        if "known_at" in clocks:
+            captured = _read(clocks["known_at"], "known_at", row[columns["known_at"]])
+        record["known_at"] = max(captured, record["ts"])
+        return record
+
+    return map_row
+
+
+def _list(names: Any) -> str:
+    return ", ".join(sorted(names) if isinstance(names, set) else names)
+
+
+def _symbol(value: Any) -> str:
+    if value is None or str(value).strip() == "":
+        raise Unmappable("symbol is empty; --symbol gives one to all rows")
+    return str(value)
+
+
+def _word(mapping: Mapping, role: str, value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    if role != "side":
+        return str(value)
+    try:
+        side = mapping.side[str(value)]
+    except KeyError:
+        raise Unmappable(f"side is {value!r}; [side] knows {_list(list(mapping.side))}") from None
+    return None if side == "unknown" else side
+
+
+def _number(role: str, value: Any) -> float | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and "_" in value:  # float() would take it
+        raise Unmappable(f"{role} is {value!r}, not a number")
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise Unmappable(f"{role} is {value!r}, not a number") from None
+
+
+def _read(convert: Callable[[Any], int], role: str, value: Any) -> int:
+    if value is None or value == "":
+        raise Unmappable(f"{role} is empty")
+    try:
+        return _bigint(role, convert(value))
+    except (TypeError, ValueError, OverflowError, NotDecimal):
+        raise Unmappable(f"{role} is {value!r}, which the mapping cannot read") from None
+
+
+def _bigint(role: str, value: int) -> int:
+    if not -BIGINT <= value < BIGINT:
+        raise Unmappable(f"{role} is {value}, beyond 64 bits")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, int):
+        return value
+    number = Decimal(str(value))
+    if number != number.to_integral_value():
+        raise ValueError
+    return int(number)
+
+
+def _clock(unit: str) -> Callable[[Any], int]:
+    if unit == "iso":
+        return _iso
+    per_microsecond = PER_MICROSECOND[unit]
+
+    def clock(value: Any) -> int:
+        if isinstance(value, int) and unit != "ms":
+            return value // 1000 if unit == "ns" else value
+        return floor(Decimal(str(value)) / per_microsecond)
+
+    return clock
+
+
+def _iso(value: Any) -> int:
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - EPOCH) // timedelta(microseconds=1)

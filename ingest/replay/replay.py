@@ -1,0 +1,208 @@
+"""Replay captured files into Kafka: python -m ingest replay FILE..."""
+
+import argparse
+import heapq
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from engine.settings import ENVIRONMENT, Env
+from ingest.config import StreamConfig
+from ingest.errors import IngestError
+from ingest.replay import mapping as mappings
+from ingest.replay.mapping import Mapping, Unmappable
+from ingest.replay.sources import DamagedFile, Row, Source, open_source
+from ingest.wire.producer import TickProducer
+from ingest.wire.registry import schemas
+
+PROGRESS_S = 0.1
+
+
+class ReplayError(IngestError):
+    """A replay could not be finished; the text says which file, where and what to do."""
+
+
+@dataclass
+class Capture:
+    """One file of a replay, and how its rows fared."""
+
+    source: Source
+    mapping: Mapping
+    read: int = 0
+    sent: int = 0
+    unmappable: int = 0
+    first_unmappable: str = ""
+    damage: DamagedFile | None = None
+    done: float = 0.0
+
+    def line(self) -> str:
+        """What became of the file's rows."""
+        left_out = self.read - self.sent - self.unmappable
+        told = [f"{self.sent:,} {self.mapping.kind}s of {self.source.path.name} sent"]
+        if left_out:
+            told.append(f"{left_out:,} other rows left out by the mapping's filter")
+        if self.unmappable:
+            told.append(
+                f"{self.unmappable:,} unmappable rows dead-lettered, first: {self.first_unmappable}"
+            )
+        return "; ".join(told)
+
+
+def main(argv: list[str], env: Env = ENVIRONMENT) -> int:
+    """Send the files' rows to Kafka; returns 0, raises IngestError with the remedy."""
+    options = _options(argv)
+    chosen = mappings.load(options.map) if options.map else None
+    known = [] if chosen else mappings.bundled()
+    captures = []
+    for path in options.files:
+        mapping = chosen or mappings.choose(_existing(path), known)
+        source = open_source(path, mapping.format)
+        mapping.check(source)
+        captures.append(Capture(source, mapping))
+    config = StreamConfig.from_env(env)
+    began = time.monotonic()
+    registry = schemas(config.schema_registry_url)
+    with TickProducer(
+        config.kafka_bootstrap, config.topics, config.partitions, registry
+    ) as producer:
+        replay(captures, producer, options.tenant, options.symbol, options.speed)
+    took = time.monotonic() - began
+    sent = sum(capture.sent for capture in captures)
+    for capture in captures:
+        print(capture.line())
+    print(f"replayed {sent:,} rows in {took:.1f} s: {sent / took:,.0f} rows/s")
+    damages = [str(capture.damage) for capture in captures if capture.damage]
+    if damages:
+        raise ReplayError("\n".join(damages))
+    return 0
+
+
+def replay(
+    captures: list[Capture],
+    producer: TickProducer,
+    tenant_id: int,
+    symbol: str | None,
+    speed: float,
+) -> None:
+    """Send the rows of all files in the order of known_at, counted in their captures.
+
+    speed is a multiple of real time, infinite for as fast as possible.
+    """
+    records: Iterator[Item] = heapq.merge(
+        *(_records(capture, producer, tenant_id, symbol) for capture in captures),
+        key=lambda item: item[0],
+    )
+    if math.isfinite(speed):
+        records = paced(records, speed)
+    with _progress() as progress:
+        tasks = [
+            (capture, progress.add_task(capture.source.path.name, total=1.0))
+            for capture in captures
+        ]
+        due = 0.0
+        for _, capture, record in records:
+            producer.send(capture.mapping.kind, record)
+            capture.sent += 1
+            if time.monotonic() >= due:
+                due = time.monotonic() + PROGRESS_S
+                for one, task in tasks:
+                    progress.update(task, completed=one.done)
+        for one, task in tasks:
+            progress.update(task, completed=one.done)
+
+
+Item = tuple[int, Capture, dict[str, Any]]
+
+
+def _records(
+    capture: Capture, producer: TickProducer, tenant_id: int, symbol: str | None
+) -> Iterator[Item]:
+    """(known_at, capture, record) of every good row; bad ones go to the dead-letter topic."""
+    mapping = capture.mapping
+    map_row = mappings.mapper(mapping, capture.source, tenant_id, symbol)
+    try:
+        for batch in capture.source.batches(mapping.wanted()):
+            for row in batch.rows:
+                capture.read += 1
+                try:
+                    record = map_row(capture.read, row)
+                except Unmappable as error:
+                    message = f"{capture.source.path.name}, row {capture.read}: {error}"
+                    producer.reject(mapping.kind, _json(row), "unmappable", message)
+                    capture.first_unmappable = capture.first_unmappable or message
+                    capture.unmappable += 1
+                    continue
+                if record is not None:
+                    yield record["known_at"], capture, record
+            capture.done = batch.done
+    except DamagedFile as error:
+        capture.damage = error
+
+
+def paced(records: Iterator[Item], speed: float) -> Iterator[Item]:
+    """Let every record through when its knowledge time has come, `speed` times real time."""
+    began = time.monotonic()
+    first: int | None = None
+    for item in records:
+        first = item[0] if first is None else first
+        ahead = (item[0] - first) / 1e6 / speed - (time.monotonic() - began)
+        if ahead > 0:
+            time.sleep(ahead)
+        yield item
+
+
+def _json(row: Row) -> bytes:
+    """The row as it was read; what JSON has no word for (NaN, dates, bytes) as text."""
+    plain = {
+        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
+    return json.dumps(plain, default=str, ensure_ascii=False).encode()
+
+
+def _progress() -> Progress:
+    console = Console(file=sys.stderr)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise ReplayError(f"{path} does not exist; check the name")
+    return path
+
+
+def _options(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m ingest replay", description=__doc__)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="DBN, CSV or Parquet")
+    parser.add_argument("--map", type=Path, help="mapping; without it the file's name chooses")
+    parser.add_argument("--tenant", type=int, default=1, help="tenant_id of the rows (default 1)")
+    parser.add_argument("--symbol", help="symbol of all rows, instead of the mapping's")
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=math.inf,
+        help="`max` (default) or a multiple of real time by known_at: 1.0, 10",
+    )
+    return parser.parse_args(argv)
+
+
+def _speed(text: str) -> float:
+    speed = math.inf if text == "max" else float(text)
+    if not speed > 0:
+        raise argparse.ArgumentTypeError(f"{text}: say max or a number above zero")
+    return speed

@@ -1,0 +1,1 @@
+"""Ticks as Kafka carries them: Avro in Confluent's frame, its schemas, topics, the producer."""

@@ -1,0 +1,260 @@
+"""Mappings: which rows become which records, and what is refused with which words."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.replay.mapping import Mapping, MappingError, Unmappable, bundled, choose, load, mapper
+from ingest.replay.sources import Batch, Ragged, Source
+
+COLUMNS = {"symbol": "s", "ts": "t", "seq": "n", "price": "p", "size": "q", "side": "d"}
+ROW = {"s": "X", "t": "1700000000000000", "n": "5", "p": "1.5", "q": "2", "d": "buy", "k": "0"}
+
+
+def no_batches(_: list[str]) -> Iterator[Batch]:
+    return iter(())
+
+
+def source(*columns: str, microseconds: frozenset[str] = frozenset()) -> Source:
+    return Source(Path("x.csv"), columns or tuple(ROW), microseconds, no_batches)
+
+
+def trade(**changes: Any) -> Mapping:
+    return Mapping(
+        **{"name": "m", "kind": "trade", "format": "csv", "columns": COLUMNS, "time_unit": "us"}
+        | changes
+    )
+
+
+def mapped(mapping: Mapping, row: dict[str, Any], number: int = 1) -> dict[str, Any] | None:
+    return mapper(mapping, source(), 1)(number, row)
+
+
+def test_a_row_becomes_a_record() -> None:
+    assert mapped(trade(), ROW) == {
+        **{"tenant_id": 1, "symbol": "X", "ts": 1_700_000_000_000_000, "seq": 5, "price": 1.5},
+        **{"size": 2.0, "side": "buy", "action": "new", "known_at": 1_700_000_000_000_000},
+    }
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "expected"),
+    [
+        ("ns", "1700000000123456999", 1_700_000_000_123_456),
+        ("ns", 1_700_000_000_123_456_999, 1_700_000_000_123_456),
+        ("us", 1_700_000_000_123_456, 1_700_000_000_123_456),
+        ("ms", "1700000000123", 1_700_000_000_123_000),
+        ("ms", 1_700_000_000_123.25, 1_700_000_000_123_250),
+        ("iso", "2023-11-14T22:13:20.123456Z", 1_700_000_000_123_456),
+        ("iso", "2023-11-14T22:13:20.123456999Z", 1_700_000_000_123_456),
+        ("iso", "2023-11-14 22:13:20.5", 1_700_000_000_500_000),
+        ("iso", "2023-11-15T00:13:20+02:00", 1_700_000_000_000_000),
+    ],
+)
+def test_clocks_are_microseconds_rounded_down(unit: str, value: object, expected: int) -> None:
+    record = mapped(trade(time_unit=unit), ROW | {"t": value})
+    assert record is not None
+    assert record["ts"] == expected
+
+
+def test_a_typed_timestamp_column_ignores_the_unit() -> None:
+    map_row = mapper(trade(time_unit="ns"), source(microseconds=frozenset({"t"})), 1)
+    record = map_row(1, ROW | {"t": 1_700_000_000_123_456})
+    assert record is not None
+    assert record["ts"] == 1_700_000_000_123_456
+
+
+@given(st.integers(0, 4_000_000_000_000_000))
+def test_iso_text_of_any_moment_comes_back(ts: int) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ts)
+    record = mapped(trade(time_unit="iso"), ROW | {"t": moment.isoformat()})
+    assert record is not None
+    assert record["ts"] == ts
+
+
+@pytest.mark.parametrize(("known_at", "expected"), [(-1, 0), (0, 0), (7, 7)])
+def test_the_capture_clock_is_kept_but_never_before_ts(known_at: int, expected: int) -> None:
+    base = int(ROW["t"])
+    mapping = trade(columns=COLUMNS | {"known_at": "k"})
+    record = mapped(mapping, ROW | {"k": base + known_at})
+    assert record is not None
+    assert record["known_at"] == base + expected
+
+
+def test_without_a_seq_column_seq_is_the_number_of_the_row() -> None:
+    columns = {role: name for role, name in COLUMNS.items() if role != "seq"}
+    record = mapped(trade(columns=columns), ROW, number=42)
+    assert record is not None
+    assert record["seq"] == 42
+
+
+def test_repeated_keys_are_numbered_in_the_order_of_the_file() -> None:
+    map_row = mapper(trade(number_repeats=True), source(), 1)
+    rows = [ROW, ROW, ROW | {"n": "6"}, ROW, ROW | {"s": "Y"}]
+    records = [map_row(number, row) for number, row in enumerate(rows)]
+    numbers = [record["seq"] for record in records if record]
+    assert numbers == [5_000_000, 5_000_001, 6_000_000, 5_000_002, 5_000_000]
+
+
+def test_the_filter_leaves_other_rows_out() -> None:
+    mapping = trade(filter={"d": "buy"})
+    assert mapped(mapping, ROW) is not None
+    assert mapped(mapping, ROW | {"d": "sell"}) is None
+
+
+def test_sides_are_translated() -> None:
+    mapping = trade(side={"B": "buy", "True": "sell", "N": "unknown"})
+    sides = [mapped(mapping, ROW | {"d": value}) for value in ("B", True, "N", "", None)]
+    assert [record["side"] for record in sides if record] == ["buy", "sell", None, None, None]
+
+
+def test_the_price_scale_divides_prices_and_not_sizes() -> None:
+    record = mapped(trade(price_scale=1e9), ROW | {"p": 4_800_250_000_000})
+    assert record is not None
+    assert (record["price"], record["size"]) == (4800.25, 2.0)
+
+
+def test_an_empty_side_of_a_quote_is_null() -> None:
+    mapping = Mapping(
+        name="m",
+        kind="quote",
+        format="csv",
+        symbol="X",
+        time_unit="us",
+        columns={"ts": "t", "bid": "p", "ask": "q"},
+    )
+    record = mapped(mapping, ROW | {"p": ""})
+    assert record is not None
+    assert {name: record[name] for name in ("bid", "bid_size", "ask", "ask_size")} == {
+        **{"bid": None, "bid_size": None, "ask": 2.0, "ask_size": None}
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"p": "abc"}, "price is 'abc', not a number"),
+        ({"p": "1_0"}, "price is '1_0', not a number"),
+        ({"p": ""}, "price is empty"),
+        ({"q": None}, "size is empty"),
+        ({"t": "nan"}, "ts is 'nan'"),
+        ({"t": float("nan")}, "ts is nan"),
+        ({"t": float("inf")}, "ts is inf"),
+        ({"t": "yesterday"}, "ts is 'yesterday'"),
+        ({"t": None}, "ts is empty"),
+        ({"t": 2**63}, "ts is 9223372036854775808, beyond 64 bits"),
+        ({"n": "1.5"}, "seq is '1.5'"),
+        ({"d": "up"}, "side is 'up'; [side] knows buy, sell"),
+        ({"s": " "}, "symbol is empty; --symbol"),
+    ],
+)
+def test_a_row_that_cannot_be_read_says_why(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(Unmappable) as refused:
+        mapped(trade(), ROW | change)
+    assert words in str(refused.value)
+
+
+def test_a_row_of_another_length_is_unmappable() -> None:
+    with pytest.raises(Unmappable, match="the header's 7 fields"):
+        mapped(trade(), Ragged(ROW))
+
+
+@pytest.mark.parametrize(("text", "is_nan"), [("nan", True), ("-1.5", False)])
+def test_wrong_prices_are_left_to_the_ingester(text: str, is_nan: bool) -> None:
+    record = mapped(trade(), ROW | {"p": text})
+    assert record is not None
+    assert (record["price"] != record["price"]) is is_nan
+
+
+def test_a_symbol_given_by_hand_goes_first() -> None:
+    record = mapper(trade(), source(), 2, "MINE")(1, ROW)
+    assert record is not None
+    assert (record["tenant_id"], record["symbol"]) == (2, "MINE")
+
+
+def test_unknown_columns_list_what_there_is_and_what_is_wanted() -> None:
+    with pytest.raises(MappingError) as refused:
+        trade().check(source("s", "t", "n", "volume", "d", "q"))
+    for words in ("no column p.", "It has s, t, n, volume", "wants s, t, n, p, q, d", "--map"):
+        assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("kind = ", "is not TOML"),
+        ('kind = "bar"\nformat = "csv"\n[columns]\nts = "t"', "kind: Input should be"),
+        ('kind = "trade"\nformat = "csv"\nsymbol = "X"\nspeed = 1\n[columns]\nts = "t"', "speed"),
+        ('kind = "trade"\nformat = "csv"\nsymbol = "X"\n[columns]\nts = "t"', "lacks price, size"),
+        ('kind = "quote"\nformat = "csv"\nsymbol = "X"\n[columns]\nts = "t"', "neither bid nor"),
+        ('kind = "quote"\nformat = "csv"\n[columns]\nts = "t"\nbid = "b"', "symbol ="),
+        (
+            'kind = "quote"\nformat = "csv"\nsymbol = "X"\n[columns]\n'
+            'ts = "t"\nbid = "b"\nprice = "p"',
+            "[columns] has price; it may have ask, ask_size, bid",
+        ),
+    ],
+)
+def test_a_wrong_mapping_names_the_file_and_the_key(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(MappingError) as refused:
+        load(path)
+    assert str(path) in str(refused.value)
+    assert words in str(refused.value)
+
+
+def test_a_missing_mapping_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match=r"gone.toml cannot be read"):
+        load(tmp_path / "gone.toml")
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("esh4-20231225.mbo.dbn.zst", "databento_mbo"),
+        ("glbx.trades.dbn", "databento_trades"),
+        ("btcusdt-trades.parquet", "binance_trades"),
+        ("btcusdt-quotes.parquet", "binance_quotes"),
+        ("usdjpy-quotes.csv", "usdjpy_quotes"),
+    ],
+)
+def test_the_name_of_the_file_chooses_the_mapping(file: str, name: str) -> None:
+    assert choose(Path(file), bundled()).name == name
+
+
+def test_a_name_that_fits_no_mapping_lists_them_all() -> None:
+    with pytest.raises(MappingError) as refused:
+        choose(Path("ticks.csv"), bundled())
+    assert "no mapping fits the name ticks.csv" in str(refused.value)
+    for mapping in bundled():
+        assert mapping.name in str(refused.value)
+
+
+def test_a_name_that_fits_two_mappings_is_refused() -> None:
+    two = [trade(name="a", files=("*.csv",)), trade(name="b", files=("t*",))]
+    with pytest.raises(MappingError, match=r"several mappings fit the name ticks.csv: a .*; b"):
+        choose(Path("ticks.csv"), two)
+
+
+def test_the_documented_mapping_works(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "replay.md").read_text()
+    path = tmp_path / "quotes.toml"
+    path.write_text(text.split("```toml\n")[1].split("```")[0])
+    row = {"time": "1700000000123", "pair": "EURUSD", "b": "1.0911", "a": "1.0912"}
+    record = mapper(load(path), source(*row), 1)(1, row)
+    assert record is not None
+    assert (record["symbol"], record["bid"], record["ts"]) == ("EURUSD", 1.0911, 1700000000123000)
+
+
+def test_every_key_and_column_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "replay.md").read_text()
+    for key in set(Mapping.model_fields) - {"name", "columns", "filter", "side"}:
+        assert f"| `{key}` |" in text, key
+    for table in ("columns", "filter", "side"):
+        assert f"| `[{table}]` |" in text, table
