@@ -27,18 +27,19 @@ $(VENV)/.installed: requirements.lock
 demo: install ## a synthetic day (or DATA=files) from Kafka to features, and a report
 	@$(BIN)/python -m demo $(if $(DATA),--data $(DATA))
 
-test: install ## the whole suite on the engine that is there; ARGS="-k name" picks tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: install ## the whole suite on all cores; ARGS="-k name" picks tests, ARGS=-n0: no workers
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 chaos: install ## the storms of tests/chaos at length: a million messages, 20 kills
 	@CHAOS_MESSAGES=$(or $(CHAOS_MESSAGES),1000000) CHAOS_KILLS=$(or $(CHAOS_KILLS),20) \
 	  $(BIN)/python -m pytest -s tests/chaos $(ARGS)
 
-lint: install ## ruff, mypy and sqlfluff; released migrations are as they were
+lint: install ## ruff, mypy, tsc and sqlfluff; released migrations are as they were
 	@cd migrations && sha256sum --quiet --check frozen.txt
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m embedded.typecheck
 	@$(BIN)/sqlfluff lint --disable-progress-bar migrations models macros tests/dbt
 
 freeze: ## note the checksums of new numbered migrations in migrations/frozen.txt

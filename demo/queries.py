@@ -8,7 +8,7 @@ FEATURES = """
 """
 
 # All that was replayed is history: its knowledge clock is the captures' own.
-DECLARE_HISTORY = "update feature.clock set live_from = published_at"
+DECLARE_HISTORY = "call feature.declare_history()"
 
 TICK_RANGE = "select date_trunc('minute', min(ts)), max(ts) + interval '1 minute' from market.trade"
 

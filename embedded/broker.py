@@ -14,21 +14,20 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from embedded.daemon import HOST, START_S, STOP_S, Daemon, Service
+from embedded.daemon import HOST, Daemon, Service
 from embedded.errors import InstallError
 
 DEFAULT_DIRECTORY = Path(__file__).resolve().parent.parent / ".state" / "kafka"
 
 
 @dataclass(frozen=True)
-class EmbeddedBroker:
+class EmbeddedBroker(Daemon):
     """A running broker: where it listens, which process it is, where its log is."""
 
-    bootstrap: str
-    pid: int
-    port: int
-    directory: Path
-    log_file: Path
+    @property
+    def bootstrap(self) -> str:
+        """Its host:port."""
+        return self.address
 
 
 def _executable() -> str:
@@ -44,7 +43,7 @@ def _executable() -> str:
         raise InstallError(str(error)) from None
 
 
-def _command(port: int) -> list[str]:
+def _command(_directory: Path, port: int) -> list[str]:
     address = f"tcp://{HOST}:{port}"
     return [
         *(_executable(), "broker", "--silent", "--storage-engine", "memory://tansu/"),
@@ -63,45 +62,13 @@ def _answers(port: int) -> bool:
 SERVICE = Service(
     name="broker",
     module="embedded.broker",
+    running=EmbeddedBroker,
     default_directory=DEFAULT_DIRECTORY,
     command=_command,
     address=HOST + ":{port}",
     answers=_answers,
 )
-
-
-def _broker(running: Daemon) -> EmbeddedBroker:
-    return EmbeddedBroker(
-        bootstrap=running.address,
-        pid=running.pid,
-        port=running.port,
-        directory=running.directory,
-        log_file=running.log_file,
-    )
-
-
-def status(directory: Path | str = DEFAULT_DIRECTORY) -> EmbeddedBroker | None:
-    """Return the broker that was started under `directory`, or None when none is running."""
-    running = SERVICE.status(directory)
-    return _broker(running) if running else None
-
-
-def start(
-    directory: Path | str = DEFAULT_DIRECTORY, port: int = 0, *, timeout_s: float = START_S
-) -> EmbeddedBroker:
-    """Start a broker on the loopback, with its state and log in `directory` (created when absent).
-
-    port: 0 takes a free one. Raises AlreadyRunningError, PortInUseError, InstallError, StartError.
-    """
-    return _broker(SERVICE.start(directory, port, timeout_s))
-
-
-def stop(directory: Path | str = DEFAULT_DIRECTORY, timeout_s: float = STOP_S) -> bool:
-    """Stop the broker, and with it its messages; return False when none was running.
-
-    Raises EmbeddedError when it does not end in time.
-    """
-    return SERVICE.stop(directory, timeout_s)
+status, start, stop = SERVICE.status, SERVICE.start, SERVICE.stop
 
 
 def main(argv: list[str] | None = None) -> int:

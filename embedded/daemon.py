@@ -1,4 +1,4 @@
-"""What the embedded services that are one foreign program share: start, find and stop it."""
+"""What the embedded services share: start a program, find it and stop it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Generic, TextIO, TypeVar
 
 from embedded.errors import (
     AlreadyRunningError,
@@ -27,8 +27,6 @@ from embedded.errors import (
 
 HOST = "127.0.0.1"
 POLL_S = 0.02
-START_S = 20.0
-STOP_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -42,55 +40,79 @@ class Daemon:
     log_file: Path
 
 
+Running = TypeVar("Running", bound=Daemon)
+
+
 @dataclass(frozen=True)
-class Service:
+class Service(Generic[Running]):
     """A program that runs as one detached process per directory, on the loopback.
 
     name: what messages call it. module: the module whose command line it is; its last part also
-    names the state file and the log. default_directory: where it runs when none is named.
-    command: the program and its arguments for a port; may raise InstallError.
+    names the state file and the log. running: what describes a process of it.
+    default_directory: where it runs when none is named.
+    command: the program and its arguments for a directory and a port; may raise InstallError.
     address: what clients connect to, with {port} in it.
     answers: whether it serves clients on a port yet.
+    beside: whether the directory is the program's alone: it may be copied as a whole, and the
+    state, the log and the lock stand beside it under its name.
+    start_s, stop_s: how long it may take to answer, and to end.
     """
 
     name: str
     module: str
+    running: type[Running]
     default_directory: Path
-    command: Callable[[int], list[str]]
+    command: Callable[[Path, int], list[str]]
     address: str
     answers: Callable[[int], bool]
+    beside: bool = False
+    start_s: float = 20.0
+    stop_s: float = 10.0
 
-    def status(self, directory: Path | str) -> Daemon | None:
+    def status(self, directory: Path | str | None = None) -> Running | None:
         """The process that was started under `directory`, or None when none is running."""
-        place = Path(directory).resolve()
+        place = self._place(directory)
         try:
             state = json.loads(self._file(place, ".json").read_text())
             pid, port, birth = int(state["pid"]), int(state["port"]), state["birth"]
+            log_file = Path(state["log_file"])
         except (OSError, ValueError, TypeError, KeyError):
             return None
         if birth is None or _birth(pid) != birth:
             return None
-        return self._daemon(place, pid, port)
+        return self._daemon(place, pid, port, log_file)
 
-    def start(self, directory: Path | str, port: int, timeout_s: float) -> Daemon:
-        """Start a process with its state and log in `directory`; return when it answers.
+    def start(
+        self,
+        directory: Path | str | None = None,
+        port: int = 0,
+        *,
+        timeout_s: float | None = None,
+        log_file: Path | str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Running:
+        """Start a process on `directory`, which is created when absent; return when it answers.
 
         port: 0 takes a free one. timeout_s: how long it may take to answer, and before that how
-        long another starter is waited for. Raises AlreadyRunningError, PortInUseError,
-        InstallError, StartError.
+        long another starter is waited for. env: on top of this process's own.
+        Raises AlreadyRunningError, PortInUseError, InstallError, StartError.
         """
-        place = Path(directory).resolve()
-        place.mkdir(parents=True, exist_ok=True)
-        lock_file = place / "lock"
+        place = self._place(directory)
+        (place.parent if self.beside else place).mkdir(parents=True, exist_ok=True)
+        log_path = Path(log_file).resolve() if log_file else self._file(place, ".log")
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        timeout_s = self.start_s if timeout_s is None else timeout_s
+        lock_file = self._file(place, ".start.lock") if self.beside else place / "lock"
         with lock_file.open("w") as lock:
             if not _within(timeout_s, lambda: self._owns(place, lock)):
                 raise AlreadyRunningError(
                     f"{place} is in use by a process that left no state there: find it with "
                     f"`fuser {lock_file}`, and end it"
                 )
-            return self._run(place, _free_port(port), lock, timeout_s)
+            process = self._launch(place, _free_port(port), lock, log_path, timeout_s, env or {})
+        return self._daemon(place, *process, log_path)
 
-    def stop(self, directory: Path | str, timeout_s: float) -> bool:
+    def stop(self, directory: Path | str | None = None, timeout_s: float | None = None) -> bool:
         """End the process by SIGTERM and wait for it; return False when none was running.
 
         Raises EmbeddedError when it does not end in time.
@@ -98,6 +120,7 @@ class Service:
         running = self.status(directory)
         if running is None:
             return False
+        timeout_s = self.stop_s if timeout_s is None else timeout_s
         with suppress(ProcessLookupError):
             os.kill(running.pid, signal.SIGTERM)
         if not _within(timeout_s, lambda: self.status(directory) != running):
@@ -119,10 +142,10 @@ class Service:
         none = f"no {self.name} is running in {args.directory}"
         try:
             if args.command == "start":
-                print(self.start(args.directory, args.port, START_S).address)
+                print(self.start(args.directory, args.port).address)
                 return 0
             if args.command == "stop":
-                print("stopped" if self.stop(args.directory, STOP_S) else none)
+                print("stopped" if self.stop(args.directory) else none)
                 return 0
         except UserError as error:
             print(error, file=sys.stderr)
@@ -131,12 +154,16 @@ class Service:
         print(running.address if running else none)
         return 0 if running else 3
 
+    def _place(self, directory: Path | str | None) -> Path:
+        return Path(self.default_directory if directory is None else directory).resolve()
+
     def _file(self, place: Path, suffix: str) -> Path:
+        if self.beside:
+            return place.with_name(place.name + suffix)
         return place / (self.module.rpartition(".")[2] + suffix)
 
-    def _daemon(self, place: Path, pid: int, port: int) -> Daemon:
-        address = self.address.format(port=port)
-        return Daemon(address, pid, port, place, self._file(place, ".log"))
+    def _daemon(self, place: Path, pid: int, port: int, log_file: Path) -> Running:
+        return self.running(self.address.format(port=port), pid, port, place, log_file)
 
     def _owns(self, place: Path, lock: TextIO) -> bool:
         running = self.status(place)
@@ -151,9 +178,17 @@ class Service:
             return False
         return True
 
-    def _run(self, place: Path, port: int, lock: TextIO, timeout_s: float) -> Daemon:
-        command = self.command(port)
-        log_file = self._file(place, ".log")
+    def _launch(
+        self,
+        place: Path,
+        port: int,
+        lock: TextIO,
+        log_file: Path,
+        timeout_s: float,
+        env: Mapping[str, str],
+    ) -> tuple[int, int]:
+        """Pid and port of a new process that answers."""
+        command = self.command(place, port)
         with log_file.open("ab") as log:
             log_from = log.tell()
             process = subprocess.Popen(
@@ -161,7 +196,8 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=place,
+                env=os.environ | env,
+                cwd=place.parent if self.beside else place,
                 start_new_session=True,
                 # It holds the lock while it lives: a starter that is killed before it has written
                 # the state leaves no directory that a second process could be started on.
@@ -181,7 +217,12 @@ class Service:
                 raise StartError(
                     f"the {self.name} did not answer within {timeout_s:.0f} s: see {log_file}"
                 )
-            state = {"pid": process.pid, "port": port, "birth": _birth(process.pid)}
+            state = {
+                "pid": process.pid,
+                "port": port,
+                "birth": _birth(process.pid),
+                "log_file": str(log_file),
+            }
             temporary = self._file(place, ".json.new")
             temporary.write_text(json.dumps(state, indent=2) + "\n")
             temporary.replace(self._file(place, ".json"))
@@ -189,7 +230,7 @@ class Service:
             process.kill()
             process.wait()
             raise
-        return self._daemon(place, process.pid, port)
+        return process.pid, port
 
 
 def _free_port(port: int) -> int:

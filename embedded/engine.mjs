@@ -13,6 +13,7 @@ const FEED_HIGH_WATER = 16 << 20
 export class Engine {
   #worker
   #feed
+  /** @type {Int32Array} */
   #counters
   #run = 0
   #active = null
@@ -35,13 +36,13 @@ export class Engine {
       workerData: { dataDir, shared, feed: channel.port2 },
       transferList: [channel.port2],
     })
-    await new Promise((resolve, reject) => {
+    await /** @type {Promise<void>} */ (new Promise((resolve, reject) => {
       engine.#worker.once('error', reject)
       engine.#worker.on('message', (message) => {
         if (message.ready) resolve()
         else engine.#receive(message)
       })
-    })
+    }))
     engine.#worker.removeAllListeners('error')
     engine.#worker.on('error', onExit)
     engine.#worker.on('exit', (code) => engine.#closed || onExit(new Error(`engine left with ${code}`)))

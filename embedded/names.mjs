@@ -6,8 +6,11 @@ const BIND = 0x42, CLOSE = 0x43, DESCRIBE = 0x44, PARSE = 0x50
 const STATEMENT = 0x53
 
 /**
- * Rewrites one extended-protocol message. Returns { data, statement, sql }: the statement as the client named it where
- * the message has one, `sql` for Parse.
+ * Rewrites one extended-protocol message. `statement`: as the client named it, where the message has one; `sql`: of
+ * Parse.
+ * @param {Buffer} message
+ * @param {string} prefix
+ * @returns {{ data: Buffer, statement?: string, sql?: string }}
  */
 export function withPrefix(message, prefix) {
   const type = message[0]
@@ -17,6 +20,12 @@ export function withPrefix(message, prefix) {
   return { data: message }
 }
 
+/**
+ * @param {Buffer} message
+ * @param {number} at where the name begins
+ * @param {string} prefix
+ * @param {(next: number) => { sql?: string }} more from the place after the name
+ */
 function rename(message, at, prefix, more = () => ({})) {
   const [statement, next] = cString(message, at)
   if (statement === '') return { data: message, statement, ...more(next) }

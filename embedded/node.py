@@ -35,31 +35,37 @@ def node_executable() -> Path:
     return path
 
 
-def _is_installed() -> bool:
-    wanted = json.loads((PACKAGE_DIR / "package.json").read_text())["dependencies"][ENGINE_PACKAGE]
-    found = PACKAGE_DIR / "node_modules" / ENGINE_PACKAGE / "package.json"
-    return found.is_file() and json.loads(found.read_text())["version"] == wanted
+def _is_installed(tools: bool) -> bool:
+    manifest = json.loads((PACKAGE_DIR / "package.json").read_text())
+    wanted = manifest["dependencies"] | (manifest["devDependencies"] if tools else {})
+    for name, version in wanted.items():
+        found = PACKAGE_DIR / "node_modules" / name / "package.json"
+        if not found.is_file() or json.loads(found.read_text())["version"] != version:
+            return False
+    return True
 
 
-def ensure_engine(timeout_s: float = 300.0) -> Path:
+def ensure_engine(timeout_s: float = 300.0, *, tools: bool = False) -> Path:
     """Install the pinned engine package when it is not there; return the node binary.
 
-    The lock file fixes the version and the content's hash. Processes that come at the same time
-    wait for each other. Raises InstallError with npm's own words when it cannot be installed.
+    tools: what develops it, too. The lock file fixes the versions and the contents' hashes.
+    Processes that come at the same time wait for each other. Raises InstallError with npm's own
+    words when it cannot be installed.
     """
     node = node_executable()
-    if _is_installed():
+    if _is_installed(tools):
         return node
     with (PACKAGE_DIR / ".install.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_installed():
-            _npm_ci(node, timeout_s)
+        if not _is_installed(tools):
+            _npm_ci(node, timeout_s, tools)
     return node
 
 
-def _npm_ci(node: Path, timeout_s: float) -> None:
+def _npm_ci(node: Path, timeout_s: float, tools: bool) -> None:
     npm = _wheel_dir() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     command = [str(node), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command += [] if tools else ["--omit=dev"]
     env = os.environ | {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     remedy = f"check the network and npm's registry setting, then run `npm ci` in {PACKAGE_DIR}"
     try:

@@ -18,21 +18,20 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from embedded.daemon import HOST, START_S, STOP_S, Daemon, Service
+from embedded.daemon import HOST, Daemon, Service
 from embedded.errors import InstallError
 
 DEFAULT_DIRECTORY = Path(__file__).resolve().parent.parent / ".state" / "redis"
 
 
 @dataclass(frozen=True)
-class EmbeddedRedis:
+class EmbeddedRedis(Daemon):
     """A running server: its URL, which process it is, where its data and its log are."""
 
-    url: str
-    pid: int
-    port: int
-    directory: Path
-    log_file: Path
+    @property
+    def url(self) -> str:
+        """What clients connect to."""
+        return self.address
 
 
 def _executable() -> str:
@@ -49,7 +48,7 @@ def _executable() -> str:
         raise InstallError(f"{error} Set REDIS_URL to a server that runs elsewhere.") from None
 
 
-def _command(port: int) -> list[str]:
+def _command(_directory: Path, port: int) -> list[str]:
     # its data go to the working directory, which is the service's
     return [
         *(_executable(), "--bind", HOST, "--port", str(port)),
@@ -70,45 +69,13 @@ def _answers(port: int) -> bool:
 SERVICE = Service(
     name="Redis server",
     module="embedded.redis",
+    running=EmbeddedRedis,
     default_directory=DEFAULT_DIRECTORY,
     command=_command,
     address=f"redis://{HOST}:{{port}}/0",
     answers=_answers,
 )
-
-
-def _redis(running: Daemon) -> EmbeddedRedis:
-    return EmbeddedRedis(
-        url=running.address,
-        pid=running.pid,
-        port=running.port,
-        directory=running.directory,
-        log_file=running.log_file,
-    )
-
-
-def status(directory: Path | str = DEFAULT_DIRECTORY) -> EmbeddedRedis | None:
-    """Return the server that was started under `directory`, or None when none is running."""
-    running = SERVICE.status(directory)
-    return _redis(running) if running else None
-
-
-def start(
-    directory: Path | str = DEFAULT_DIRECTORY, port: int = 0, *, timeout_s: float = START_S
-) -> EmbeddedRedis:
-    """Start a server on the data in `directory` (created when absent); return when it answers.
-
-    port: 0 takes a free one. Raises AlreadyRunningError, PortInUseError, InstallError, StartError.
-    """
-    return _redis(SERVICE.start(directory, port, timeout_s))
-
-
-def stop(directory: Path | str = DEFAULT_DIRECTORY, timeout_s: float = STOP_S) -> bool:
-    """Stop the server; its data stay. Return False when none was running.
-
-    Raises EmbeddedError when it does not end in time.
-    """
-    return SERVICE.stop(directory, timeout_s)
+status, start, stop = SERVICE.status, SERVICE.start, SERVICE.stop
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,7 +1,6 @@
 // Serves one embedded TimescaleDB to PostgreSQL clients on the loopback interface.
-// node server.mjs <data directory> <port> <ready file>; everything else comes from EMBEDDED_* variables.
+// node server.mjs <data directory> <port>; everything else comes from EMBEDDED_* variables.
 import { randomInt } from 'node:crypto'
-import { renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { Client } from './client.mjs'
 import { Engine } from './engine.mjs'
@@ -14,7 +13,8 @@ const STOP_WAIT_MS = 10_000
 
 let stopping = false
 
-const [dataDir, port, readyFile] = process.argv.slice(2)
+const [dataDir, port] = process.argv.slice(2)
+/** Milliseconds of a variable in seconds. */
 const seconds = (name, fallback) => {
   const value = Number(process.env[name] ?? fallback)
   if (Number.isFinite(value) && value >= 0) return value * 1000
@@ -25,6 +25,7 @@ function log(text) {
   console.error(`${new Date().toISOString()} ${text}`)
 }
 
+/** @returns {never} */
 function fail(text) {
   log(text)
   process.exit(1)
@@ -64,12 +65,12 @@ const server = createServer({ noDelay: true }, async (socket) => {
   else clients.add(new Client(socket, shared))
 })
 await new Promise((resolve) => {
-  server.on('error', (error) => {
+  server.on('error', (/** @type {NodeJS.ErrnoException} */ error) => {
     unlock()
     if (error.code !== 'EADDRINUSE') fail(`cannot listen on port ${port} of 127.0.0.1: ${error.message}`)
     fail(`port ${port} on 127.0.0.1 is in use: choose another with --port, or 0 for a free one`)
   })
-  server.listen(Number(port), '127.0.0.1', resolve)
+  server.listen(Number(port), '127.0.0.1', () => resolve(null))
 })
 
 process.on('SIGTERM', () => stop('SIGTERM'))
@@ -102,9 +103,7 @@ const shared = {
 const jobs = new Jobs(shared)
 jobs.start()
 opened(shared)
-const listening = server.address().port
-writeFileSync(`${readyFile}.new`, JSON.stringify({ pid: process.pid, port: listening }))
-renameSync(`${readyFile}.new`, readyFile)
+const { port: listening } = /** @type {import('node:net').AddressInfo} */ (server.address())
 log(`listening on 127.0.0.1:${listening}, data in ${dataDir}`)
 
 async function stop(signal) {

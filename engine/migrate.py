@@ -1,9 +1,12 @@
 """Apply migrations/: numbered files by yoyo, guarded by checksums, then functions and views."""
 
 import hashlib
+import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -20,6 +23,7 @@ from engine.server import connect, extension_schema
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 LOCK_WAIT_S = 120
+LOCKDOWN_WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 BOOKKEEPING = ("_yoyo_log", "_yoyo_version", "_yoyo_migration", "yoyo_lock", "migration_checksum")
 
 
@@ -47,7 +51,7 @@ def migrate(url: str) -> list[str]:
         # here, where no other migration runs
         with connect(url) as connection:
             replaced = objects.replace(connection, MIGRATIONS, schema)
-            connection.execute("call access.lockdown()")
+            _lock_down(connection)
     return [*bridged, *(m.id for m in pending), *replaced]
 
 
@@ -72,6 +76,18 @@ def rollback(url: str, steps: int | None = None) -> list[str]:
                     sql.SQL("drop table if exists {}").format(sql.Identifier("public", table))
                 )
     return [m.id for m in applied]
+
+
+def _lock_down(connection: psycopg.Connection[Any]) -> None:
+    """Call access.lockdown(), again where a background job has made a chunk at the same moment."""
+    for wait_s in (*LOCKDOWN_WAITS_S, None):
+        try:
+            connection.execute("call access.lockdown()")
+            return
+        except psycopg.errors.InternalError_ as error:
+            if wait_s is None or "concurrently updated" not in str(error):
+                raise
+            time.sleep(wait_s * random.uniform(0.5, 1.5))  # noqa: S311  jitter
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 from engine.__main__ import psql_path
@@ -29,13 +28,19 @@ def spaceless(text: str) -> list[list[str]]:
     ]
 
 
-def test_the_worked_example_prints_what_the_document_shows(
-    database: str, run_dbt: Callable[..., str]
-) -> None:
-    run_dbt(database, "run")
+def test_the_worked_example_prints_what_the_document_shows(modelled_database: str) -> None:
     for text, expected in blocks():
         done = subprocess.run(
-            [psql_path(), database, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-P", "footer=off"],
+            [
+                psql_path(),
+                modelled_database,
+                "-X",
+                "-q",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-P",
+                "footer=off",
+            ],
             input="set time zone 'UTC';\n" + text,
             capture_output=True,
             text=True,

@@ -1,4 +1,4 @@
-"""make help lists every target, and the README names only targets that exist."""
+"""make help lists every target, and the docs name only targets that exist."""
 
 import re
 import subprocess
@@ -19,8 +19,9 @@ def test_help_lists_every_target() -> None:
     assert {line.split()[1] for line in listed.splitlines() if line} == TARGETS
 
 
-def test_the_readme_names_only_real_targets() -> None:
-    named = set(re.findall(r"`make ([a-z]+)", (ROOT / "README.md").read_text()))
+def test_the_docs_name_only_real_targets() -> None:
+    docs = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    named = {name for doc in docs for name in re.findall(r"`make ([a-z-]+)", doc.read_text())}
     assert named
     assert named <= TARGETS
 

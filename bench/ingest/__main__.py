@@ -46,7 +46,7 @@ def broker() -> Iterator[tuple[str, str]]:
     if given:
         yield given, "given by KAFKA_BOOTSTRAP"
         return
-    from tests.jvm import kafka
+    from embedded.jvm import kafka
 
     missing = kafka.missing()
     if missing:

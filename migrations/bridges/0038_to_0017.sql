@@ -6,6 +6,11 @@ set local role market_owner;
 
 drop view api.volatility_1h;
 alter materialized view market.volatility_1h rename to range_1h;
-update market.policy_setting set relation = 'range_1h' where relation = 'volatility_1h';
+update market.policy_setting set relation = 'range_1h'
+where relation = 'volatility_1h';
 -- one name, one meaning: feature_pit_snapshot() gives the field
 drop function feature.volatility_1h(text, timestamptz, integer);
+-- dbt has them made of its models when it runs: feature.compile()
+drop function feature.evaluate(text, jsonb, text);
+drop function feature.formula(jsonb);
+drop function feature.reach();

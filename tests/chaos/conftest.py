@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from embedded import broker as embedded_broker
+from embedded.jvm import kafka
 from tests.chaos import own
 from tests.chaos.storm import Storm
 from tests.conftest import Databases
-from tests.jvm import kafka
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +80,7 @@ def own_database(databases: Databases, database: str) -> Iterator[own.OwnDatabas
     """A database to ill-treat, of the session's kind; skips where there is none to be had."""
     with ExitStack() as places:
         if databases.template is not None:
-            yield own.embedded(databases.template(True), places)
+            yield own.embedded(databases.template("migrated"), places)
         else:
             yield own.server(database, places)
 

@@ -18,8 +18,8 @@ import psycopg
 import pytest
 
 from embedded import database as embedded_database
+from embedded.jvm import process
 from engine.migrate import migrate
-from tests.jvm import process
 
 MIB = 1024 * 1024
 DISK_MIB = 1024
@@ -103,8 +103,9 @@ class Server:
         self._owner, self._data, self._port = owner, data, process.free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"postgresql://postgres@{process.HOST}:{self._port}/postgres"
-        make = [programs / "initdb", "-D", data / "data", "-X", wal / "wal", "--wal-segsize=1"]
-        make += ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"]
+        make: list[str | Path] = [programs / "initdb", "-D", data / "data", "-X", wal / "wal"]
+        make += ["--wal-segsize=1", "-A", "trust", "-U", "postgres", "-E", "UTF8"]
+        make += ["--locale=C", "--no-sync"]
         done = subprocess.run(
             make, cwd=data, user=owner, extra_groups=[], capture_output=True, text=True
         )

@@ -11,8 +11,10 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from select import select
+from typing import Any
 
 import psycopg
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
@@ -170,9 +172,7 @@ class Storm:
                         self.topics[event.kind],
                         key=event.key,
                         value=event.payload,
-                        on_delivery=lambda error, at, event=event: self._delivered(
-                            error, at, event
-                        ),
+                        on_delivery=partial(self._delivered, event),
                     )
                     break
                 except BufferError:
@@ -183,7 +183,7 @@ class Storm:
         failed, self._failed = self._failed, []
         assert not failed, failed[0]
 
-    def _delivered(self, error: KafkaError | None, at: Message, event: Event) -> None:
+    def _delivered(self, event: Event, error: KafkaError | None, at: Message) -> None:
         if error is not None:
             self._failed.append(error.str())
             return
@@ -194,7 +194,7 @@ class Storm:
         if event.refused is not None:
             self.poison[topic, partition, offset] = event.refused
 
-    def query(self, statement: str, *values: object) -> list[tuple]:
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Rows of one statement; the session is kept, as waiting asks often."""
         if self._session is not None:
             try:
@@ -232,7 +232,8 @@ class Storm:
 
     def _offsets(self, expression: str) -> int:
         statement = f"select coalesce({expression}, 0) from market.kafka_offset"
-        return self.query(f"{statement} where topic = any (%s)", list(self.topics.values()))[0][0]
+        ((found,),) = self.query(f"{statement} where topic = any (%s)", [*self.topics.values()])
+        return int(found)
 
     def wait(self, holds: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until something holds. Raises AssertionError with the ingesters' words."""
@@ -306,7 +307,9 @@ class Storm:
         letters = [letter for topic in self.topics.values() for letter in self.letters(topic)]
         sources = {}
         for letter in letters:
-            head = {name: value.decode() for name, value in letter.headers() or []}
+            headers = letter.headers()
+            assert isinstance(headers, list)
+            head = {name: value.decode() for name, value in headers if isinstance(value, bytes)}
             sources[head["topic"], int(head["partition"]), int(head["offset"])] = head["reason"]
         assert sources == self.poison, "dead-letter topics"
 

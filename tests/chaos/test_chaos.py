@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,13 @@ import psycopg
 import pytest
 
 from embedded.broker import EmbeddedBroker
+from embedded.jvm import kafka
 from ingest.wire.codec import encode
 from tests.chaos.conftest import OwnKafka
 from tests.chaos.mix import DAY_US, Event
 from tests.chaos.own import Embedded, OwnDatabase, fill, free
 from tests.chaos.storm import Storm
 from tests.conftest import Databases
-from tests.jvm import kafka
 
 MESSAGES = int(os.environ.get("CHAOS_MESSAGES", "10000"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "3"))
@@ -38,6 +39,10 @@ pytestmark = pytest.mark.timeout(7200 if LONG else 600)
 NewStorm = Callable[..., Storm]
 
 
+def _more(count: Callable[[], int], than: int) -> bool:
+    return count() > than
+
+
 def members_come_and_go(storm: Storm, _broker: Place) -> str:
     """Two and three members; one leaves, one is killed."""
     stays = storm.member()
@@ -48,7 +53,7 @@ def members_come_and_go(storm: Storm, _broker: Place) -> str:
         before = storm.epochs()
         later.append(storm.member())
         storm.feed(SHARE // 4)
-        storm.wait(lambda before=before: storm.epochs() > before, "a rebalance")
+        storm.wait(partial(_more, storm.epochs, before), "a rebalance")
         storm.feed(SHARE // 4)
         storm.wait_consumed()
     leaves, dies = later
@@ -83,7 +88,7 @@ def broker_ends(storm: Storm, broker: OwnKafka) -> str:
     for end in (broker.kill, broker.stop):
         before = storm.consumed()
         storm.feed(SHARE)
-        storm.wait(lambda before=before: storm.consumed() > before, "some messages consumed")
+        storm.wait(partial(_more, storm.consumed, before), "some messages consumed")
         end()
         time.sleep(4)
         broker.start()
@@ -99,7 +104,7 @@ def database_ends(storm: Storm, own: OwnDatabase) -> str:
     for end in (own.engine.kill, own.engine.stop, own.engine.kill):
         before = storm.consumed()
         storm.feed(SHARE // 2)
-        storm.wait(lambda before=before: storm.consumed() > before, "some messages consumed")
+        storm.wait(partial(_more, storm.consumed, before), "some messages consumed")
         end()
         time.sleep(2)
         own.engine.start()
@@ -255,8 +260,10 @@ def test_a_zombie_is_fenced(new_storm: NewStorm) -> None:
     while True:
         frozen.send(signal.SIGSTOP)
         # twice: on an engine of one backend what it sent may still wait for its turn
-        if storm.is_idle() and not time.sleep(0.1) and storm.is_idle():
-            break
+        if storm.is_idle():
+            time.sleep(0.1)
+            if storm.is_idle():
+                break
         # inside a transaction it holds its locks, and the other one would wait for them
         frozen.send(signal.SIGCONT)
         time.sleep(storm.random.random() / 50)

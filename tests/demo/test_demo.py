@@ -42,7 +42,7 @@ class Demo:
 @pytest.fixture(scope="module")
 def demo(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     directory = tmp_path_factory.mktemp("demo")
-    url, drop = databases.create(False)
+    url, drop = databases.create("empty")
     kafka = embedded_broker.start(directory / "kafka")
     redis = embedded_redis.start(directory / "redis")
     report = directory / "report.html"

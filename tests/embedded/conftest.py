@@ -35,7 +35,7 @@ def server_url(
 ) -> Iterator[str]:
     """URL of the server under test."""
     if databases.kind != "embedded":
-        url, drop = databases.create(False)
+        url, drop = databases.create("empty")
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("create extension if not exists timescaledb")
         yield url

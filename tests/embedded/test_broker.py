@@ -56,7 +56,7 @@ def test_it_starts_again_after_a_kill(directory: Path) -> None:
     assert broker.start(directory).pid != started.pid
 
 
-def test_command_line(directory: Path, capsys: pytest.CaptureFixture) -> None:
+def test_command_line(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = ["--directory", str(directory)]
     assert broker.main(["status", *place]) == 3
     assert broker.main(["start", *place]) == 0

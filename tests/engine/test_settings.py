@@ -64,7 +64,7 @@ def test_it_is_what_the_environment_is_now(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_every_variable_is_in_the_docs() -> None:
     read = {
-        node.args[1].value
+        str(node.args[1].value)
         for _, tree in modules()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)

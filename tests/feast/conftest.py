@@ -1,7 +1,9 @@
 """A migrated database with a market, a real Redis, and the feature store over both."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from feast import FeatureStore
@@ -27,39 +29,63 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     redis.stop(directory)
 
 
-@pytest.fixture(scope="module")
-def feast_environment(
-    database: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
+@contextmanager
+def found(database: str, redis_url: str, state: Path) -> Iterator[None]:
     """What `make feast` would find: DATABASE_URL and REDIS_URL, and no settings of the caller's."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("FEAST_")]:
             patch.delenv(name)
         patch.setenv("DATABASE_URL", database)
         patch.setenv("REDIS_URL", redis_url)
-        patch.setattr(environment, "STATE_DIR", tmp_path_factory.mktemp("state"))
+        patch.setattr(environment, "STATE_DIR", state)
         yield
 
 
-@pytest.fixture(scope="module")
-def market(databases: Databases, database: str, run_dbt: Callable[..., str]) -> Iterator[Market]:
+@contextmanager
+def published(database: str, kind: str) -> Iterator[Market]:
     """Two hours of a market, published."""
-    run_dbt(database, "run", "--quiet")
-    world = World(database, databases.kind)
+    world = World(database, kind)
     made = Market(world)
     made.minutes(120, seed=1, publish_every=10)
     yield made
     world.close()
 
 
-@pytest.fixture(scope="module")
-def store(feast_environment: None, market: Market) -> FeatureStore:  # noqa: ARG001 - before it
-    """The feature store over that market, applied, with Redis."""
+def applied() -> FeatureStore:
+    """The feature store of what is found, applied."""
     from feast_repo.store import apply, open_store
 
     opened = open_store()
     apply(opened)
     return opened
+
+
+@pytest.fixture(scope="module")
+def feast_environment(
+    database: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """DATABASE_URL and REDIS_URL are the module's own."""
+    with found(database, redis_url, tmp_path_factory.mktemp("state")):
+        yield
+
+
+@pytest.fixture(scope="module")
+def database(modelled_database: str) -> str:
+    """With dbt's models, from which publishes read the formulas."""
+    return modelled_database
+
+
+@pytest.fixture(scope="module")
+def market(databases: Databases, database: str) -> Iterator[Market]:
+    """Two hours of a market, published."""
+    with published(database, databases.kind) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def store(feast_environment: None, market: Market) -> FeatureStore:  # noqa: ARG001 - before it
+    """The feature store over that market, applied, with Redis."""
+    return applied()
 
 
 @pytest.fixture(scope="module")

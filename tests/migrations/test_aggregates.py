@@ -233,7 +233,7 @@ def test_equal_timestamps_open_and_close_by_seq(database: str) -> None:
 
 
 def test_a_refresh_by_its_policy_hides_no_row_while_it_runs(databases: Databases) -> None:
-    url, drop = databases.create(True)
+    url, drop = databases.create("migrated")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"

@@ -82,7 +82,9 @@ def features(trades: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
     spread = spreads(quotes)
     closes, buckets = frame["close"].tolist(), frame["bucket"].tolist()
     returns = [(buckets[i], math.log(closes[i] / closes[i - 1])) for i in range(1, len(closes))]
-    sma, hourly, tags = [], [], []
+    sma: list[float | None] = []
+    hourly: list[float | None] = []
+    tags: list[str | None] = []
     for i, bucket in enumerate(buckets):
         sma.append(math.fsum(closes[i - 19 : i + 1]) / 20 if i >= 19 else None)
         hour = realised(returns[:i], bucket, 60)

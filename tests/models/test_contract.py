@@ -42,10 +42,9 @@ def test_dbt_builds_with_all_its_tests_and_its_docs(
 
 
 def test_dbt_refuses_a_contract_that_cannot_hold(
-    database: str, run_dbt: Callable[..., str]
+    modelled_database: str, run_dbt: Callable[..., str]
 ) -> None:
-    run_dbt(database, "run", "--quiet")
-    with psycopg.connect(database) as connection:
+    with psycopg.connect(modelled_database) as connection:
         connection.execute("update market.contract set available_after_s = 29 where field = 'vwap'")
         connection.execute("update market.contract set data_type = 'text' where field = 'open'")
         connection.execute(
@@ -53,7 +52,7 @@ def test_dbt_refuses_a_contract_that_cannot_hold(
             " values (1, 'UNKNOWN', '2024-03-05 10:00+00', 0, 1, 1, '2024-03-05 10:00+00')"
         )
     with pytest.raises(EngineUnavailable) as refused:
-        run_dbt(database, "test", "--select", "test_type:singular")
+        run_dbt(modelled_database, "test", "--select", "test_type:singular")
     for name in [
         "no_field_is_due_before_its_inputs",
         "feature_1m_is_the_contract",

@@ -1,7 +1,7 @@
 """Every field of feature_1m equals the oracle: on the real files, and on a walk that fills all."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 
 import pandas as pd
@@ -40,10 +40,9 @@ def expected(symbol: str) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def built(database: str, run_dbt: Callable[..., str]) -> Iterator[psycopg.Connection]:
+def built(modelled_database: str) -> Iterator[psycopg.Connection]:
     """The database with the ticks of all symbols that are there and dbt's models."""
-    run_dbt(database, "run", "--quiet")
-    with psycopg.connect(database, autocommit=True) as connection:
+    with psycopg.connect(modelled_database, autocommit=True) as connection:
         connection.execute("set timezone = 'UTC'")
         # a policy's refresh at the same moment would refuse this test's own
         connection.execute(

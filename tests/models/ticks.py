@@ -130,7 +130,7 @@ def copy(connection: psycopg.Connection, table: str, frame: pd.DataFrame) -> Non
     columns = ", ".join(frame.columns)
     with (
         connection.cursor() as cursor,
-        cursor.copy(f"copy market.{table} ({columns}) from stdin") as to,  # type: ignore[arg-type]
+        cursor.copy(f"copy market.{table} ({columns}) from stdin") as to,
     ):
         for row in frame.itertuples(index=False):
             to.write_row(row)

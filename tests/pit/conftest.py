@@ -1,6 +1,6 @@
 """A small market of one tenant, whose clock a test moves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -91,11 +91,14 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def small_world(
-    databases: Databases, database: str, run_dbt: Callable[..., str]
-) -> Iterator[World]:
+def database(modelled_database: str) -> str:
+    """With dbt's models, from which publishes read the formulas."""
+    return modelled_database
+
+
+@pytest.fixture(scope="module")
+def small_world(databases: Databases, database: str) -> Iterator[World]:
     """A migrated, seeded database with the dbt models."""
-    run_dbt(database, "run", "--quiet")
     world = World(database, databases.kind)
     yield world
     world.close()

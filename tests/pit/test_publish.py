@@ -247,7 +247,7 @@ def test_the_latest_versions_are_the_view_of_what_is_believed_now(scene: Scene) 
 
 
 def test_without_the_models_it_says_what_to_run(databases: Databases) -> None:
-    url, drop = databases.create(True)
+    url, drop = databases.create("migrated")
     try:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("call feature.publish()")
@@ -267,7 +267,7 @@ def test_without_the_models_it_says_what_to_run(databases: Databases) -> None:
 
 
 def test_the_formulas_are_the_models_own(scene: Scene) -> None:
-    """Another definition of vwap in the dbt view is what is published."""
+    """Another definition of vwap in the dbt view is what is published, once it is compiled."""
     scene.trade(scene.at(0, 30), 100, size=4)
     with scene.world.connection.transaction(force_rollback=True):
         definition = scene.world.connection.execute(
@@ -278,4 +278,16 @@ def test_the_formulas_are_the_models_own(scene: Scene) -> None:
         assert changed != definition[0]
         scene.world.connection.execute(f"create or replace view feature.feature_1m as {changed}")
         scene.world.publish(scene.at(1))
-        assert scene.log("vwap") == [(200.0,)]
+        assert scene.log("vwap") == [(100.0,)]
+        scene.world.connection.execute("call feature.compile()")
+        scene.trade(scene.at(1, 30), 100, size=4)
+        scene.world.publish(scene.at(2))
+        assert scene.log("vwap") == [(100.0,), (200.0,)]
+
+
+def test_publishing_goes_on_while_a_dbt_run_has_taken_the_views_away(scene: Scene) -> None:
+    scene.trade(scene.at(0, 30), 100)
+    with scene.world.connection.transaction(force_rollback=True):
+        scene.world.connection.execute("drop view staging.stg_bar cascade")
+        scene.world.publish(scene.at(1))
+        assert scene.log() == [(scene.at(0), scene.at(1), "close")]

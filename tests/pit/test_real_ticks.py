@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -132,9 +132,8 @@ def source(symbol: str, line: str) -> list[Event]:
 
 
 @pytest.fixture(scope="module")
-def rebuilt(databases: Databases, database: str, run_dbt: Callable[..., str]) -> Iterator[World]:
+def rebuilt(databases: Databases, database: str) -> Iterator[World]:
     """A database in which all of it is history."""
-    run_dbt(database, "run", "--quiet")
     world = World(database, databases.kind)
     now = datetime.now(UTC).replace(microsecond=0)
     world.set_clock(now, now)

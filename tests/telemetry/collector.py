@@ -29,7 +29,10 @@ class Collector(ThreadingHTTPServer):
     @property
     def metrics_request(self) -> ExportMetricsServiceRequest:
         """The last one."""
-        return ExportMetricsServiceRequest.FromString(self.received["/v1/metrics"][-1])
+        found: ExportMetricsServiceRequest = ExportMetricsServiceRequest.FromString(
+            self.received["/v1/metrics"][-1]
+        )
+        return found
 
     @property
     def metrics(self) -> dict[str, Metric]:

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def start() -> Iterator[Start]:
     """start(**settings): ingest's telemetry, closed in the end."""
     started = []
 
-    def make(**settings: object) -> Telemetry:
+    def make(**settings: Any) -> Telemetry:
         started.append(starting.ingest(TelemetryConfig(**settings), GROUP, KINDS, REASONS))
         return started[-1]
 

@@ -59,6 +59,7 @@ def test_a_client_that_hangs_holds_up_neither_the_others_nor_the_end(
     """It may take an hour: whoever waited for it would not come back here."""
     monkeypatch.setattr(endpoint._Handler, "timeout", 3600)
     telemetry = start(metrics_port=0)
+    assert telemetry.port is not None
     with socket.create_connection(("127.0.0.1", telemetry.port)):
         assert get(telemetry, "/healthz")[0] == 200
         closing = threading.Thread(target=telemetry.close, daemon=True)

@@ -4,7 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import Metric, generate_latest
 
 from telemetry.endpoint import Registry
 from tests.telemetry.conftest import GROUP, Start
@@ -87,7 +87,7 @@ class Busy:
         self.inside = 0
         self.most = 0
 
-    def collect(self) -> list:
+    def collect(self) -> list[Metric]:
         self.inside += 1
         self.most = max(self.most, self.inside)
         time.sleep(0.02)

@@ -6,6 +6,7 @@ from bisect import bisect_left
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from telemetry.latency import Latency
 from telemetry.metrics import LATENCY_BOUNDS_S
@@ -19,6 +20,7 @@ def test_the_latency_histogram_equals_a_plain_count(batches: list[list[float]]) 
     for ages in batches:
         latency.record(ages)
     (point,) = latency.metric().data.data_points
+    assert isinstance(point, HistogramDataPoint)
     values = [max(age, 0.0) for ages in batches for age in ages]
     expected = [0] * (len(LATENCY_BOUNDS_S) + 1)
     for value in values:

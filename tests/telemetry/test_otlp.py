@@ -18,7 +18,7 @@ LATENCY = "ingest_event_to_commit_duration_seconds"
 def test_spans_reach_the_collector(start: Start, collector: Collector) -> None:
     telemetry = start(otlp_endpoint=collector.url)
     since_ns = time.time_ns() - 5_000_000_000
-    attributes = {"topic": "trades", "partition": 3, "messages": 10}
+    attributes: dict[str, str | float] = {"topic": "trades", "partition": 3, "messages": 10}
     with telemetry.span("batch", since_ns=since_ns, **attributes):  # noqa: SIM117 - nested
         with pytest.raises(ZeroDivisionError), telemetry.span("write", rows=9):
             1 / 0  # noqa: B018

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from tests.conftest import Databases
-from tests.tenancy.conftest import VIEWS, World
+from tests.tenancy.world import VIEWS, World
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HELD = {1: {"OWN", "BOTH"}, 2: {"OWN"}, 3: {"BOTH", "FEED"}}
@@ -23,9 +23,9 @@ VISIBLE = {1: {1, 3}, 2: {2}, 3: {3}}
 @contextmanager
 def changed(world: World, change: str, undo: str) -> Iterator[None]:
     with psycopg.connect(world.url, autocommit=True) as connection:
-        connection.execute(change)  # type: ignore[arg-type]
+        connection.execute(change)
         yield
-        connection.execute(undo)  # type: ignore[arg-type]
+        connection.execute(undo)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -35,7 +35,7 @@ def test_a_view_shows_own_and_entitled_rows(world: World, view: str, tenant: int
     relation = relation or ("feature.log" if view == "feature_1m" else f"market.{view}")
     with psycopg.connect(world.url) as everything:
         held = everything.execute(
-            f"select distinct tenant_id, symbol from {relation} where tenant_id = any(%s)",  # type: ignore[arg-type]
+            f"select distinct tenant_id, symbol from {relation} where tenant_id = any(%s)",
             [list(VISIBLE[tenant])],
         ).fetchall()
     assert held
@@ -69,7 +69,7 @@ def test_a_suspended_tenant_sees_nothing(world: World) -> None:
     suspended = changed(world, change.format("suspended"), change.format("active"))
     with suspended, world.act_as(world.logins[1]) as connection:
         for view in ("trade", "ohlc_1m", "feature_1m", "tenant", "entitlement"):
-            counted = connection.execute(f"select count(*) from api.{view}")  # type: ignore[arg-type]
+            counted = connection.execute(f"select count(*) from api.{view}")
             assert counted.fetchone() == (0,)
 
 
@@ -90,13 +90,13 @@ def test_a_point_in_time_read_is_the_plain_one_of_what_is_visible(
     call = "feature_pit_snapshot(%s::text[], %s::timestamptz[], null::timestamptz[]"
     with world.act_as(world.logins[tenant]) as connection:
         ours = connection.execute(
-            f"select * from api.{call})",  # type: ignore[arg-type]
+            f"select * from api.{call})",
             [symbols, as_of],
         ).fetchall()
     with psycopg.connect(world.url) as connection:
         plain = [
             connection.execute(
-                f"select * from public.{call}, %s)",  # type: ignore[arg-type]
+                f"select * from public.{call}, %s)",
                 [[symbol], [moment], held.get(symbol, 0)],
             ).fetchone()
             for symbol, moment in zip(symbols, as_of, strict=True)

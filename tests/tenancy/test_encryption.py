@@ -123,7 +123,14 @@ def test_a_renewed_certificate_is_of_the_same_ca(tmp_path: Path) -> None:
     tls.make_certificates(tmp_path, "localhost", "127.0.0.1")
     assert authority.read_bytes() == before[0]
     assert certificate.read_bytes() != before[1]
-    verify = ["openssl", "verify", "-x509_strict", "-CAfile", authority, certificate]
+    verify: list[str | Path] = [
+        "openssl",
+        "verify",
+        "-x509_strict",
+        "-CAfile",
+        authority,
+        certificate,
+    ]
     assert subprocess.run(verify, capture_output=True, check=False).returncode == 0
     public = {path.name for path in tmp_path.iterdir() if path.stat().st_mode & 0o077}
     assert public == {"ca.crt", "server.crt"}
@@ -183,7 +190,9 @@ def test_feast_verifies_the_server(
 
     monkeypatch.setenv("PGPASSFILE", str(server.passfile))
     encrypted = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
-    with connect(PitOfflineStoreConfig(database_url=server.verified_url)) as connection:
+    with connect(
+        PitOfflineStoreConfig.model_validate({"database_url": server.verified_url})
+    ) as connection:
         assert connection.execute(encrypted).fetchone() == (True,)
     address = registry(server.verified_url, tmp_path)
     with create_engine(address).connect() as connection:
@@ -196,7 +205,7 @@ def test_feast_verifies_the_server(
         create_engine(other).connect()
     other = f"{server.verified_url}&sslrootcert={tmp_path}/ca.crt"
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
-        connect(PitOfflineStoreConfig(database_url=other))
+        connect(PitOfflineStoreConfig.model_validate({"database_url": other}))
 
 
 def test_a_tenants_login_uses_its_own_password(migrated: tls.TlsServer, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def given(url: str) -> list[tuple[str, str]]:
 
 
 def test_public_has_nothing_and_gets_it_back_with_a_rollback(databases: Databases) -> None:
-    url, drop = databases.create(False)
+    url, drop = databases.create("empty")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("create extension if not exists timescaledb")
     before = given(url)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import Databases
-from tests.tenancy.conftest import World, made_in
+from tests.tenancy.world import World, made_in
 
 DAYS = 6
 LATER = f"""
@@ -34,8 +34,8 @@ def days(database: str) -> Iterator[World]:
     """The world with trades of six days, the first three of them in the columnstore."""
     with made_in(database) as world:
         with psycopg.connect(world.url, autocommit=True) as admin:
-            admin.execute(LATER)  # type: ignore[arg-type]
-            admin.execute(COMPRESSED)  # type: ignore[arg-type]
+            admin.execute(LATER)
+            admin.execute(COMPRESSED)
             admin.execute("vacuum analyze market.trade")
         yield world
 
@@ -43,8 +43,8 @@ def days(database: str) -> Iterator[World]:
 def plan(world: World, query: str, *settings: str) -> str:
     with world.act_as(world.logins[1]) as tenant:
         for setting in settings:
-            tenant.execute(f"set {setting}")  # type: ignore[arg-type]
-        rows = tenant.execute(f"explain (costs off) {query}").fetchall()  # type: ignore[arg-type]
+            tenant.execute(f"set {setting}")
+        rows = tenant.execute(f"explain (costs off) {query}").fetchall()
     return "\n".join(line for (line,) in rows)
 
 
@@ -99,11 +99,11 @@ def test_the_latest_row_is_the_one_that_sorting_all_finds(
     symbols = ["OWN", "BOTH", "FEED", "NONE", "OWN"]
     with days.act_as(days.logins[tenant]) as connection:
         latest = connection.execute(
-            f"select * from api.latest_{kind}(%s)",  # type: ignore[arg-type]
+            f"select * from api.latest_{kind}(%s)",
             [symbols],
         ).fetchall()
         expected = connection.execute(
-            f"select distinct on (tenant_id, symbol) * from api.{kind}"  # type: ignore[arg-type]
+            f"select distinct on (tenant_id, symbol) * from api.{kind}"
             " where symbol = any(%s) order by tenant_id, symbol, ts desc, seq desc",
             [symbols],
         ).fetchall()
@@ -131,7 +131,7 @@ def test_the_latest_row_of_equal_times_is_the_one_with_the_higher_seq(
             " from market.trade where symbol = 'TIE'"
         )
         admin.commit()
-        row = tenant.execute(f"select seq from api.latest_{kind}(array['TIE'])").fetchone()  # type: ignore[arg-type]
+        row = tenant.execute(f"select seq from api.latest_{kind}(array['TIE'])").fetchone()
         admin.execute("delete from market.trade where symbol = 'TIE'")
         admin.execute("delete from market.quote where symbol = 'TIE'")
     assert row == (3,)
@@ -156,11 +156,11 @@ def test_the_tape_is_what_sorting_all_begins_with(
     since = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(microseconds=since_us)
     with days.act_as(days.logins[tenant]) as connection:
         tape = connection.execute(
-            f"select * from api.{kind}_tape(%s, %s)",  # type: ignore[arg-type]
+            f"select * from api.{kind}_tape(%s, %s)",
             [since, rows],
         ).fetchall()
         every = connection.execute(
-            f"select * from api.{kind} where ts >= %s"  # type: ignore[arg-type]
+            f"select * from api.{kind} where ts >= %s"
             " order by ts desc, seq desc, tenant_id, symbol",
             [since],
         ).fetchall()
@@ -177,12 +177,8 @@ def test_the_tape_is_what_sorting_all_begins_with(
 @pytest.mark.parametrize("kind", ["trade", "quote"])
 def test_the_tape_gives_one_row_unless_more_are_asked_for(days: World, kind: str) -> None:
     with days.act_as(days.logins[1]) as connection:
-        tape = connection.execute(
-            f"select seq from api.{kind}_tape('2000-01-01')"  # type: ignore[arg-type]
-        ).fetchall()
-        assert connection.execute(
-            f"select count(*) from api.{kind}_tape(null)"  # type: ignore[arg-type]
-        ).fetchone() == (0,)
+        tape = connection.execute(f"select seq from api.{kind}_tape('2000-01-01')").fetchall()
+        assert connection.execute(f"select count(*) from api.{kind}_tape(null)").fetchone() == (0,)
         with pytest.raises(psycopg.errors.DataError, match="must not be negative"):
-            connection.execute(f"select * from api.{kind}_tape('2000-01-01', -1)")  # type: ignore[arg-type]
+            connection.execute(f"select * from api.{kind}_tape('2000-01-01', -1)")
     assert tape == [(400 + 1000 * (DAYS - 1 if kind == "trade" else 1),)]

@@ -26,7 +26,7 @@ def url(database: str, login: str) -> Iterator[str]:
     yield database
     with psycopg.connect(database, autocommit=True) as connection:
         for role in (login, f"{login}_2"):
-            connection.execute(f"drop role if exists {role}")  # type: ignore[arg-type]
+            connection.execute(f"drop role if exists {role}")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def tenant(
 
 def query(url: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
     with psycopg.connect(url, autocommit=True) as connection:
-        return connection.execute(statement, values).fetchall()  # type: ignore[arg-type]
+        return connection.execute(statement, values).fetchall()
 
 
 def test_a_tenant_from_its_first_day_to_its_last(
@@ -153,7 +153,7 @@ def test_an_api_key_is_kept_as_a_salted_hash(
 ) -> None:
     tenant("set", "6", "--name", "k", "--logins", login)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"set role {login}")  # type: ignore[arg-type]
+        connection.execute(f"set role {login}")
         key = connection.execute("select api.create_api_key('a test')").fetchone()[0]  # type: ignore[index]
         ended = connection.execute(
             "select api.create_api_key('short', clock_timestamp() + interval '1 ms')"
@@ -188,7 +188,7 @@ def test_an_api_key_is_kept_as_a_salted_hash(
     assert holder(key) is None
     tenant("resume", "6")
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"set role {login}")  # type: ignore[arg-type]
+        connection.execute(f"set role {login}")
         with pytest.raises(psycopg.errors.NoDataFound, match="no API key"):
             connection.execute("select api.revoke_api_key(gen_random_uuid())")
         connection.execute("select api.revoke_api_key(%s)", [key_id])

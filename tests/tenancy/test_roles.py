@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,18 +19,17 @@ NOW = datetime(2024, 3, 11, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def url(database: str, run_dbt: Callable[..., str]) -> str:
-    run_dbt(database, "run", "--quiet")
-    with psycopg.connect(database, autocommit=True) as connection:
+def url(modelled_database: str) -> str:
+    with psycopg.connect(modelled_database, autocommit=True) as connection:
         # a copy of a database has not its rights to connect
         connection.execute("call access.lockdown()")
-    return database
+    return modelled_database
 
 
 @contextmanager
 def acting_as(url: str, role: str) -> Iterator[Connection]:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"set role {role}")  # type: ignore[arg-type]
+        connection.execute(f"set role {role}")
         yield connection
 
 
@@ -70,7 +69,7 @@ def test_an_operator_publishes_backfills_and_checks_the_audit(url: str) -> None:
 def test_a_reader_reads_everything_of_market_and_feature(url: str) -> None:
     with acting_as(url, "market_reader") as connection:
         for relation in ("market.trade", "market.ohlc_1m", "feature.log", "feature.feature_1m"):
-            connection.execute(f"select * from {relation} limit 1").fetchall()  # type: ignore[arg-type]
+            connection.execute(f"select * from {relation} limit 1").fetchall()
         row = connection.execute(
             "select symbol from feature_pit_snapshot(array['SYN_ES'], now(), p_tenant_id => 1)"
         ).fetchone()
@@ -111,4 +110,4 @@ def test_a_role_is_refused_what_is_not_its_work(url: str, role: str, statement: 
             )
         ),
     ):
-        connection.execute(statement)  # type: ignore[arg-type]
+        connection.execute(statement)

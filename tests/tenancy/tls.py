@@ -19,9 +19,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from embedded.jvm import process
 from engine.server import MIN_POSTGRES
 from tests.chaos.own import small_disk
-from tests.jvm import process
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 CONFIGURATION = (DEPLOY / "postgres" / "tls.conf", DEPLOY / "postgres" / "pg_hba.conf")
@@ -35,7 +35,7 @@ def make_certificates(directory: Path, *hosts: str) -> None:
     """Run deploy/make_certificates.sh. Skips without openssl."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl on the PATH")
-    command = [DEPLOY / "make_certificates.sh", directory, *hosts]
+    command: list[str | Path] = [DEPLOY / "make_certificates.sh", directory, *hosts]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -88,7 +88,8 @@ def programs() -> Path:
 
 
 def _speaks_tls(place: Path) -> bool:
-    asked = [place / "postgres", "-C", "ssl_library", "-D", "/", "-c", "config_file=/dev/null"]
+    asked = [str(place / "postgres"), *("-C", "ssl_library", "-D", "/")]
+    asked += ["-c", "config_file=/dev/null"]
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     return done.stdout.strip() == "OpenSSL"
 
@@ -130,7 +131,7 @@ def tls_server(directory: Path) -> Iterator[TlsServer]:
 def _initialise(place: Path, owner: int, disk: Path) -> None:
     password = disk / "password"
     password.write_text(PASSWORD)
-    make = [place / "initdb", "-D", disk / "data", "-A", "scram-sha-256", f"--pwfile={password}"]
-    make += ["-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"]
+    make: list[str | Path] = [place / "initdb", "-D", disk / "data", "-A", "scram-sha-256"]
+    make += [f"--pwfile={password}", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"]
     done = subprocess.run(make, cwd=disk, user=owner, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

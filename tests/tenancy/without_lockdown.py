@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
 
 from engine.migrate import MIGRATIONS
-from tests.conftest import Databases, _server_databases
-from tests.tenancy.conftest import World, made_in
-from tests.tenancy.probes import (
-    PROBES,
+from tests.conftest import Databases, drop_databases, server_databases
+from tests.tenancy.probes import PROBES
+from tests.tenancy.probes.attempt import (
     SECRET_WORD,
     VICTIM,
     attacker,
@@ -29,20 +30,21 @@ from tests.tenancy.probes import (
     names,
     objection,
 )
+from tests.tenancy.world import World, made_in
 
 UNDO = MIGRATIONS / "0032_create_lockdown.rollback.sql"
 
 
 @contextmanager
 def _open_world(databases: Databases) -> Iterator[tuple[World, dict[str, str], dict[str, Any]]]:
-    url, drop = databases.create(True)
+    url, drop = databases.create("migrated")
     try:
         with made_in(url) as world:
             hide_secrets(world)
             with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(UNDO.read_text())  # type: ignore[arg-type]
+                connection.execute(UNDO.read_text())
             with attacker(world, True, VICTIM) as victim:
-                victim.execute(f"select '{SECRET_WORD}'")  # type: ignore[arg-type]
+                victim.execute(f"select '{SECRET_WORD}'")
                 known = {**names(world), "pid": str(victim.info.backend_pid)}
                 yield world, known, fingerprint(url)
             with psycopg.connect(url, autocommit=True) as connection:
@@ -58,7 +60,9 @@ def _open_world(databases: Databases) -> Iterator[tuple[World, dict[str, str], d
 def main() -> None:
     """Run all probes, in a new database after each that changed something."""
     left, leaks = list(PROBES), 0
-    for databases in _server_databases("given", os.environ["DATABASE_URL"]):
+    url = os.environ["DATABASE_URL"]
+    with TemporaryDirectory() as shared:
+        databases = server_databases("given", url, Path(shared))
         while left:
             with _open_world(databases) as (world, known, before):
                 changed: list[str] = []
@@ -77,6 +81,7 @@ def main() -> None:
                             sep=" | ",
                             flush=True,
                         )
+        drop_databases(url, Path(shared))
     print(f"{leaks} of {len(PROBES)} probes get more than with the lockdown")
 
 

@@ -28,7 +28,6 @@ as $$
 #variable_conflict use_column
 declare
     v_visible constant integer[] := coalesce(api.visible_tenants(), '{}');
-    v_problem text;
 begin
     if cardinality(p_symbols) is distinct from cardinality(p_as_of)
         or cardinality(p_symbols) is distinct from cardinality(coalesce(p_known_as_of, p_as_of))
@@ -44,19 +43,8 @@ begin
             using errcode = 'insufficient_privilege',
             hint = 'Leave p_tenant_id out, or give one of api.visible_tenants().';
     end if;
-    select format('%s is held by the tenants %s', s.symbol, string_agg(
-        s.tenant_id::text, ', ' order by s.tenant_id
-    ))
-    into v_problem
-    from feature.series as s
-    where p_tenant_id is null and s.symbol = any(p_symbols) and s.tenant_id = any(v_visible)
-    group by s.symbol
-    having count(*) > 1
-    order by s.symbol
-    limit 1;
-    if v_problem is not null then
-        raise exception '%', v_problem
-            using errcode = 'ambiguous_parameter', hint = 'Pass p_tenant_id.';
+    if p_tenant_id is null then
+        perform feature.refuse_ambiguous(p_symbols, v_visible);
     end if;
 
     return query

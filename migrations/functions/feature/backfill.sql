@@ -19,7 +19,7 @@ begin
             using errcode = 'invalid_parameter_value',
             hint = 'Give two moments, the first one earlier.';
     end if;
-    perform feature.formula('{"ohlc_1m": "", "flow_1m": "", "quote_1m": ""}');
+    perform feature.require_formulas();
 
     select r.*
     into v_run

@@ -38,6 +38,7 @@ begin
     end if;
 
     -- The bars that this one's windows read, as far back as they can lie.
+    perform feature.require_formulas();
     v_reach := feature.reach();
     select min(b.bucket)
     into v_reach_from
@@ -66,129 +67,9 @@ begin
         window by_time as (order by l.known_at)
     ),
 
-    belief as (
-        select
-            'trade' as kind,
-            b.ts,
-            b.seq,
-            jsonb_build_object('price', b.price, 'size', b.size, 'side', b.side) as tick,
-            b.known_at,
-            b.source_topic,
-            b.source_partition,
-            b.source_offset,
-            b.superseded_at,
-            b.cause,
-            b.superseded_topic,
-            b.superseded_partition,
-            b.superseded_offset
-        from (
-            select
-                t.ts, t.seq, t.price, t.size, t.side, t.known_at, t.source_topic,
-                t.source_partition, t.source_offset, null::timestamptz as superseded_at,
-                null::text as cause, null::text as superseded_topic,
-                null::integer as superseded_partition, null::bigint as superseded_offset
-            from market.trade as t
-            where
-                t.tenant_id = v_tenant_ids[1]
-                and t.symbol = p_symbol
-                and t.ts >= v_reach_from
-                and t.ts < p_bucket + c_minute
-            union all
-            select
-                t.ts, t.seq, t.price, t.size, t.side, t.known_at, t.source_topic,
-                t.source_partition, t.source_offset, t.superseded_at, t.cause, t.superseded_topic,
-                t.superseded_partition, t.superseded_offset
-            from market.trade_superseded as t
-            where
-                t.tenant_id = v_tenant_ids[1]
-                and t.symbol = p_symbol
-                and t.ts >= v_reach_from
-                and t.ts < p_bucket + c_minute
-        ) as b
-        union all
-        select
-            'quote',
-            b.ts,
-            b.seq,
-            jsonb_build_object(
-                'bid', b.bid, 'bid_size', b.bid_size, 'ask', b.ask, 'ask_size', b.ask_size
-            ),
-            b.known_at,
-            b.source_topic,
-            b.source_partition,
-            b.source_offset,
-            b.superseded_at,
-            b.cause,
-            b.superseded_topic,
-            b.superseded_partition,
-            b.superseded_offset
-        from (
-            select
-                q.ts, q.seq, q.bid, q.bid_size, q.ask, q.ask_size, q.known_at, q.source_topic,
-                q.source_partition, q.source_offset, null::timestamptz as superseded_at,
-                null::text as cause, null::text as superseded_topic,
-                null::integer as superseded_partition, null::bigint as superseded_offset
-            from market.quote as q
-            where
-                q.tenant_id = v_tenant_ids[1]
-                and q.symbol = p_symbol
-                and q.ts >= p_bucket
-                and q.ts < p_bucket + c_minute
-            union all
-            select
-                q.ts, q.seq, q.bid, q.bid_size, q.ask, q.ask_size, q.known_at, q.source_topic,
-                q.source_partition, q.source_offset, q.superseded_at, q.cause, q.superseded_topic,
-                q.superseded_partition, q.superseded_offset
-            from market.quote_superseded as q
-            where
-                q.tenant_id = v_tenant_ids[1]
-                and q.symbol = p_symbol
-                and q.ts >= p_bucket
-                and q.ts < p_bucket + c_minute
-        ) as b
-    ),
-
     event as (
-        -- a belief that replaces another belongs to the correction
-        select
-            b.kind,
-            'new' as action,
-            date_bin(c_minute, b.ts, c_origin) as bucket,
-            b.ts,
-            b.seq,
-            null::jsonb as was,
-            b.tick,
-            b.known_at,
-            b.source_topic as topic,
-            b.source_partition as "partition",
-            b.source_offset as "offset"
-        from belief as b
-        where not exists (
-            select from belief as o
-            where
-                (o.kind, o.ts, o.seq) = (b.kind, b.ts, b.seq)
-                and o.superseded_at = b.known_at
-                and o.cause = 'correction'
-        )
-        union all
-        select
-            b.kind,
-            b.cause,
-            date_bin(c_minute, b.ts, c_origin),
-            b.ts,
-            b.seq,
-            b.tick,
-            r.tick,
-            b.superseded_at,
-            b.superseded_topic,
-            b.superseded_partition,
-            b.superseded_offset
-        from belief as b
-        left join belief as r
-            on
-                b.cause = 'correction'
-                and (b.kind, b.ts, b.seq, b.superseded_at) = (r.kind, r.ts, r.seq, r.known_at)
-        where b.superseded_at is not null
+        select e.*
+        from feature.bar_event(v_tenant_ids[1], p_symbol, v_reach_from, p_bucket) as e
     )
 
     select

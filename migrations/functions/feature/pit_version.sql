@@ -75,7 +75,6 @@ declare
     v_published_at timestamptz;
     v_slice record;
     v_pairs bigint := 0;
-    v_problem text;
 begin
     -- Nothing known by the last publish is still to be written.
     select c.published_at into strict v_published_at from feature.clock as c;
@@ -140,18 +139,7 @@ begin
     end loop;
 
     if v_pairs > cardinality(p_symbols) then
-        select format('%s is held by the tenants %s', s.symbol, string_agg(
-            s.tenant_id::text, ', ' order by s.tenant_id
-        ))
-        into v_problem
-        from feature.series as s
-        where s.symbol = any(p_symbols)
-        group by s.symbol
-        having count(*) > 1
-        order by s.symbol
-        limit 1;
-        raise exception '%', v_problem
-            using errcode = 'ambiguous_parameter', hint = 'Pass p_tenant_id.';
+        perform feature.refuse_ambiguous(p_symbols);
     end if;
 end
 $$;

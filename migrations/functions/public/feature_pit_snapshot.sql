@@ -35,43 +35,8 @@ declare
     v_max interval[];
     v_shortest interval;
     v_longest interval;
-    v_problem text;
 begin
-    if p_symbols is null or p_as_of is null then
-        raise exception 'p_symbols and p_as_of must not be NULL'
-            using errcode = 'null_value_not_allowed',
-            hint = 'Empty arrays give no rows; a NULL is most often a query that found nothing.';
-    elsif cardinality(p_symbols) <> cardinality(p_as_of)
-        or cardinality(p_symbols) <> cardinality(coalesce(p_known_as_of, p_as_of)) then
-        raise exception 'the arrays differ in length: % symbols, % as_of, % known_as_of',
-            cardinality(p_symbols), cardinality(p_as_of),
-            coalesce(cardinality(p_known_as_of)::text, 'no')
-            using errcode = 'array_subscript_error', hint = 'Give one element per pair in each.';
-    end if;
-    select format('NULL at position %s of %s', a.place, a.name)
-    into v_problem
-    from (
-        values
-        ('p_symbols', array_position(p_symbols, null)),
-        ('p_as_of', array_position(p_as_of, null)),
-        ('p_known_as_of', array_position(p_known_as_of, null))
-    ) as a (name, place)
-    where a.place is not null
-    limit 1;
-    if v_problem is not null then
-        raise exception '%', v_problem
-            using errcode = 'null_value_not_allowed', hint = 'Every pair needs all its values.';
-    end if;
-    select max(a.moment)::text
-    into v_problem
-    from unnest(p_as_of || p_known_as_of) as a (moment)
-    having max(a.moment) > clock_timestamp();
-    if v_problem is not null then
-        raise exception 'a time in the future: %', v_problem
-            using errcode = 'invalid_parameter_value',
-            hint = 'Nothing is known yet of what comes after now.';
-    end if;
-
+    perform feature.check_pairs(p_symbols, p_as_of, p_known_as_of);
     select
         array_agg(make_interval(secs => c.max_staleness_s) order by c.ordinal),
         make_interval(secs => min(c.max_staleness_s)),

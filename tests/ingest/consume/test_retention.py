@@ -9,12 +9,12 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
 
+from embedded.jvm.kafka import Service
 from ingest.config import Config
 from ingest.consume.counts import Counts
 from ingest.consume.run import open_ingester
 from ingest.errors import OffsetLostError
 from ingest.wire.producer import TickProducer
-from tests.jvm.kafka import Service
 
 Query = Callable[..., list[tuple]]
 Make = Callable[..., dict]

@@ -13,11 +13,11 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
+from embedded.jvm import registry
 from ingest.errors import IngestError
 from ingest.replay import replay, synthetic
 from ingest.wire import codec
 from ingest.wire.codec import UndecodableError
-from tests.jvm import registry
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 real_ticks = pytest.mark.skipif(not DATA.exists(), reason="the real ticks are not here")

@@ -25,6 +25,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from embedded.jvm import registry
 from engine.errors import ConfigError
 from ingest.config import Config
 from ingest.consume.counts import Counts
@@ -41,7 +42,6 @@ from ingest.wire.producer import TickProducer
 from ingest.wire.registry import COMPATIBILITY, FILES, RegistrySchemas, schemas
 from ingest.wire.topics import ensure_topics
 from tests.ingest.strategies import RECORDS
-from tests.jvm import registry
 
 VENUE = {"name": "venue", "type": ["null", "string"], "default": None}
 

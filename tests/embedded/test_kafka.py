@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
-from tests.jvm import kafka
+from embedded.jvm import kafka
 
 MIB = 1024 * 1024
 
@@ -85,7 +86,10 @@ def _listeners(pid: int) -> Iterator[tuple[str, int]]:
     """(address, port) of every TCP socket that the process listens on, from /proc."""
     inodes = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
-        target = str(link.readlink())
+        try:
+            target = str(link.readlink())
+        except FileNotFoundError:  # closed since the directory was read
+            continue
         if target.startswith("socket:["):
             inodes.add(target[8:-1])
     for table in ("tcp", "tcp6"):

@@ -12,7 +12,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.jvm import process
+from embedded.jvm import process
 
 POM = Path(__file__).with_name("pom-kafka.xml")
 JAVA = 17

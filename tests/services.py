@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.jvm import kafka, registry
+from embedded.jvm import kafka, registry
 
 
 @pytest.fixture(scope="session")

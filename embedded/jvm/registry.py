@@ -8,7 +8,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.jvm import process
+from embedded.jvm import process
 
 POM = Path(__file__).with_name("pom-registry.xml")
 JAVA = 21

@@ -1,0 +1,118 @@
+create or replace function feature.bar_event(
+    p_tenant_id integer, p_symbol text, p_from timestamptz, p_bucket timestamptz
+) returns table (
+    kind text,
+    action text,
+    bucket timestamptz,
+    ts timestamptz,
+    seq bigint,
+    was jsonb,
+    tick jsonb,
+    known_at timestamptz,
+    topic text,
+    partition integer,
+    "offset" bigint
+)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    c_minute constant interval := interval '1 minute';
+    c_origin constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
+begin
+    return query
+    with belief as (
+        select
+            'trade' as kind,
+            t.ts,
+            t.seq,
+            jsonb_build_object('price', t.price, 'size', t.size, 'side', t.side) as tick,
+            t.known_at,
+            t.source_topic,
+            t.source_partition,
+            t.source_offset,
+            t.superseded_at,
+            t.cause,
+            t.superseded_topic,
+            t.superseded_partition,
+            t.superseded_offset
+        from market.trade_belief as t
+        where
+            t.tenant_id = p_tenant_id
+            and t.symbol = p_symbol
+            and t.ts >= p_from
+            and t.ts < p_bucket + c_minute
+        union all
+        select
+            'quote',
+            q.ts,
+            q.seq,
+            jsonb_build_object(
+                'bid', q.bid, 'bid_size', q.bid_size, 'ask', q.ask, 'ask_size', q.ask_size
+            ),
+            q.known_at,
+            q.source_topic,
+            q.source_partition,
+            q.source_offset,
+            q.superseded_at,
+            q.cause,
+            q.superseded_topic,
+            q.superseded_partition,
+            q.superseded_offset
+        from market.quote_belief as q
+        where
+            q.tenant_id = p_tenant_id
+            and q.symbol = p_symbol
+            and q.ts >= p_bucket
+            and q.ts < p_bucket + c_minute
+    )
+
+    -- a belief that replaces another belongs to the correction
+    select
+        b.kind,
+        'new',
+        date_bin(c_minute, b.ts, c_origin),
+        b.ts,
+        b.seq,
+        null,
+        b.tick,
+        b.known_at,
+        b.source_topic,
+        b.source_partition,
+        b.source_offset
+    from belief as b
+    where not exists (
+        select from belief as o
+        where
+            (o.kind, o.ts, o.seq) = (b.kind, b.ts, b.seq)
+            and o.superseded_at = b.known_at
+            and o.cause = 'correction'
+    )
+    union all
+    select
+        b.kind,
+        b.cause,
+        date_bin(c_minute, b.ts, c_origin),
+        b.ts,
+        b.seq,
+        b.tick,
+        r.tick,
+        b.superseded_at,
+        b.superseded_topic,
+        b.superseded_partition,
+        b.superseded_offset
+    from belief as b
+    left join belief as r
+        on
+            b.cause = 'correction'
+            and (b.kind, b.ts, b.seq, b.superseded_at) = (r.kind, r.ts, r.seq, r.known_at)
+    where b.superseded_at < 'infinity';
+end
+$$;
+revoke all on function feature.bar_event(integer, text, timestamptz, timestamptz) from public;
+comment on function feature.bar_event(integer, text, timestamptz, timestamptz) is
+'The events that a bar can have been changed by: of trades from p_from to the end of the bar '
+'p_bucket, of quotes in the bar. Columns: kind (trade or quote), action (new, correction, cancel), '
+'bucket, ts, seq, was and tick (its values before and after), known_at, and the Kafka topic, '
+'partition and offset of the message. For feature.explain_restatement().';

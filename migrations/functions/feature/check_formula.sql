@@ -1,0 +1,69 @@
+create or replace function feature.check_formula() returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_problem record;
+begin
+    for v_problem in
+        with node as (
+            select
+                f.relation,
+                f.name,
+                c.relkind,
+                s.nspname as schema_name,
+                f.relation = any(array['market.trade'::regclass, 'market.quote'::regclass])
+                    as is_tick,
+                a.parent_mat_hypertable_id is not null as is_rollup,
+                a.mat_hypertable_id is not null as is_aggregate,
+                b.bucket_width
+            from feature.formula_node(array['trade', 'quote']) as f
+            inner join pg_class as c on f.relation = c.oid
+            inner join pg_namespace as s on c.relnamespace = s.oid
+            left join _timescaledb_catalog.continuous_agg as a
+                on s.nspname = a.user_view_schema and c.relname = a.user_view_name
+            left join _timescaledb_catalog.continuous_aggs_bucket_function as b
+                on a.mat_hypertable_id = b.mat_hypertable_id
+        )
+
+        select
+            n.relation,
+            case
+                when n.is_rollup or n.bucket_width::interval <> interval '1 minute'
+                    then 'spans more than one bar, and a bar is recomputed from its own ticks: read '
+                    'a one-minute aggregate, and make the longer span a window over bars'
+                when
+                    n.relkind <> 'v'
+                    and n.schema_name in ('staging', 'intermediate', 'feature')
+                    then 'is no view, and what a bar was at an earlier moment cannot be read from '
+                    'it: give the model materialized="view", or make it a seed'
+                when n.relkind not in ('v', 'r')
+                    then 'is neither a view nor a table: read it through one'
+                when exists (
+                    select from pg_attribute as t
+                    where
+                        t.attrelid = n.relation and t.attname = 'tenant_id' and not n.is_tick
+                        and n.relkind = 'r'
+                )
+                    then 'has a column tenant_id, which numbers the series while they are '
+                    'recomputed: join tables by symbol'
+                when exists (
+                    select from node as o where n.name = o.name and n.relation <> o.relation
+                )
+                    then 'has the name of another relation that feature.feature_1m is made of: '
+                    'rename the model'
+            end as rule
+        from node as n
+    loop
+        if v_problem.rule is not null then
+            raise exception '% %', v_problem.relation, v_problem.rule
+                using errcode = 'feature_not_supported',
+                hint = 'The rules: docs/point-in-time.md, "What a model may read".';
+        end if;
+    end loop;
+end
+$$;
+revoke all on function feature.check_formula() from public;
+comment on function feature.check_formula() is
+'Refuses models that a bar could not be recomputed with, for another moment than now. Errors: '
+'0A000 with the relation and the rule that it breaks.';

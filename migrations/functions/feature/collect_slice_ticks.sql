@@ -1,0 +1,66 @@
+create or replace function feature.collect_slice_ticks(
+    p_from timestamptz, p_to timestamptz, p_live_from timestamptz
+) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    c_minute constant interval := interval '1 minute';
+    c_origin constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
+begin
+    create temp table slice_trade on commit drop as
+    select
+        s.series_no,
+        s.symbol,
+        date_bin(c_minute, t.ts, c_origin) as bucket,
+        t.ts,
+        t.seq,
+        t.price,
+        t.size,
+        t.side,
+        t.known_at,
+        t.superseded_at,
+        t.cause
+    from slice as s
+    inner join market.trade_belief as t
+        on
+            s.tenant_id = t.tenant_id
+            and s.symbol = t.symbol
+            and t.ts >= s.context_from
+            and t.ts < p_to
+    where t.known_at <= p_live_from;
+    analyze slice_trade;
+
+    create temp table slice_quote on commit drop as
+    select
+        s.series_no,
+        s.symbol,
+        date_bin(c_minute, q.ts, c_origin) as bucket,
+        q.ts,
+        q.seq,
+        q.bid,
+        q.bid_size,
+        q.ask,
+        q.ask_size,
+        q.known_at,
+        q.superseded_at,
+        q.cause
+    from slice as s
+    inner join market.quote_belief as q
+        on
+            s.tenant_id = q.tenant_id
+            and s.symbol = q.symbol
+            and q.ts >= p_from
+            and q.ts < p_to
+    where q.known_at <= p_live_from;
+    analyze slice_quote;
+end
+$$;
+revoke all on function feature.collect_slice_ticks(
+    timestamptz, timestamptz, timestamptz
+) from public;
+comment on function feature.collect_slice_ticks(timestamptz, timestamptz, timestamptz) is
+'Makes the temporary tables slice_trade and slice_quote: every belief about a tick of the series '
+'in slice that was known by p_live_from, with its bucket, from when (known_at) and to when '
+'(superseded_at) it was held and what ended it (cause): trades from the slice''s context_from, '
+'quotes from p_from, both to before p_to. Step of feature.backfill_slice().';

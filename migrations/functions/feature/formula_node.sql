@@ -1,0 +1,61 @@
+create or replace function feature.formula_node(p_inputs text[])
+returns table (relation regclass, name text, definition text, depth integer)
+language plpgsql stable
+-- with these schemas on the path, definitions name one another without a schema: feature.formula()
+set search_path = pg_catalog, market, staging, intermediate, feature, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    return query
+    with recursive source as (
+        -- an aggregate's definition is its direct view's
+        select
+            format('%I.%I', a.user_view_schema, a.user_view_name)::regclass::oid as relation,
+            format('%I.%I', a.direct_view_schema, a.direct_view_name)::regclass::oid as rewritten
+        from _timescaledb_catalog.continuous_agg as a
+    ),
+
+    node (relation, rewritten, depth) as (
+        select
+            'feature.feature_1m'::regclass::oid,
+            'feature.feature_1m'::regclass::oid,
+            0
+        union
+        select
+            d.refobjid,
+            coalesce(s.rewritten, d.refobjid),
+            n.depth + 1
+        from node as n
+        inner join pg_rewrite as r on n.rewritten = r.ev_class
+        inner join pg_depend as d
+            on
+                r.oid = d.objid
+                and d.classid = 'pg_rewrite'::regclass
+                and d.refclassid = 'pg_class'::regclass
+                and n.rewritten <> d.refobjid
+        left join source as s on d.refobjid = s.relation
+        where n.relation::regclass::text <> all(p_inputs)
+    )
+
+    select
+        n.relation::regclass,
+        c.relname::text,
+        -- a table, and what the caller gives, has none
+        case
+            when c.relkind = 'v' and c.relname <> all(p_inputs)
+                then rtrim(pg_get_viewdef(n.rewritten), '; ')
+        end,
+        max(n.depth)
+    from node as n
+    inner join pg_class as c on n.relation = c.oid
+    group by n.relation, n.rewritten, c.relname, c.relkind
+    -- what a definition reads comes before it
+    order by max(n.depth) desc, c.relname;
+end
+$$;
+revoke all on function feature.formula_node(text[]) from public;
+comment on function feature.formula_node(text[]) is
+'What feature.feature_1m is made of: dbt''s views, the aggregates, and the tables that they read, '
+'down to p_inputs, names of relations of market. Columns: relation; name, without its schema; '
+'definition, the query of a view or an aggregate, NULL of a table or an input; depth, steps away '
+'from feature_1m. What a definition reads comes before it.';

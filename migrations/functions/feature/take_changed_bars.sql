@@ -1,0 +1,76 @@
+create or replace function feature.take_changed_bars(p_clock feature.clock) returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    c_minute constant interval := interval '1 minute';
+    c_causes constant text[] := array['late', 'correction', 'cancel'];
+    v_bars bigint;
+begin
+    create temp table changed on commit drop as
+    with taken as (
+        delete from feature.changed_bar as c
+        where c.bucket <= p_clock.published_at - c_minute and c.known_to <= p_clock.published_at
+        returning c.*
+    ),
+
+    due as (
+        select * from taken
+        union all
+        -- a part of it is not known yet: the row stays for the next publish
+        select c.*
+        from feature.changed_bar as c
+        where
+            c.bucket <= p_clock.published_at - c_minute
+            and c.known_from <= p_clock.published_at
+            and c.known_to > p_clock.published_at
+    ),
+
+    bar as (
+        select
+            d.tenant_id,
+            d.symbol,
+            d.bucket,
+            max(array_position(c_causes, d.cause)) as cause_rank,
+            min(d.known_from) as known_from,
+            max(d.known_to) as known_to,
+            bool_or(d.bars_before) as bars_before
+        from due as d
+        group by d.tenant_id, d.symbol, d.bucket
+    )
+
+    select
+        row_number() over ()::integer as series_no,
+        b.tenant_id,
+        b.symbol,
+        b.bucket,
+        b.cause_rank,
+        b.known_from,
+        least(b.known_to, p_clock.published_at) as known_to,
+        b.bars_before,
+        v.version
+    from bar as b
+    left join lateral (
+        select l as version
+        from feature.log as l
+        where l.tenant_id = b.tenant_id and l.symbol = b.symbol and l.bucket = b.bucket
+        order by l.known_at desc
+        limit 1
+    ) as v on true
+    -- a bar closed and known as a whole before this database was live is history, for a backfill
+    where
+        (v.version).known_at is not null
+        or greatest(b.known_to, b.bucket + c_minute) > p_clock.live_from;
+    get diagnostics v_bars = row_count;
+    analyze changed;
+    return v_bars;
+end
+$$;
+revoke all on function feature.take_changed_bars(feature.clock) from public;
+comment on function feature.take_changed_bars(feature.clock) is
+'Takes from the queue feature.changed_bar the closed bars whose ticks had changed by the stamp '
+'p_clock.published_at, and makes of them the temporary table changed: one row per bar, with its '
+'number (series_no), tenant_id, symbol, bucket, cause_rank (1 late, 2 correction, 3 cancel), '
+'known_from and known_to of the changes, bars_before, and its last version in the log. A bar known '
+'as a whole by p_clock.live_from without a version is history, and is left out. Returns how many. '
+'Step of feature.publish().';

@@ -1,0 +1,56 @@
+create or replace function feature.try_formulas() returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    drop table if exists pg_temp.series_trade, pg_temp.series_quote, pg_temp.window_bar,
+        pg_temp.window_output;
+    create temp table series_trade on commit drop as
+    select
+        1 as series_no,
+        t.symbol,
+        t.ts,
+        t.seq,
+        t.price,
+        t.size,
+        t.side,
+        t.known_at
+    from market.trade as t
+    where false;
+    create temp table series_quote on commit drop as
+    select
+        1 as series_no,
+        q.symbol,
+        q.ts,
+        q.seq,
+        q.bid,
+        q.bid_size,
+        q.ask,
+        q.ask_size,
+        q.known_at
+    from market.quote as q
+    where false;
+    create temp table window_bar on commit drop as
+    select
+        1 as series_no,
+        b.symbol,
+        b.bucket,
+        b.close
+    from market.ohlc_1m as b
+    where false;
+    create temp table window_output on commit drop as
+    select
+        b.series_no,
+        b.bucket
+    from window_bar as b;
+    perform feature.reach();
+    perform from feature.own_value();
+    perform from feature.window_value();
+    drop table pg_temp.series_trade, pg_temp.series_quote, pg_temp.window_bar,
+        pg_temp.window_output;
+end
+$$;
+revoke all on function feature.try_formulas() from public;
+comment on function feature.try_formulas() is
+'Evaluates the compiled formulas over no ticks and no bars, so that what is wrong with them is '
+'said when they are made, and not by the next publish.';

@@ -1,0 +1,74 @@
+create or replace function market.insert_ticks(p_kind text, p_values text)
+returns table (ordinal bigint, outcome text)
+language plpgsql volatile
+-- security invoker: it reads the temporary table of the caller
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    c_key constant text := 'tenant_id, symbol, ts, seq';
+    c_source constant text := 'known_at, source_topic, source_partition, source_offset';
+    v_columns constant text := concat_ws(', ', c_key, p_values, c_source);
+begin
+    -- A key that was ever superseded is not new: a repeated delivery must not undo a cancel.
+    return query execute format(
+        $q$
+            with inserted as (
+                insert into market.%1$I (%2$s)
+                select %2$s
+                from pg_temp.%3$I as i
+                where
+                    i.action = 'new'
+                    and not exists (
+                        select from market.%4$I as s
+                        where
+                            (s.tenant_id, s.symbol, s.ts, s.seq)
+                            = (i.tenant_id, i.symbol, i.ts, i.seq)
+                    )
+                order by i.ordinal
+                on conflict (%5$s) do nothing
+                returning %5$s
+            ),
+
+            new_event as (
+                select
+                    %5$s,
+                    ordinal,
+                    row_number() over (partition by %5$s order by ordinal) as occurrence
+                from pg_temp.%3$I
+                where action = 'new'
+            )
+
+            select
+                n.ordinal,
+                'duplicate'
+            from new_event as n
+            left join inserted as k using (%5$s)
+            where k.seq is null or n.occurrence > 1
+        $q$,
+        p_kind, v_columns, 'incoming_' || p_kind, p_kind || '_superseded', c_key
+    );
+
+    -- One that was cancelled while the insert waited for that: each statement sees what was
+    -- committed before it, so this one sees the cancel, and undoes what it must not bring back.
+    return query execute format(
+        $q$
+            delete from market.%1$I as t
+            using pg_temp.%2$I as i, market.%3$I as s
+            where
+                i.action = 'new'
+                and (s.tenant_id, s.symbol, s.ts, s.seq) = (i.tenant_id, i.symbol, i.ts, i.seq)
+                and (t.tenant_id, t.symbol, t.ts, t.seq) = (i.tenant_id, i.symbol, i.ts, i.seq)
+                and (t.source_topic, t.source_partition, t.source_offset)
+                = (i.source_topic, i.source_partition, i.source_offset)
+            returning i.ordinal, 'duplicate'
+        $q$,
+        p_kind, 'incoming_' || p_kind, p_kind || '_superseded'
+    );
+end
+$$;
+revoke all on function market.insert_ticks(text, text) from public;
+grant execute on function market.insert_ticks(text, text) to market_ingest;
+comment on function market.insert_ticks(text, text) is
+'Inserts the new ticks of the caller''s temporary table incoming_<p_kind>. Idempotent: a key that '
+'is there, or was, is not inserted again. Returns those: ordinal, and outcome "duplicate". p_kind, '
+'p_values: as of market.apply_ticks().';

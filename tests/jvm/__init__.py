@@ -1,1 +1,0 @@
-"""Real services for tests, from Maven Central: Apache Kafka and Apicurio Registry."""

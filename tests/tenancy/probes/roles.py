@@ -1,0 +1,92 @@
+"""Becoming another, and settings."""
+
+from __future__ import annotations
+
+from tests.tenancy.probes.probe import NOTHING, OWN, Probe
+
+ROLES = [
+    Probe("set_role_victim", "set role <victim>", needs_login=True),
+    Probe("set_local_role", "begin; set local role <victim>", needs_login=True),
+    Probe("set_role_owner", "set role market_owner", needs_login=True),
+    Probe("set_role_pool", "set role market_pool", needs_login=True),
+    Probe("set_role_reader", "set role market_reader", needs_login=True),
+    Probe("set_role_postgres", "set role postgres", needs_login=True),
+    Probe("set_authorization", "set session authorization '<victim>'", needs_login=True),
+    Probe("set_config_role", "select set_config('role', '<victim>', false)", needs_login=True),
+    Probe(
+        "set_config_authorization",
+        "select set_config('session_authorization', '<victim>', true)",
+        needs_login=True,
+    ),
+    Probe(
+        "role_none",
+        "set role none; reset role; reset session authorization;"
+        " select api.own_tenant() as tenant_id",
+        OWN,
+        needs_login=True,
+    ),
+    Probe(
+        "role_of_group",
+        "set role market_tenant; select tenant_id from api.trade",
+        NOTHING,
+        needs_login=True,
+    ),
+    Probe(
+        "discard_all",
+        "discard all",
+        NOTHING,
+        needs_login=True,
+    ),
+    Probe(
+        "update_pg_settings", "update pg_settings set setting = 'none' where name = 'log_statement'"
+    ),
+    Probe("do_set_role", "do $$ begin set local role <victim>; end $$", needs_login=True),
+    Probe("replication_role", "set session_replication_role = replica"),
+    Probe("row_security_off", "set row_security = off; select * from api.watchlist"),
+    Probe("row_security_off_view", "set row_security = off; select * from api.trade"),
+    Probe("log_statement", "set log_statement = 'none'"),
+    Probe("log_level", "set log_min_error_statement = 'panic'"),
+    Probe("log_duration", "set log_min_duration_statement = 0"),
+    Probe("track_activities", "set track_activities = off"),
+    Probe("temp_file_limit", "set temp_file_limit = -1"),
+    Probe("allow_system_table_mods", "set allow_system_table_mods = on"),
+    Probe("ignore_checksum", "set ignore_checksum_failure = on"),
+    Probe("library_path", "set dynamic_library_path = '/tmp'"),
+    Probe("reset_limits", "alter role <self> in database <database> reset log_statement"),
+    Probe("own_log_statement", "alter role <self> set log_statement = 'none'"),
+    Probe("own_connections", "alter role <self> connection limit -1"),
+    Probe("own_superuser", "alter role <self> superuser"),
+    Probe("own_createrole", "alter role <self> createrole"),
+    Probe("own_bypassrls", "alter role <self> bypassrls"),
+    Probe("own_replication", "alter role <self> replication"),
+    Probe("own_name", "alter role <self> rename to thief", "0A000 42501"),
+    Probe("others_password", "alter role <victim> password 'x'"),
+    Probe("others_settings", "alter role <victim> set role = '<self>'"),
+    Probe("all_settings", "alter role all set search_path = 'x'"),
+    Probe("create_role", "create role thief in role market_owner"),
+    Probe("drop_role", "drop role <victim>"),
+    Probe("grant_role", "grant <victim> to <self>"),
+    Probe("grant_tenant", "grant market_tenant to <victim>"),
+    Probe("grant_owner", "grant market_owner to <self>"),
+    Probe("grant_reader", "grant market_reader to <self>"),
+    Probe("reassign", "reassign owned by <victim> to <self>"),
+    Probe("drop_owned", "drop owned by <victim>"),
+    Probe("grant_own_view", "grant select on api.trade to public"),
+    Probe("grant_table", "grant select on market.trade to <self>"),
+    Probe("grant_schema", "grant usage on schema market to <self>"),
+    Probe("grant_function", "grant execute on function api.own_tenant() to public"),
+    Probe("grant_database", "grant temporary on database <database> to <self>", NOTHING),
+    Probe(
+        "default_privileges",
+        "alter default privileges for role market_owner grant select on tables to <self>",
+    ),
+    Probe("alter_system", "alter system set log_statement = 'none'"),
+    Probe("alter_database", "alter database <database> set row_security = off"),
+    Probe("own_default_privileges", "alter default privileges grant select on tables to public"),
+    Probe("event_triggers", "set event_triggers = off"),
+    Probe(
+        "default_privileges_in_api",
+        "alter default privileges in schema api grant select on tables to public",
+    ),
+    Probe("parameter", "grant set on parameter log_statement to <self>"),
+]
