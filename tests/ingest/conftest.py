@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -46,10 +47,10 @@ def config(broker: str, database: str) -> Config:
 
 
 @pytest.fixture
-def query(database: str) -> Callable[..., list[tuple]]:
+def query(database: str) -> Callable[..., list[tuple[Any, ...]]]:
     """query(sql, *values): rows from the module's database."""
 
-    def run(statement: str, *values: object) -> list[tuple]:
+    def run(statement: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(database, autocommit=True) as connection:
             return connection.execute(statement, values).fetchall()
 
@@ -80,10 +81,10 @@ def dead_letters(broker: str) -> Callable[[str], list[Message]]:
 
 
 @pytest.fixture
-def trade() -> Callable[..., dict]:
+def trade() -> Callable[..., dict[str, Any]]:
     """trade(seq, **changes): a valid trade record."""
 
-    def make(seq: int = 0, **changes: object) -> dict:
+    def make(seq: int = 0, **changes: object) -> dict[str, Any]:
         return {
             "tenant_id": 1,
             "symbol": "SYN_ES",
@@ -100,10 +101,10 @@ def trade() -> Callable[..., dict]:
 
 
 @pytest.fixture
-def quote() -> Callable[..., dict]:
+def quote() -> Callable[..., dict[str, Any]]:
     """quote(seq, **changes): a valid quote record."""
 
-    def make(seq: int = 0, **changes: object) -> dict:
+    def make(seq: int = 0, **changes: object) -> dict[str, Any]:
         return {
             "tenant_id": 1,
             "symbol": "SYN_ES",

@@ -75,7 +75,7 @@ def test_without_a_url_there_is_no_registry(env: dict[str, str]) -> None:
     assert Config.from_env(ADDRESSES | env).schema_registry_url is None
 
 
-def test_an_unknown_command_shows_the_commands(capsys: pytest.CaptureFixture) -> None:
+def test_an_unknown_command_shows_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["consume"]) == 2
     assert "python -m ingest COMMAND" in capsys.readouterr().err
 
@@ -102,7 +102,7 @@ def test_what_is_set_to_nothing_is_not_set() -> None:
 
 @pytest.mark.parametrize("command", ["dlq list", "dlq show 1", "replay none.csv --map none.toml"])
 def test_what_needs_no_database_starts_none(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def started(*_: object, **__: object) -> None:
         raise AssertionError("the engine was started")
@@ -115,7 +115,7 @@ def test_what_needs_no_database_starts_none(
 
 
 def test_without_a_broker_a_command_says_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KAFKA_BOOTSTRAP", "")
     monkeypatch.setattr(broker, "status", lambda: None)

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import psycopg
 import pytest
 from confluent_kafka import Message
-from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from embedded import broker
@@ -42,11 +43,11 @@ from telemetry.settings import TelemetryConfig
 from tests.conftest import Databases
 
 ROOT = Path(__file__).resolve().parents[3]
-Query = Callable[..., list[tuple]]
-Make = Callable[..., dict]
+Query = Callable[..., list[tuple[Any, ...]]]
+Make = Callable[..., dict[str, Any]]
 
 
-def produce(config: Config, *ticks: tuple[str, dict | bytes]) -> None:
+def produce(config: Config, *ticks: tuple[str, dict[str, Any] | bytes]) -> None:
     with TickProducer(config.kafka_bootstrap, config.topics, config.partitions) as ticks_to:
         for kind, tick in ticks:
             if isinstance(tick, bytes):
@@ -63,7 +64,8 @@ def consume(config: Config) -> Counts:
 
 def stored(query: Query, config: Config, table: str = "trade") -> int:
     topic = config.topics["quote" if table.startswith("quote") else "trade"]
-    return query(f"select count(*) from market.{table} where source_topic = %s", topic)[0][0]
+    found = query(f"select count(*) from market.{table} where source_topic = %s", topic)
+    return int(found[0][0])
 
 
 def started(config: Config, *options: str) -> subprocess.Popen[bytes]:
@@ -80,12 +82,15 @@ def started(config: Config, *options: str) -> subprocess.Popen[bytes]:
 
 
 def header(message: Message, name: str) -> str:
-    return dict(message.headers() or [])[name].decode()
+    value = dict(message.headers() or [])[name]
+    assert isinstance(value, bytes)
+    return value.decode()
 
 
 def test_every_message_is_applied_a_duplicate_or_dead_lettered(
-    config: Config, query: Query, trade: Make, quote: Make, dead_letters: Callable
+    config: Config, query: Query, trade: Make, quote: Make, dead_letters: Callable[..., Any]
 ) -> None:
+    ticks: list[tuple[str, dict[str, Any] | bytes]]
     ticks = [("trade", trade(seq)) for seq in range(60)]
     ticks += [("quote", quote(seq)) for seq in range(40)]
     ticks += [("trade", trade(7)), ("quote", quote(7)), ("trade", trade(8))]
@@ -119,7 +124,9 @@ def test_every_message_is_applied_a_duplicate_or_dead_lettered(
     )
 
 
-def test_a_dead_letter_keeps_the_bytes(config: Config, trade: Make, dead_letters: Callable) -> None:
+def test_a_dead_letter_keeps_the_bytes(
+    config: Config, trade: Make, dead_letters: Callable[..., Any]
+) -> None:
     malformed = [b"\0\1\2\xff", encode("trade", trade(300))[:-1], b"x" * 100_000]
     produce(config, *(("trade", payload) for payload in malformed))
     assert consume(config).refused == {"undecodable": 3}
@@ -131,7 +138,7 @@ def test_a_dead_letter_keeps_the_bytes(config: Config, trade: Make, dead_letters
 
 
 def test_a_rejected_line_goes_straight_to_the_dead_letters(
-    config: Config, dead_letters: Callable
+    config: Config, dead_letters: Callable[..., Any]
 ) -> None:
     with TickProducer(config.kafka_bootstrap, config.topics) as producer:
         producer.reject("quote", b"12:00,oops", "unreadable", "line 3 of a.csv")
@@ -248,7 +255,7 @@ def _wait(holds: Callable[[], bool]) -> None:
 
 
 def test_an_old_epoch_writes_nothing_and_stops(
-    config: Config, query: Query, trade: Make, dead_letters: Callable
+    config: Config, query: Query, trade: Make, dead_letters: Callable[..., Any]
 ) -> None:
     produce(config, ("trade", trade(4000)))
     with open_ingester(config) as zombie:
@@ -338,7 +345,7 @@ def test_a_stop_during_a_locked_table_rolls_back_within_ten_seconds(
 
 
 def test_a_stream_of_poison_stops_before_it_drains(
-    config: Config, query: Query, trade: Make, dead_letters: Callable
+    config: Config, query: Query, trade: Make, dead_letters: Callable[..., Any]
 ) -> None:
     config = replace(config, poison_ratio=0.5, poison_run=40, batch_size=20, partitions=1)
     good = [("trade", trade(seq)) for seq in range(5500, 5530)]
@@ -374,7 +381,7 @@ def test_a_lost_connection_is_opened_again(
 
 
 def test_a_missing_broker_ends_the_command_with_its_address(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, database: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.setenv("KAFKA_BOOTSTRAP", "127.0.0.1:1")

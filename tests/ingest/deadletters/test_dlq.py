@@ -3,6 +3,7 @@
 import io
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
@@ -13,17 +14,17 @@ from ingest.consume.counts import Counts
 from ingest.consume.run import open_ingester
 from ingest.deadletters.letters import DeadLetterError, mend, replayed
 from ingest.wire.codec import decode, encode
-from ingest.wire.producer import Sender, TickProducer
+from ingest.wire.producer import Headers, Sender, TickProducer
 from ingest.wire.topics import dead_letter_topic
 
-Make = Callable[..., dict]
-Query = Callable[..., list[tuple]]
+Make = Callable[..., dict[str, Any]]
+Query = Callable[..., list[tuple[Any, ...]]]
 Dlq = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def dlq(
-    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
     """dlq(*arguments, answer=None): exit code, stdout and stderr of python -m ingest dlq."""
     monkeypatch.setenv("DATABASE_URL", config.database_url)
@@ -40,7 +41,7 @@ def dlq(
     return run
 
 
-def refuse(config: Config, *ticks: tuple[str, dict | bytes]) -> Counts:
+def refuse(config: Config, *ticks: tuple[str, dict[str, Any] | bytes]) -> Counts:
     """Send the ticks, let an ingester consume them and return its counts."""
     with TickProducer(config.kafka_bootstrap, config.topics, config.partitions) as producer:
         for kind, tick in ticks:
@@ -129,7 +130,11 @@ def test_show_has_all_headers_the_bytes_and_the_record(
     record = trade(7, price=-1.0)
     refuse(config, ("trade", record))
     sender = Sender(config.kafka_bootstrap)
-    headers: list = [("topic", config.topics["trade"]), ("schema_id", "12"), ("error", b"Oops\xff")]
+    headers: Headers = [
+        ("topic", config.topics["trade"]),
+        ("schema_id", "12"),
+        ("error", b"Oops\xff"),
+    ]
     sender.produce(dead_letter_topic(config.topics["trade"]), None, b"\1\2", headers)
     sender.flush()
     code, out, _ = dlq("show", 0)
@@ -192,9 +197,9 @@ def test_replay_sends_the_same_bytes_and_key_once(config: Config, dlq: Dlq, trad
     assert sorted((m.key(), m.value()) for m in back) == sorted(
         [(b"1:NEW", encode("trade", trade(1, symbol="NEW"))), (b"raw", b"noise")]
     )
-    assert {dict(m.headers() or [])["replayed_from"].decode() for m in back} == {
-        f"{config.topics['trade']}.dlq@0",
-        f"{config.topics['trade']}.dlq@1",
+    assert {dict(m.headers() or [])["replayed_from"] for m in back} == {
+        f"{config.topics['trade']}.dlq@0".encode(),
+        f"{config.topics['trade']}.dlq@1".encode(),
     }
     assert dlq("replay", "--yes")[1].splitlines() == [
         "2 were sent back before: --again sends them once more",
@@ -214,7 +219,7 @@ def test_a_letter_that_is_refused_again_is_a_new_letter(config: Config, dlq: Dlq
 
 
 def test_a_letter_that_a_crash_wrote_twice_is_sent_once(
-    config: Config, dlq: Dlq, dead_letters: Callable
+    config: Config, dlq: Dlq, dead_letters: Callable[..., Any]
 ) -> None:
     refuse(config, ("trade", b"noise"))
     (letter,) = dead_letters(config.topics["trade"])
