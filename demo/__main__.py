@@ -1,7 +1,6 @@
 """Run the demo: python -m demo [--data PATH]."""
 
 import argparse
-import os
 import subprocess
 import sys
 import time
@@ -18,10 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 from demo import queries, report, served
+from embedded.errors import UserError
 from engine import dbt
-from engine.errors import EngineError
 from engine.migrate import migrate
-from engine.resolve import STATE_DIR, Engine, start
+from engine.resolve import STATE_DIR, Engine, kafka_bootstrap, start
+from engine.settings import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = STATE_DIR / "report.html"
@@ -41,13 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         run(options.data, options.report)
-    except (EngineError, StepFailed) as error:
+    except UserError as error:
         console.print(f"[red]demo stopped:[/red] {error}")
         return 1
     return 0
 
 
-class StepFailed(Exception):
+class StepFailed(UserError):
     """A step's command failed; the text carries what it printed."""
 
 
@@ -60,7 +60,7 @@ def run(data: list[Path] | None, report_path: Path) -> None:
         migrate(engine.url)
         dbt.run(engine.url, "seed", "--quiet", quiet=True)
     with step("broker"):
-        environment = {**os.environ, "DATABASE_URL": engine.url, "KAFKA_BOOTSTRAP": broker()}
+        environment = {**ENVIRONMENT, "DATABASE_URL": engine.url, "KAFKA_BOOTSTRAP": broker()}
     if data:
         ingest(environment, "replay", *map(str, data))
     else:
@@ -93,14 +93,12 @@ def step(name: str) -> Iterator[None]:
 
 def broker() -> str:
     """Bootstrap address: KAFKA_BOOTSTRAP, else the embedded broker."""
-    given = os.environ.get("KAFKA_BOOTSTRAP")
+    given = kafka_bootstrap()
     if given:
         return given
     import embedded.broker as embedded_broker
 
-    directory = STATE_DIR / "kafka"
-    running = embedded_broker.status(directory) or embedded_broker.start(directory)
-    return running.bootstrap
+    return embedded_broker.start(STATE_DIR / "kafka").bootstrap
 
 
 def ingest(environment: dict[str, str], *arguments: str) -> None:

@@ -26,18 +26,14 @@ def compare() -> list[dict[str, Any]]:
     and the online store are those that feast_repo finds; both are started where they are not there.
     """
     # imported here, because Feast takes seconds to import
-    import os
-
     import pandas as pd
 
-    from feast_repo.store import apply, open_store
+    from feast_repo.store import apply, database_url, open_store
 
     store = open_store()
     with warnings.catch_warnings(action="ignore"):  # Feast calls on-demand views experimental
         apply(store)
-    with psycopg.connect(
-        os.environ["DATABASE_URL"], autocommit=True, row_factory=dict_row
-    ) as connection:
+    with psycopg.connect(database_url(store), autocommit=True, row_factory=dict_row) as connection:
         series = connection.execute(
             "select tenant_id::bigint, symbol from feature.series order by 1, 2"
         ).fetchall()

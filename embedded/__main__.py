@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from embedded import database
-from embedded.errors import EmbeddedError
+from embedded.errors import UserError
 
 
 def add_database_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         return int(args.run(args))
-    except EmbeddedError as error:
+    except UserError as error:
         print(error, file=sys.stderr)
         return 1
 

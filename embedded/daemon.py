@@ -17,7 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TextIO, TypeVar
 
-from embedded.errors import AlreadyRunningError, EmbeddedError, PortInUseError, StartError
+from embedded.errors import (
+    AlreadyRunningError,
+    EmbeddedError,
+    PortInUseError,
+    StartError,
+    UserError,
+)
 
 HOST = "127.0.0.1"
 POLL_S = 0.02
@@ -141,7 +147,7 @@ class Service(Generic[Running]):
             if args.command == "stop":
                 print("stopped" if self.stop(args.directory) else none)
                 return 0
-        except EmbeddedError as error:
+        except UserError as error:
             print(error, file=sys.stderr)
             return 1
         running = self.status(args.directory)

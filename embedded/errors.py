@@ -1,7 +1,23 @@
-"""Errors of the embedded services. Every message names the input and the remedy."""
+"""Errors of the embedded services. Every message names the input and the remedy.
+
+UserError                   the root of what every package raises on purpose
+└── EmbeddedError           of this package
+    ├── InstallError            Node or the engine's package cannot be installed or found
+    └── StartError              the engine did not come up
+        ├── AlreadyRunningError     another process owns the data directory
+        └── PortInUseError          the requested port is taken
+"""
 
 
-class EmbeddedError(Exception):
+class UserError(Exception):
+    """What a user can mend: its text names the input at fault and the remedy.
+
+    Every command prints the text alone and exits with 1; any other exception is a defect and shows
+    its traceback. It stands here because this package is the lowest.
+    """
+
+
+class EmbeddedError(UserError):
     """Base of everything this package raises on purpose."""
 
 

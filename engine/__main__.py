@@ -8,6 +8,7 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from embedded.errors import UserError
 from engine import dbt, tenant
 from engine.errors import EngineError
 from engine.migrate import migrate, rollback
@@ -36,7 +37,7 @@ def shown(url: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code, 1 with a message on stderr for any EngineError."""
+    """Run one command; returns the exit code, 1 with a message on stderr for any UserError."""
     parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start the engine, or find it running, and print its address")
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unknown arguments: {' '.join(rest)}")
     try:
         return _run(options, rest)
-    except EngineError as error:
+    except UserError as error:
         print(f"{options.command}: {error}", file=sys.stderr)
         return 1
 

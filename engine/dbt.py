@@ -1,6 +1,5 @@
 """Run dbt against an engine's address."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from psycopg.pq import Conninfo
 
 from engine.errors import EngineUnavailable
 from engine.server import connect
+from engine.settings import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,7 +23,7 @@ def environment(url: str) -> dict[str, str]:
         for option in Conninfo.parse(url.encode())
         if option.envvar and option.val
     }
-    return {**os.environ, **given, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    return {**ENVIRONMENT, **given, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
 
 
 def run(url: str, *arguments: str, quiet: bool = False, project: Path = ROOT) -> str:

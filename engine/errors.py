@@ -1,15 +1,22 @@
 """Errors of the engine package.
 
 EngineError
+├── ConfigError         a setting has a value that cannot be used
 ├── EngineUnavailable   the server cannot be reached, refuses the login or cannot be started
 ├── EngineUnsuitable    the server answers but lacks TimescaleDB, or is too old
 ├── MigrationFailed     a migration stopped, or the files on disk are not those that were applied
 └── TenantRefused       a tenant cannot be made, changed or removed as asked
 """
 
+from embedded.errors import UserError
 
-class EngineError(Exception):
+
+class EngineError(UserError):
     """Base class; its text names the input at fault and the remedy."""
+
+
+class ConfigError(EngineError):
+    """A setting, of any package, has a value that cannot be used."""
 
 
 class EngineUnavailable(EngineError):

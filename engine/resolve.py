@@ -1,17 +1,22 @@
-"""Choose the engine: DATABASE_URL, else a container, else the embedded TimescaleDB; and Redis."""
+"""Choose the engine: DATABASE_URL, else a container, else the embedded TimescaleDB; and Redis.
 
-import os
+Commands call these; what is below them is handed the addresses.
+"""
+
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from engine.errors import EngineUnavailable
+from engine import settings
+from engine.errors import ConfigError, EngineUnavailable
+from engine.settings import ENVIRONMENT, Env
 
 STATE_DIR = Path(__file__).resolve().parent.parent / ".state"
 COMPOSE = Path(__file__).resolve().parent.parent / "deploy" / "docker-compose.yml"
 IMAGE = "timescale/timescaledb:2.29.2-pg17"
 CHOICES = ("given", "container", "embedded")
+COMPOSE_DEFAULTS = {"POSTGRES_PASSWORD": "local", "TIMESCALEDB_PORT": "54320"}
 
 
 @dataclass(frozen=True)
@@ -22,20 +27,18 @@ class Engine:
     url: str
 
 
-def choice() -> str:
-    """Name of the engine to use: ENGINE if set, else the first of CHOICES that is there."""
-    forced = os.environ.get("ENGINE")
+def choice(env: Env = ENVIRONMENT) -> str:
+    """Name of the engine to use: ENGINE if set, else the first of CHOICES that is there.
+
+    Errors: ConfigError.
+    """
+    forced = settings.choice(env, "ENGINE", CHOICES)
+    given = settings.text(env, "DATABASE_URL")
+    if forced == "given" and not given:
+        raise ConfigError("ENGINE=given needs DATABASE_URL, for example postgresql://user@host/db")
     if forced:
-        if forced not in CHOICES:
-            raise EngineUnavailable(
-                f"ENGINE={forced!r} is unknown; use one of {', '.join(CHOICES)}"
-            )
-        if forced == "given" and not os.environ.get("DATABASE_URL"):
-            raise EngineUnavailable(
-                "ENGINE=given needs DATABASE_URL, for example postgresql://user@host/db"
-            )
         return forced
-    if os.environ.get("DATABASE_URL"):
+    if given:
         return "given"
     return "container" if docker_answers() else "embedded"
 
@@ -54,17 +57,17 @@ def docker_answers() -> bool:
     return True
 
 
-def start(data_dir: Path | None = None) -> Engine:
+def start(data_dir: Path | None = None, env: Env = ENVIRONMENT) -> Engine:
     """Start the chosen engine, or find it running, and return its address.
 
     data_dir: where an embedded engine keeps its data; default .state/timescaledb.
-    Errors: EngineUnavailable.
+    Errors: EngineUnavailable, ConfigError, EmbeddedError.
     """
-    kind = choice()
+    kind = choice(env)
     if kind == "given":
-        return Engine(kind, os.environ["DATABASE_URL"])
+        return Engine(kind, env["DATABASE_URL"])
     if kind == "container":
-        return _container()
+        return _container(env)
     from embedded import database
 
     directory = data_dir or STATE_DIR / "timescaledb"
@@ -72,18 +75,34 @@ def start(data_dir: Path | None = None) -> Engine:
     return Engine(kind, running.url)
 
 
-def redis_url() -> str:
+def database_url(env: Env = ENVIRONMENT) -> str:
+    """DATABASE_URL if set, whatever ENGINE says, else the address of the engine, started."""
+    return settings.text(env, "DATABASE_URL") or start(env=env).url
+
+
+def kafka_bootstrap(env: Env = ENVIRONMENT) -> str | None:
+    """KAFKA_BOOTSTRAP if set, else the embedded broker's host:port, None where none runs."""
+    given = settings.text(env, "KAFKA_BOOTSTRAP")
+    if given:
+        return given
+    from embedded import broker
+
+    running = broker.status()
+    return running.bootstrap if running else None
+
+
+def redis_url(env: Env = ENVIRONMENT) -> str:
     """Address of a running Redis: REDIS_URL if set, else the container's, else the embedded one's.
 
     What is not given is started, or found running. REDIS_PORT is the container's port, default
-    6379. Errors: EngineUnavailable.
+    6379. Errors: EngineUnavailable, ConfigError.
     """
-    given = os.environ.get("REDIS_URL")
+    given = settings.text(env, "REDIS_URL")
     if given:
         return given
-    if choice() == "container":
-        compose("up", "-d", "--wait", "redis")
-        return f"redis://127.0.0.1:{os.environ.get('REDIS_PORT') or 6379}/0"
+    if choice(env) == "container":
+        compose("up", "-d", "--wait", "redis", env=env)
+        return f"redis://127.0.0.1:{settings.number(env, 'REDIS_PORT', 6379, 1, 65_535)}/0"
     from embedded import redis
     from embedded.errors import AlreadyRunningError, EmbeddedError
 
@@ -99,11 +118,12 @@ def redis_url() -> str:
         raise EngineUnavailable(f"{error}\ncorrect it, or set REDIS_URL") from error
 
 
-def compose(*arguments: str) -> None:
+def compose(*arguments: str, env: Env = ENVIRONMENT) -> None:
     """Run docker compose on deploy/docker-compose.yml. Errors: EngineUnavailable."""
-    os.environ.setdefault("POSTGRES_PASSWORD", "local")
     command = ["docker", "compose", "-f", str(COMPOSE), *arguments]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    finished = subprocess.run(
+        command, env=COMPOSE_DEFAULTS | dict(env), capture_output=True, text=True, check=False
+    )
     if finished.returncode != 0:
         raise EngineUnavailable(
             f"{' '.join(command)} failed: {finished.stderr.strip()}; correct it, set DATABASE_URL, "
@@ -111,8 +131,8 @@ def compose(*arguments: str) -> None:
         )
 
 
-def _container() -> Engine:
-    port = os.environ.setdefault("TIMESCALEDB_PORT", "54320")
-    compose("up", "-d", "--wait", "timescaledb")
-    password = quote(os.environ["POSTGRES_PASSWORD"])
+def _container(env: Env) -> Engine:
+    compose("up", "-d", "--wait", "timescaledb", env=env)
+    settled = COMPOSE_DEFAULTS | dict(env)
+    password, port = quote(settled["POSTGRES_PASSWORD"]), settled["TIMESCALEDB_PORT"]
     return Engine("container", f"postgresql://postgres:{password}@127.0.0.1:{port}/features")

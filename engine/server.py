@@ -12,7 +12,7 @@ MIN_POSTGRES = 16
 
 
 def connect(url: str) -> psycopg.Connection:
-    """Open an autocommit connection whose search path ends in the schema that holds TimescaleDB.
+    """Open an autocommit connection; its search path is the login's own.
 
     Errors: EngineUnavailable (unreachable, wrong credentials, no such database).
     """

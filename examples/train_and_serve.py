@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from engine.errors import EngineError
+from embedded.errors import UserError
 from feast_repo.store import apply, open_store
 
 HORIZON = timedelta(minutes=5)
@@ -42,11 +42,11 @@ MOMENTS = """
 def training_set(store: FeatureStore) -> pd.DataFrame:
     """Features as they were known at each moment, and rises: 1 where the price then rose.
 
-    Errors: EngineError where there are no bars.
+    Errors: UserError where there are no bars.
     """
     frame = store.get_historical_features(MOMENTS, [*FEATURES, "bar:close"]).to_df()
     if len(frame) < 100:
-        raise EngineError(f"{len(frame)} bars are too few to train on: run make demo first")
+        raise UserError(f"{len(frame)} bars are too few to train on: run make demo first")
     last = frame["event_timestamp"].max()
     # the end of the day has no label yet
     frame = frame[frame["event_timestamp"] <= last - HORIZON].reset_index(drop=True)
@@ -113,5 +113,5 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except EngineError as error:
+    except UserError as error:
         sys.exit(str(error))

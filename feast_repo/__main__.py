@@ -2,13 +2,25 @@
 
 import argparse
 import logging
+import os
 import sys
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from engine.errors import EngineError
+from embedded.errors import UserError
+from engine.settings import ENVIRONMENT
+from telemetry import start
+from telemetry.settings import TelemetryConfig
+
+if TYPE_CHECKING:
+    from feast_repo.environment import Prepared
+
+METRICS_PORT = 9466
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code, 1 with a message on stderr for any EngineError."""
+    """Run one command; returns the exit code, 1 with a message on stderr for any UserError."""
     parser = argparse.ArgumentParser(prog="python -m feast_repo", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser(
@@ -19,14 +31,16 @@ def main(arguments: list[str] | None = None) -> int:
     serve = commands.add_parser("serve", help="the feature API over HTTP")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=6566)
-    serve.add_argument("--metrics-port", type=int, default=9466)
+    serve.add_argument(
+        "--metrics-port", type=int, help=f"default: METRICS_PORT, else {METRICS_PORT}"
+    )
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "feast":
         parser.error(f"unknown arguments: {' '.join(rest)}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         return _run(options, rest)
-    except EngineError as error:
+    except UserError as error:
         print(f"{options.command}: {error}", file=sys.stderr)
         return 1
 
@@ -36,32 +50,43 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     from feast_repo import environment
 
     if options.command == "feast":
-        return _feast(environment.prepare(), rest)
+        return _feast(environment.prepare(ENVIRONMENT), rest)
     from feast_repo.store import materialize, open_store
 
-    store = open_store()
+    store = open_store(ENVIRONMENT)
     if options.command == "materialize":
         print(f"online as of {materialize(store).isoformat()}")
     elif options.command == "push":
         from feast_repo import push
 
-        push.main(store)
+        config = TelemetryConfig.from_env(ENVIRONMENT, service_name="feature_push")
+        with closing(start.push(config)) as pushed:
+            push.main(store, pushed)
     else:
-        from feast_repo.api.app import serve
+        from feast_repo.api.app import Settings, serve
 
-        serve(store, options.host, options.port, options.metrics_port)
+        config = TelemetryConfig.from_env(
+            ENVIRONMENT, service_name="feature_api", metrics_port=METRICS_PORT
+        )
+        if options.metrics_port is not None:
+            config = replace(config, metrics_port=options.metrics_port)
+        settings = Settings.from_env(ENVIRONMENT)
+        with closing(start.api(config)) as answered:
+            serve(store, options.host, options.port, settings, answered)
     return 0
 
 
-def _feast(profile: object, rest: list[str]) -> int:
+def _feast(prepared: "Prepared", rest: list[str]) -> int:
     from feast.cli.cli import cli
 
     from feast_repo.environment import REPO
     from feast_repo.store import share_registry
 
-    code = cli(["-c", str(REPO), "-f", str(profile), *rest], standalone_mode=False)
+    # Feast's command reads the profile itself, and fills it in from here: the one place that writes
+    os.environ.update(prepared.variables)
+    code = cli(["-c", str(REPO), "-f", str(prepared.profile), *rest], standalone_mode=False)
     if "apply" in rest:
-        share_registry()
+        share_registry(prepared.database_url)
     return code if isinstance(code, int) else 0
 
 

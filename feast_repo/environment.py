@@ -1,16 +1,22 @@
-"""The variables that feature_store*.yaml read, from DATABASE_URL and REDIS_URL."""
+"""What feature_store*.yaml read, from DATABASE_URL and REDIS_URL: values, handed on as such."""
 
 import json
-import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from psycopg.conninfo import conninfo_to_dict
+import yaml  # type: ignore[import-untyped]
+from feast.repo_config import RepoConfig
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL
 
-from engine.errors import EngineError
-from engine.resolve import STATE_DIR, redis_url, start
+from engine import settings
+from engine.errors import ConfigError
+from engine.resolve import STATE_DIR, database_url, redis_url
 from engine.server import connect, has_many_backends
+from engine.settings import Env
 
 REPO = Path(__file__).resolve().parent
 PROFILES = {
@@ -18,31 +24,62 @@ PROFILES = {
     "postgres": REPO / "feature_store.postgres.yaml",
     "sqlite": REPO / "feature_store.sqlite.yaml",
 }
+# What an address leaves open and libpq would take from the environment; Feast wants it said.
+FROM_LIBPQ = {
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+}
 
 
-def prepare() -> Path:
-    """Start or find the engine and the online store, set what Feast reads, return the profile.
+@dataclass(frozen=True)
+class Prepared:
+    """A profile, the database, and what the profile reads as ${NAME}: values quoted for YAML."""
 
-    FEAST_ONLINE chooses the profile: redis (default), postgres or sqlite. What is set already
-    stays. Errors: EngineError, EngineUnavailable.
+    profile: Path
+    database_url: str
+    variables: Mapping[str, str]
+
+    def config(self) -> RepoConfig:
+        """Feast's configuration. Errors: KeyError for a name that is not in variables."""
+        filled = Template(self.profile.read_text()).substitute(self.variables)
+        config = RepoConfig(**yaml.safe_load(filled))
+        config.repo_path = REPO
+        return config
+
+
+def prepare(env: Env) -> Prepared:
+    """Start or find the engine and the online store; return the profile with what it reads.
+
+    FEAST_ONLINE chooses the profile: redis (default), postgres or sqlite.
+    Errors: ConfigError, EngineUnavailable.
     """
-    name = os.environ.get("FEAST_ONLINE") or "redis"
-    if name not in PROFILES:
-        raise EngineError(f"FEAST_ONLINE={name!r} is unknown; use one of {', '.join(PROFILES)}")
-    if name == "redis" and "FEAST_REDIS" not in os.environ:
-        os.environ["FEAST_REDIS"] = redis_setting(redis_url())
-    # after Redis: which of the engines it is shows no more once DATABASE_URL is set
-    url = os.environ["DATABASE_URL"] = os.environ.get("DATABASE_URL") or start().url
-    for variable, value in variables(url).items():
-        os.environ.setdefault(variable, value)
+    name = settings.choice(env, "FEAST_ONLINE", tuple(PROFILES)) or "redis"
     directory = STATE_DIR / "feast"
     directory.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("FEAST_SQLITE", str(directory / "online.db"))
-    if "FEAST_REGISTRY" not in os.environ:
-        os.environ["FEAST_REGISTRY"] = registry(url, directory)
-    profile = PROFILES[name]
-    os.environ["FEAST_FS_YAML_FILE_PATH"] = str(profile)
-    return profile
+    url = complete(database_url(env), env)
+    found = variables(url) | {
+        "FEAST_DB_SCHEMA": settings.text(env, "FEAST_DB_SCHEMA", "public"),
+        "FEAST_SQLITE": settings.text(env, "FEAST_SQLITE", str(directory / "online.db")),
+        "FEAST_REGISTRY": settings.text(env, "FEAST_REGISTRY") or registry(url, directory),
+    }
+    if name == "redis":
+        found["FEAST_REDIS"] = settings.text(env, "FEAST_REDIS") or redis_setting(redis_url(env))
+    return Prepared(PROFILES[name], url, found)
+
+
+def complete(url: str, env: Env) -> str:
+    """The address with what libpq would add to it from the environment, in so far as Feast asks."""
+    given = conninfo_to_dict(url)
+    added = {
+        name: settings.text(env, variable)
+        for name, variable in FROM_LIBPQ.items()
+        if not given.get(name) and settings.text(env, variable)
+    }
+    return make_conninfo(url, **added)
 
 
 def registry(url: str, directory: Path) -> str:
@@ -67,29 +104,30 @@ def registry(url: str, directory: Path) -> str:
 
 
 def variables(url: str) -> dict[str, str]:
-    """What feature_store.postgres.yaml reads, each value quoted for YAML."""
+    """What the profiles read of the database, each value quoted for YAML."""
     info = address(url)
     return {
+        "FEAST_DATABASE_URL": json.dumps(url),
         "FEAST_PGHOST": json.dumps(info["host"]),
         "FEAST_PGPORT": info["port"],
         "FEAST_PGDATABASE": json.dumps(info["dbname"]),
         "FEAST_PGUSER": json.dumps(info["user"]),
         "FEAST_PGPASSWORD": json.dumps(info["password"]),
-        "FEAST_PGSSLMODE": json.dumps(info.get("sslmode", os.environ.get("PGSSLMODE", "prefer"))),
-        "FEAST_PGSSLROOTCERT": json.dumps(info.get("sslrootcert", os.environ.get("PGSSLROOTCERT"))),
+        "FEAST_PGSSLMODE": json.dumps(info.get("sslmode", "prefer")),
+        "FEAST_PGSSLROOTCERT": json.dumps(info.get("sslrootcert")),
     }
 
 
 def address(url: str) -> dict[str, str]:
     """The parts of an address, with libpq's defaults for those that Feast wants said."""
     given = {name: str(value) for name, value in conninfo_to_dict(url).items()}
-    user = given.get("user", os.environ.get("PGUSER", "postgres"))
+    user = given.get("user", "postgres")
     return {
         "host": "localhost",
         "port": "5432",
         "user": user,
         "dbname": user,
-        "password": os.environ.get("PGPASSWORD", ""),
+        "password": "",
         **given,
     }
 
@@ -97,11 +135,11 @@ def address(url: str) -> dict[str, str]:
 def redis_setting(url: str) -> str:
     """REDIS_URL as Feast writes it, quoted for YAML: "host:port,db=0,password=...".
 
-    Errors: EngineError for another scheme, or a comma, which Feast's form cannot hold.
+    Errors: ConfigError for another scheme, or a comma, which Feast's form cannot hold.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise EngineError(f"REDIS_URL must look like redis://host:6379/0 (or rediss://), not {url}")
+        raise ConfigError(f"REDIS_URL must look like redis://host:6379/0 (or rediss://), not {url}")
     found: dict[str, str | int | bool] = {"db": int(parts.path.strip("/") or 0)}
     if parts.username:
         found["username"] = unquote(parts.username)
@@ -111,7 +149,7 @@ def redis_setting(url: str) -> str:
         found["ssl"] = True
     found.update(parse_qsl(parts.query))
     if any("," in str(value) for value in found.values()):
-        raise EngineError("Feast cannot read a comma in REDIS_URL: use a password without one")
-    settings = [f"{parts.hostname}:{parts.port or 6379}"]
-    settings += [f"{name}={json.dumps(value)}" for name, value in found.items()]
-    return json.dumps(",".join(settings))
+        raise ConfigError("Feast cannot read a comma in REDIS_URL: use a password without one")
+    words = [f"{parts.hostname}:{parts.port or 6379}"]
+    words += [f"{name}={json.dumps(value)}" for name, value in found.items()]
+    return json.dumps(",".join(words))

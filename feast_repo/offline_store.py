@@ -4,7 +4,6 @@ A training set is the snapshot's element-wise form: each row of the entity frame
 at its event timestamp. Feast's own join goes by one clock and lets corrections leak into the past.
 """
 
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -26,7 +25,7 @@ from feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source i
 )
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
 from feast.infra.registry.base_registry import BaseRegistry
-from feast.infra.utils.postgres.connection_utils import _get_conn, df_to_postgres_table
+from feast.infra.utils.postgres.connection_utils import df_to_postgres_table
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
@@ -35,6 +34,7 @@ from psycopg import sql
 from pydantic import model_validator
 from tqdm import tqdm
 
+from feast_repo import internals
 from feast_repo.environment import address
 
 SELF: Final = "feast_repo.offline_store.PitOfflineStore"
@@ -73,17 +73,18 @@ SNAPSHOT_ALL = "select {columns} from feature_pit_snapshot_all({moment}) as s"
 
 
 class PitOfflineStoreConfig(PostgreSQLOfflineStoreConfig):
-    """Where the log is: DATABASE_URL, unless feature_store.yaml says it field by field.
+    """Where the log is: database_url, unless feature_store.yaml says it field by field.
 
-    db_schema: `public`, or `api` for a tenant's login; FEAST_DB_SCHEMA sets it.
+    db_schema: `public`, or `api` for a tenant's login.
     """
 
     type: Literal["feast_repo.offline_store.PitOfflineStore"] = SELF  # type: ignore[assignment]
+    database_url: str | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _from_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
-        url = os.environ.get("DATABASE_URL")
+    def _from_address(cls, given: dict[str, Any]) -> dict[str, Any]:
+        url = given.get("database_url")
         if "host" in given or not url:
             return given
         info = address(url)
@@ -93,11 +94,10 @@ class PitOfflineStoreConfig(PostgreSQLOfflineStoreConfig):
             "database": info["dbname"],
             "user": info["user"],
             "password": info["password"],
-            "sslmode": info.get("sslmode", os.environ.get("PGSSLMODE", "prefer")),
-            "sslrootcert_path": info.get("sslrootcert", os.environ.get("PGSSLROOTCERT")),
-            "sslcert_path": info.get("sslcert", os.environ.get("PGSSLCERT")),
-            "sslkey_path": info.get("sslkey", os.environ.get("PGSSLKEY")),
-            "db_schema": os.environ.get("FEAST_DB_SCHEMA", "public"),
+            "sslmode": info.get("sslmode", "prefer"),
+            "sslrootcert_path": info.get("sslrootcert"),
+            "sslcert_path": info.get("sslcert"),
+            "sslkey_path": info.get("sslkey"),
         }
         return {**found, **given}
 
@@ -156,10 +156,10 @@ class PitRetrievalJob(RetrievalJob):
             raise ValueError(
                 f"{type(storage).__name__} is not in PostgreSQL: use SavedDatasetPostgreSQLStorage"
             )
-        table = storage.postgres_options._table
+        table = internals.table_of(storage)
         frame = self.to_df(timeout=timeout)
         if allow_overwrite:
-            with _get_conn(self._config.offline_store) as connection:
+            with internals.connect(self._config.offline_store) as connection:
                 connection.execute(sql.SQL("drop table if exists {}").format(sql.Identifier(table)))
         df_to_postgres_table(config=self._config.offline_store, df=frame, table_name=table)
 
@@ -337,7 +337,7 @@ def _keys(view: FeatureView) -> tuple[str, str]:
 
 def _arrow(entity_df: Any, config: RepoConfig) -> pa.Table:
     if isinstance(entity_df, str):
-        with _get_conn(config.offline_store) as connection:
+        with internals.connect(config.offline_store) as connection:
             connection.read_only = True
             cursor = connection.execute(entity_df.encode())
             described = cursor.description or []
@@ -391,7 +391,7 @@ def _snapshot(
     schema = pa.schema([(name, TYPES.get(name, pa.float64())) for name in columns])
     batches = []
     with (
-        _get_conn(config.offline_store) as connection,
+        internals.connect(config.offline_store) as connection,
         tqdm(total=len(symbols), unit="rows", disable=len(symbols) <= BATCH) as progress,
     ):
         # one view of the log for all batches

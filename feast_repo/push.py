@@ -6,7 +6,6 @@ is whole again. `materialize` repairs the same way, once.
 """
 
 import logging
-import os
 import signal
 import threading
 import time
@@ -16,10 +15,12 @@ from typing import Any
 import pandas as pd
 import psycopg
 from feast import FeatureStore
-from feast.infra.passthrough_provider import PassthroughProvider
 from psycopg.rows import dict_row
 
+from feast_repo import internals
 from feast_repo.definitions import VIEWS
+from feast_repo.store import database_url
+from telemetry.hooks import PushTelemetry
 
 # After the whole second, because the last ticks of a bar take that long to be committed: ingest's
 # p99 is 0.2 s (README).
@@ -39,8 +40,11 @@ Row = dict[str, Any]
 class Push:
     """What is online, as far as this process wrote it."""
 
-    def __init__(self, store: FeatureStore, url: str) -> None:
+    def __init__(
+        self, store: FeatureStore, url: str, telemetry: PushTelemetry | None = None
+    ) -> None:
         """url: the database, as a login that may call feature.publish()."""
+        self.telemetry = telemetry or PushTelemetry()
         self._store = store
         self._url = url
         self._views = {name: store.get_feature_view(name) for name in COLUMNS}
@@ -70,6 +74,7 @@ class Push:
     def _once(self) -> int:
         if self._connection is None:
             self._connection = psycopg.connect(self._url, autocommit=True, row_factory=dict_row)
+        began = time.monotonic()
         self._connection.execute("call feature.publish()")
         rows = self._connection.execute("select * from feature_pit_snapshot_all()").fetchall()
         now = time.monotonic()
@@ -85,12 +90,14 @@ class Push:
         self._written = found
         if due:
             self._renewed_at = now
+        at = max((row["as_of"].timestamp() for row in rows), default=None)
+        took_s = time.monotonic() - began
+        self.telemetry.pushed(len(wanted), len(wanted) * len(COLUMNS), took_s, at)
         return len(wanted)
 
     def _write(self, frame: pd.DataFrame) -> None:
         # not write_to_online_store(), which leaves out what is NULL throughout: what is stale must
         # overwrite the last value
-        prepare = PassthroughProvider._prep_rows_to_write_for_ingestion
         prepared = []
         for name, columns in COLUMNS.items():
             # its event time is as_of: a later one always overwrites an earlier one
@@ -98,10 +105,10 @@ class Push:
             # a column of NULLs alone has no type of its own
             part = part.astype({column: TYPES.get(column, "float64") for column in columns})
             view = self._views[name]
-            prepared.append((view, prepare(view, part)))
+            prepared.append((view, internals.rows_to_write(view, part)))
         # all at once, so that a reader in between is rare; the API reads such a row again
         for view, rows in prepared:
-            self._store._get_provider().online_write_batch(self._store.config, view, rows, None)
+            internals.online_write(self._store, view, rows)
 
 
 def _values(row: Row) -> tuple[Any, ...]:
@@ -114,26 +121,32 @@ def ticks(stop: threading.Event) -> Iterator[None]:
         yield
 
 
-def main(store: FeatureStore) -> None:
+def main(store: FeatureStore, telemetry: PushTelemetry) -> None:
     """Push until SIGINT or SIGTERM."""
     log.info("pushing to %s every second", store.config.online_store.type)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    run(Push(store, os.environ["DATABASE_URL"]), stop)
+    run(Push(store, database_url(store), telemetry), stop)
 
 
 def run(push: Push, stop: threading.Event) -> None:
     """Push until stop is set. A failure is logged, and tried again with the next second."""
     failing = False
+    health = push.telemetry.health
     for _ in ticks(stop):
+        health.beat()
         try:
-            written = push.once()
+            with push.telemetry.span("push"):
+                written = push.once()
         except Exception as error:
             # whatever is down comes back, or the operator reads this; the values online expire
             log.error("not online: %s", error)
+            push.telemetry.failed()
+            health.ready(False, "the last round failed and is tried again")
             failing = True
             continue
+        health.ready(True)
         if failing:
             log.info("online again")
             failing = False

@@ -1,12 +1,12 @@
 """Open the feature store, and bring its online part up to date."""
 
-import os
 from datetime import datetime
 from typing import Any
 
 import psycopg
 from feast import FeatureStore
 
+from engine.settings import ENVIRONMENT, Env
 from feast_repo.definitions import OBJECTS
 from feast_repo.environment import REPO, prepare
 
@@ -33,24 +33,30 @@ SHARE = """
 """
 
 
-def open_store() -> FeatureStore:
+def open_store(env: Env = ENVIRONMENT) -> FeatureStore:
     """The store of the profile that FEAST_ONLINE names, on the engine in use.
 
+    Starts the engine and the online store where they are not given.
     Errors: EngineError; Feast's own where the registry cannot be read.
     """
-    profile = prepare()
-    return FeatureStore(repo_path=str(REPO), fs_yaml_file=profile)
+    return FeatureStore(repo_path=str(REPO), config=prepare(env).config())
+
+
+def database_url(store: FeatureStore) -> str:
+    """The database that a store of open_store() reads."""
+    url: str = store.config.offline_store.database_url
+    return url
 
 
 def apply(store: FeatureStore) -> None:
     """Register what definitions.py names; `feast apply` also drops what it no longer names."""
     store.apply(OBJECTS)
-    share_registry()
+    share_registry(database_url(store))
 
 
-def share_registry() -> None:
+def share_registry(url: str) -> None:
     """Give the registry's tables to market_owner and let the project's roles use them."""
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(SHARE)
 
 
@@ -61,7 +67,7 @@ def materialize(store: FeatureStore) -> datetime:
     `materialize-incremental` do the same for a moment of the caller's; where that is after the
     last publish, and one comes while they run, the views they write can be a publish apart.
     """
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+    with psycopg.connect(database_url(store), autocommit=True) as connection:
         row: Any = connection.execute("select published_at from feature.clock").fetchone()
     moment: datetime = row[0]
     store.materialize_incremental(end_date=moment)

@@ -7,9 +7,11 @@ import logging
 import sys
 from collections.abc import Callable
 
-from embedded.errors import EmbeddedError
-from engine.errors import EngineError
-from ingest.errors import IngestError
+from embedded.errors import UserError
+from engine.resolve import database_url, kafka_bootstrap
+from engine.settings import ENVIRONMENT, Env
+
+Command = Callable[[list[str], Env], int]
 
 USAGE = """python -m ingest COMMAND ...
 
@@ -22,12 +24,34 @@ commands:
 `python -m ingest COMMAND --help` says more. Settings come from the environment:
 see docs/ingest.md.
 """
+
+
+def _plain(module: str) -> Command:
+    """A command that needs no database."""
+
+    def command(argv: list[str], env: Env) -> int:
+        main: Command = importlib.import_module(module).main
+        return main(argv, env)
+
+    return command
+
+
+def _with_database(module: str) -> Command:
+    """A command that asks for the database where it needs one: then the engine is started."""
+
+    def command(argv: list[str], env: Env) -> int:
+        main: Callable[..., int] = importlib.import_module(module).main
+        return main(argv, env, lambda: database_url(env))
+
+    return command
+
+
 # imported when asked for: each brings what the others do without
 COMMANDS = {
-    "run": "ingest.consume.run",
-    "replay": "ingest.replay.replay",
-    "synthetic": "ingest.replay.synthetic",
-    "dlq": "ingest.deadletters.dlq",
+    "run": _with_database("ingest.consume.run"),
+    "replay": _plain("ingest.replay.replay"),
+    "synthetic": _plain("ingest.replay.synthetic"),
+    "dlq": _with_database("ingest.deadletters.dlq"),
 }
 
 
@@ -41,10 +65,11 @@ def main(argv: list[str] | None = None) -> int:
         print(USAGE, end="", file=sys.stderr)
         return 2
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    command: Callable[[list[str]], int] = importlib.import_module(COMMANDS[arguments[0]]).main
     try:
-        return command(arguments[1:])
-    except (IngestError, EngineError, EmbeddedError) as error:
+        # a missing broker is said by the settings, once a command asks for them
+        found = {**ENVIRONMENT, "KAFKA_BOOTSTRAP": kafka_bootstrap() or ""}
+        return COMMANDS[arguments[0]](arguments[1:], found)
+    except UserError as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -1,7 +1,6 @@
 """Errors of the ingest package. Every message names the input and the remedy.
 
 IngestError
-├── ConfigError                a setting has a value that cannot be used
 ├── UndecodableError           bytes that are not a message of this project
 ├── UnencodableError           a record that does not fit its Avro schema
 ├── SchemaRefusedError         the registry holds schemas that ours cannot follow
@@ -17,13 +16,11 @@ IngestError
 └── StoppedError               asked to stop in the middle of a batch
 """
 
+from embedded.errors import UserError
 
-class IngestError(Exception):
+
+class IngestError(UserError):
     """Base of everything this package raises on purpose."""
-
-
-class ConfigError(IngestError):
-    """A setting has a value that cannot be used."""
 
 
 class UndecodableError(IngestError):

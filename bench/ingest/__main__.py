@@ -1,7 +1,6 @@
 """Run the benchmark: python -m bench.ingest [--trades N --rate N]. See --help for the rest."""
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -16,13 +15,15 @@ from bench.pit.data import prepare
 from bench.report import Figure
 from bench.server import database, say, server
 from bench.timing import percentile
-from engine.errors import EngineError, EngineUnsuitable
+from embedded.errors import UserError
+from engine.errors import EngineUnsuitable
+from engine.settings import ENVIRONMENT, text
 
 PEER_SHARE = 5
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print, write; returns 1 with a message for any EngineError."""
+    """Measure, print, write; returns 1 with a message for any UserError."""
     parser = argparse.ArgumentParser(prog="python -m bench.ingest", description=__doc__)
     parser.add_argument("--trades", type=int, default=1_000_000, help="length of the backlog")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each kind")
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         run(options, server())
-    except EngineError as error:
+    except UserError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     return 0
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 @contextmanager
 def broker() -> Iterator[tuple[str, str]]:
     """Yield host:port and a description: KAFKA_BOOTSTRAP's, or an Apache Kafka of its own."""
-    given = os.environ.get("KAFKA_BOOTSTRAP")
+    given = text(ENVIRONMENT, "KAFKA_BOOTSTRAP")
     if given:
         yield given, "given by KAFKA_BOOTSTRAP"
         return

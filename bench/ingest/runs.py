@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import numpy as np
 import psycopg
 
 from bench.ingest import load
+from engine.settings import ENVIRONMENT
 from ingest.wire.topics import ensure_topics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +58,9 @@ def _processes(url: str, bootstrap: str, name: str, number: int) -> list[subproc
     }
     command = [str(PROJECT), "-m", "ingest", "run"]
     return [
-        subprocess.Popen(command, cwd=ROOT, env=os.environ | settings, stdout=subprocess.DEVNULL)
+        subprocess.Popen(
+            command, cwd=ROOT, env={**ENVIRONMENT, **settings}, stdout=subprocess.DEVNULL
+        )
         for _ in range(number)
     ]
 

@@ -17,14 +17,14 @@ from bench.pit import data, ours, peers, publish
 from bench.report import Figure
 from bench.server import database, say, server
 from bench.timing import median, percentile, timed
-from engine.errors import EngineError
+from embedded.errors import UserError
 
 PEERS = ("feast", "duckdb", "polars", "psycopg", "pyarrow", "adbc-driver-postgresql")
 Samples = dict[str, list[float]]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print, write; returns 1 with a message for any EngineError."""
+    """Measure, print, write; returns 1 with a message for any UserError."""
     parser = argparse.ArgumentParser(prog="python -m bench.pit", description=__doc__)
     parser.add_argument("--rows", type=int, default=5_000_000, help="versions in the log")
     parser.add_argument("--symbols", type=int, default=100)
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         run(options, server())
-    except EngineError as error:
+    except UserError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,1 +1,1 @@
-"""What the hooks of ingest.telemetry cost, off and on."""
+"""What the hooks of telemetry cost, off and on."""

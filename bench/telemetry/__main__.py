@@ -6,7 +6,8 @@ import timeit
 
 import numpy as np
 
-from ingest.telemetry import Telemetry, TelemetryConfig
+from telemetry import start
+from telemetry.settings import TelemetryConfig
 
 TICKS = 10_000
 REPEATS = 5
@@ -23,7 +24,7 @@ HOOKS = {
 
 
 def _print(title: str, config: TelemetryConfig, calls: int) -> None:
-    telemetry = Telemetry.from_config(config)
+    telemetry = start.ingest(config)
     names = {
         "telemetry": telemetry,
         "rows": {"trade": TICKS},

@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from bench import report
 from bench.report import Figure
 from bench.server import database, say, server
-from engine.errors import EngineError
+from embedded.errors import UserError
 from engine.migrate import migrate
 
 END = datetime(2024, 3, 31, tzinfo=UTC)
@@ -80,7 +80,7 @@ FILL = """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print, write; returns 1 with a message for any EngineError."""
+    """Measure, print, write; returns 1 with a message for any UserError."""
     parser = argparse.ArgumentParser(prog="python -m bench.tenancy", description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[2_000_000, 20_000_000])
     parser.add_argument("--tenants", type=int, nargs="+", default=[1, 10, 1000])
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         run(options, server())
-    except EngineError as error:
+    except UserError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     return 0

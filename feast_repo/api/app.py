@@ -11,7 +11,6 @@ import asyncio
 import gc
 import json
 import logging
-import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -25,15 +24,14 @@ from feast import FeatureStore
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
-from prometheus_client import start_http_server
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from engine.errors import EngineError
+from engine.settings import Env, number
 from feast_repo.api.errors import Refused, unavailable
 from feast_repo.api.keys import REREAD_S, AccessLog, Keys, Pool, Tenant, make_pool
-from feast_repo.api.metrics import Metrics, Observed
 from feast_repo.api.models import (
     MAX_BODY,
     RESPONSES,
@@ -42,10 +40,14 @@ from feast_repo.api.models import (
     State,
     body_of,
 )
+from feast_repo.api.observed import Observed
 from feast_repo.api.read import Catalog, Reader, Row, listed
+from feast_repo.store import database_url
+from telemetry.hooks import ApiTelemetry
 
 CATALOG_S: Final = 60.0
 READY_S: Final = 1.0
+BEAT_S: Final = 0.5
 BODY_S: Final = 10.0
 MAX_STATEMENT: Final = 500
 log = logging.getLogger("feast_repo.api")
@@ -58,25 +60,29 @@ class Settings:
     rate: int = 1_000
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read FEAST_API_RATE. Errors: EngineError that says what it may be."""
-        text = env.get("FEAST_API_RATE") or str(cls.rate)
-        if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000):
-            raise EngineError(f"FEAST_API_RATE={text!r}: set it to requests a second, 1 to 1000000")
-        return cls(int(text))
+    def from_env(cls, env: Env) -> Settings:
+        """Read FEAST_API_RATE. Errors: ConfigError that says what it may be."""
+        return cls(number(env, "FEAST_API_RATE", cls.rate, 1, 1_000_000, what="requests a second"))
 
 
 class Api:
     """What the routes share."""
 
-    def __init__(self, store: FeatureStore, database_url: str, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: FeatureStore,
+        database_url: str,
+        settings: Settings,
+        telemetry: ApiTelemetry,
+    ) -> None:
         """Reads the registry. Errors: EngineError when it is empty; those of its database."""
         self.store = store
         self.pool: Pool = make_pool(database_url)
         self.keys = Keys(self.pool)
         self.access_log = AccessLog(self.pool)
         self.reader = Reader(store)
-        self.metrics = Metrics(lambda: len(self.access_log))
+        self.telemetry = telemetry
+        self.telemetry.watch(lambda: len(self.access_log))
         self.catalog = Catalog.read(store)
         if not self.catalog.services:
             raise EngineError("Feast's registry is empty: run `make feast ARGS=apply` first")
@@ -90,16 +96,25 @@ class Api:
         """Run with the connections open; at the end, the access log is written."""
         await self.pool.open()
         self.access_log.start()
-        refreshing = asyncio.create_task(self._refresh())
+        tasks = [asyncio.create_task(self._refresh()), asyncio.create_task(self._beat())]
+        self.telemetry.health.ready(True)
         try:
             yield
         finally:
-            refreshing.cancel()
-            with suppress(asyncio.CancelledError):
-                await refreshing
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await self.access_log.close()
             await self.reader.close()
             await self.pool.close()
+            # here, because uvicorn then ends the process by the signal that it got
+            await asyncio.to_thread(self.telemetry.close)
+
+    async def _beat(self) -> None:
+        while True:
+            self.telemetry.health.beat()
+            await asyncio.sleep(BEAT_S)
 
     async def _refresh(self) -> None:
         while True:
@@ -145,7 +160,7 @@ class Api:
         body = json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         # last: what cannot be logged is not answered
         self.access_log.add(tenant.login, told, len(rows))
-        self.metrics.entities.inc(len(rows))
+        self.telemetry.answered(len(rows))
         return Response(body, media_type="application/json")
 
     async def ready(self) -> Response:
@@ -155,6 +170,7 @@ class Api:
             if time.monotonic() - at > READY_S:
                 refused = await self._unready()
                 self._ready = (time.monotonic(), refused)
+                self.telemetry.health.ready(refused is None, refused.detail if refused else "")
         if refused is not None:
             raise refused
         return _json(200, {"status": "ready"})
@@ -281,12 +297,17 @@ def _json(status: int, content: Any, headers: Mapping[str, str] | None = None) -
     )
 
 
-def create_app(store: FeatureStore, database_url: str, settings: Settings | None = None) -> FastAPI:
+def create_app(
+    store: FeatureStore,
+    database_url: str,
+    settings: Settings | None = None,
+    telemetry: ApiTelemetry | None = None,
+) -> FastAPI:
     """The API over a store; database_url: as a login that has market_pool.
 
     Its state has `api`. Errors: EngineError when the registry is empty.
     """
-    api = Api(store, database_url, settings or Settings())
+    api = Api(store, database_url, settings or Settings(), telemetry or ApiTelemetry())
     app = FastAPI(
         title="Features",
         version="1",
@@ -322,12 +343,12 @@ def create_app(store: FeatureStore, database_url: str, settings: Settings | None
 
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> Response:
-        api.metrics.rejected.labels(error.reason).inc()
+        api.telemetry.rejected(error.reason)
         return _json(error.status, {"detail": error.detail}, error.headers)
 
     @app.exception_handler(HTTPException)
     async def no_route(_: Request, error: HTTPException) -> Response:
-        api.metrics.rejected.labels("route").inc()
+        api.telemetry.rejected("route")
         detail = f"{error.detail}: /openapi.json says what there is"
         return _json(error.status_code, {"detail": detail}, error.headers)
 
@@ -335,32 +356,23 @@ def create_app(store: FeatureStore, database_url: str, settings: Settings | None
     async def defect(_: Request, __: Exception) -> Response:
         return _json(500, {"detail": "this is a defect: tell the operator, whose log has it"})
 
-    app.add_middleware(Observed, metrics=api.metrics)
+    app.add_middleware(Observed, telemetry=api.telemetry)
     return app
 
 
-def serve(store: FeatureStore, host: str, port: int, metrics_port: int) -> None:
-    """Serve until SIGINT or SIGTERM; metrics on loopback only.
+def serve(
+    store: FeatureStore, host: str, port: int, settings: Settings, telemetry: ApiTelemetry
+) -> None:
+    """Serve until SIGINT or SIGTERM.
 
-    DATABASE_URL is a login that has market_pool. Errors: EngineError for a setting, an empty
-    registry or a taken port of the metrics; SystemExit for a taken port.
+    The store's database is read as a login that has market_pool. Errors: EngineError for an empty
+    registry; SystemExit for a taken port.
     """
-    app = create_app(store, os.environ["DATABASE_URL"], Settings.from_env())
-    try:
-        metrics, thread = start_http_server(
-            metrics_port, "127.0.0.1", registry=app.state.api.metrics.registry
-        )
-    except OSError as error:
-        raise EngineError(f"no metrics on port {metrics_port}: {error}") from error
+    app = create_app(store, database_url(store), settings, telemetry)
     # Feast leaves a million objects, and to look through them again and again takes 0.1 s each time
     gc.collect()
     gc.freeze()
-    try:
-        configured(app, host, port).run()
-    finally:
-        metrics.shutdown()
-        metrics.server_close()
-        thread.join()
+    configured(app, host, port).run()
 
 
 def configured(app: FastAPI, host: str, port: int) -> uvicorn.Server:

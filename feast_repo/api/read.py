@@ -16,22 +16,17 @@ from typing import Any, Final
 
 from anyio import to_thread
 from feast import FeatureService, FeatureStore
-from feast.feature_server_utils import (
-    _timestamp_to_str,
-    _value_to_native,
-    convert_response_to_dict,
-)
-from feast.infra.online_stores.helpers import _mmh3, _redis_key
-from feast.infra.online_stores.redis import RedisOnlineStore, RedisType
+from feast.feature_server_utils import convert_response_to_dict
+from feast.infra.online_stores.redis import RedisType
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.type_map import NULL_TIMESTAMP_INT_VALUE
-from google.protobuf.timestamp_pb2 import Timestamp  # type: ignore[import-untyped]
 from redis import RedisError
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from feast_repo import internals
 from feast_repo.api.errors import Refused, unavailable
 
 JOIN_KEYS: Final = ("symbol", "tenant_id")
@@ -77,7 +72,10 @@ class Plan:
         return tuple(
             name
             for view, features in self.views
-            for name in (*(_mmh3(f"{view}:{feature}") for feature in features), _time_field(view))
+            for name in (
+                *(internals.redis_field(view, feature) for feature in features),
+                internals.time_field(view),
+            )
         )
 
     @cached_property
@@ -89,7 +87,8 @@ class Plan:
     def times(self) -> tuple[bytes, ...]:
         """The times alone, of whatever is read."""
         return tuple(
-            _time_field(view) for view in (*(view for view, _ in self.views), *self.sources)
+            internals.time_field(view)
+            for view in (*(view for view, _ in self.views), *self.sources)
         )
 
 
@@ -362,7 +361,7 @@ def _redis(store: FeatureStore) -> Redis | None:
     )
     if not plain:
         return None
-    nodes, parameters = RedisOnlineStore._parse_connection_string(config.connection_string)
+    nodes, parameters = internals.redis_address(config.connection_string)
     settings: dict[str, Any] = {
         "socket_connect_timeout": REDIS_S,
         # not for seconds where it is down
@@ -389,8 +388,8 @@ async def _exchange(redis: Redis, command: bytes, answers: int) -> list[list[byt
 @lru_cache(maxsize=100_000)
 def _key(project: str, version: int, tenant_id: int, symbol: str) -> bytes:
     values = [Value(string_val=symbol), Value(int64_val=tenant_id)]
-    key: bytes = _redis_key(project, EntityKey(join_keys=JOIN_KEYS, entity_values=values), version)
-    return key
+    key = EntityKey(join_keys=JOIN_KEYS, entity_values=values)
+    return internals.redis_key(project, key, version)
 
 
 @lru_cache(maxsize=100_000)
@@ -400,10 +399,6 @@ def _wire(words: tuple[bytes, ...]) -> tuple[bytes, bytes]:
         b"*%d\r\n$5\r\nHMGET\r\n" % (len(words) + 2),
         b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words),
     )
-
-
-def _time_field(view: str) -> bytes:
-    return f"_ts:{view}".encode()
 
 
 def _decoded(plan: Plan, values: Sequence[bytes | None]) -> list[tuple[Any, str, str]]:
@@ -425,13 +420,12 @@ def _decoded(plan: Plan, values: Sequence[bytes | None]) -> list[tuple[Any, str,
 # Remembered, because the same bytes are read until the next bar.
 @lru_cache(maxsize=100_000)
 def _value(stored: bytes) -> Any:
-    return _known(_value_to_native(Value.FromString(stored)))
+    return _known(internals.value(stored))
 
 
 @lru_cache(maxsize=10_000)
 def _time(stored: bytes) -> str:
-    text: str = _timestamp_to_str(Timestamp.FromString(stored))
-    return text
+    return internals.time(stored)
 
 
 def _known(value: Any) -> Any:

@@ -19,8 +19,8 @@ from ingest.consume.kafka import Kafka
 from ingest.consume.poison import PoisonGuard
 from ingest.consume.waiting import Waiting
 from ingest.errors import IngestError, KafkaUnavailableError
-from ingest.telemetry import Telemetry
 from ingest.wire.registry import SchemaSource
+from telemetry.hooks import Telemetry
 
 log = logging.getLogger("ingest.consumer")
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from engine.settings import Env
 from ingest.config import Config
 from ingest.consume.ingester import Ingester, on_retry
 from ingest.consume.kafka import Kafka
 from ingest.consume.sink import Sink
 from ingest.database import Database
 from ingest.deadletters.publish import DeadLetters
+from ingest.kinds import KINDS
 from ingest.reference import Reference
 from ingest.signals import stop_on_signals
-from ingest.telemetry import Telemetry, TelemetryConfig
+from ingest.validate import reasons
 from ingest.wire.registry import schemas
+from telemetry import start
+from telemetry.hooks import Telemetry
+from telemetry.settings import TelemetryConfig
 
 
 @contextmanager
@@ -52,8 +57,11 @@ def open_ingester(
             yield ingester
 
 
-def main(argv: list[str]) -> int:
-    """Consume until a signal, or with --until-end until the topics' present ends."""
+def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
+    """Consume until a signal, or with --until-end until the topics' present ends.
+
+    database_url: asked once the arguments are good; it may start the engine.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m ingest run", description="Consume trades and quotes into the database."
     )
@@ -63,8 +71,9 @@ def main(argv: list[str]) -> int:
         help="take all partitions over, consume what is in Kafka now, print the numbers and exit",
     )
     args = parser.parse_args(argv)
-    config = Config.from_env()
-    telemetry = Telemetry.from_config(TelemetryConfig.from_env(), config.kafka_group)
+    config = Config.from_env({**env, "DATABASE_URL": database_url()})
+    outputs = TelemetryConfig.from_env(env, service_name="ingest")
+    telemetry = start.ingest(outputs, config.kafka_group, KINDS, reasons())
     with closing(telemetry), open_ingester(config, telemetry) as ingester:
         stop_on_signals(ingester.stop)
         if not args.until_end:

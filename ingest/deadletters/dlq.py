@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 
 from rich import box
@@ -14,12 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ingest.config import Config
+from engine.settings import Env
+from ingest.config import StreamConfig
 from ingest.database import Database
 from ingest.deadletters import letters as dead
 from ingest.deadletters.letters import DeadLetterError, Letter, Parcel
 from ingest.errors import UndecodableError
-from ingest.kinds import Record
+from ingest.kinds import KINDS, Record
 from ingest.reference import read_known
 from ingest.validate import moment, validate
 from ingest.wire.codec import decode, encode
@@ -30,44 +30,42 @@ SHOWN_BYTES = 4096
 COLUMNS = ("dlq offset", "source", "reason", "time", "message")
 
 
-def main(argv: list[str]) -> int:
-    """Run one of the three; returns 0, raises IngestError with the remedy."""
+def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
+    """Run one of the three; returns 0, raises IngestError with the remedy.
+
+    database_url: asked only where letters are mended.
+    """
     options = _options(argv)
-    config = _config()
+    config = StreamConfig.from_env(env)
     if options.command == "list":
         _list(config, options)
     elif options.command == "show":
         _show(config, options)
     else:
-        _replay(config, options)
+        _replay(config, options, database_url)
     return 0
 
 
-def _config() -> Config:
-    # dead letters are in Kafka: do not start an engine to look at them
-    return Config.from_env({**os.environ, "DATABASE_URL": os.environ.get("DATABASE_URL") or "none"})
-
-
-def _topics(config: Config, topic: str | None) -> list[str]:
+def _topics(config: StreamConfig, topic: str | None) -> list[str]:
     known = list(config.topics.values())
     if topic is None:
         return known
     if topic.removesuffix(".dlq") not in known:
         raise DeadLetterError(
             f"topic {topic!r} is neither of {' and '.join(known)}: choose one of them, or set "
-            "TRADE_TOPIC or QUOTE_TOPIC"
+            f"{' or '.join(kind.setting for kind in KINDS.values())}"
         )
     return [topic.removesuffix(".dlq")]
 
 
-def _read(config: Config, options: argparse.Namespace) -> Iterator[Letter]:
+def _read(config: StreamConfig, options: argparse.Namespace) -> Iterator[Letter]:
     for topic in _topics(config, options.topic):
         for letter in dead.read(config.kafka_bootstrap, topic):
             if options.reason is None or letter.reason == options.reason:
                 yield letter
 
 
-def _list(config: Config, options: argparse.Namespace) -> None:
+def _list(config: StreamConfig, options: argparse.Namespace) -> None:
     last: defaultdict[str, deque[Letter]] = defaultdict(lambda: deque(maxlen=options.limit))
     totals: Counter[tuple[str, str]] = Counter()
     for letter in _read(config, options):
@@ -109,7 +107,7 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     console.print(table)
 
 
-def _show(config: Config, options: argparse.Namespace) -> None:
+def _show(config: StreamConfig, options: argparse.Namespace) -> None:
     (letter,) = _numbered(config, _topics(config, options.topic), [options.offset])
     for name, value in letter.headers.items():
         print(f"{name}: {value}")
@@ -132,7 +130,7 @@ def _show(config: Config, options: argparse.Namespace) -> None:
         print(f"record {name}: {value!r}{clock}")
 
 
-def _numbered(config: Config, topics: list[str], offsets: list[int]) -> list[Letter]:
+def _numbered(config: StreamConfig, topics: list[str], offsets: list[int]) -> list[Letter]:
     """Find letters by their offset in the dead-letter topic; each must be in just one topic."""
     found: dict[int, list[Letter]] = {offset: [] for offset in offsets}
     for topic in topics:
@@ -151,7 +149,9 @@ def _numbered(config: Config, topics: list[str], offsets: list[int]) -> list[Let
     return [letter for those in found.values() for letter in those]
 
 
-def _replay(config: Config, options: argparse.Namespace) -> None:
+def _replay(
+    config: StreamConfig, options: argparse.Namespace, database_url: Callable[[], str]
+) -> None:
     topics = _topics(config, options.topic)
     changes = dict(options.set)
     if options.offset:
@@ -178,7 +178,7 @@ def _replay(config: Config, options: argparse.Namespace) -> None:
     if rows:
         print(f"{len(rows)} are rows of files, not messages: see `python -m ingest replay`")
     if changes:
-        parcels = _mended(config, fresh, changes)
+        parcels = _mended(config, fresh, changes, database_url)
     else:
         parcels = [(letter, letter.key, letter.payload) for letter in fresh]
     for letter, key, payload in parcels:
@@ -195,11 +195,16 @@ def _replay(config: Config, options: argparse.Namespace) -> None:
         print(f"{len(parcels)} sent back")
 
 
-def _mended(config: Config, chosen: list[Letter], changes: dict[str, str]) -> list[Parcel]:
+def _mended(
+    config: StreamConfig,
+    chosen: list[Letter],
+    changes: dict[str, str],
+    database_url: Callable[[], str],
+) -> list[Parcel]:
     """Mend the records; one that ingest would refuse again stops everything."""
     if not chosen:
         return []
-    with closing(Database(Config.from_env().database_url, config.retry_s)) as database:
+    with closing(Database(database_url(), config.retry_s)) as database:
         known = read_known(database)
     parcels: list[Parcel] = []
     for letter in chosen:
@@ -228,7 +233,7 @@ def _record(kind: str, letter: Letter, named: str) -> Record:
         ) from None
 
 
-def _kind(config: Config, letter: Letter) -> str:
+def _kind(config: StreamConfig, letter: Letter) -> str:
     return next(kind for kind, topic in config.topics.items() if topic == letter.topic)
 
 

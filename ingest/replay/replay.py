@@ -14,7 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from ingest.config import Config
+from engine.settings import ENVIRONMENT, Env
+from ingest.config import StreamConfig
 from ingest.errors import IngestError
 from ingest.replay import mapping as mappings
 from ingest.replay.mapping import Mapping, Unmappable
@@ -55,7 +56,7 @@ class Capture:
         return "; ".join(told)
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], env: Env = ENVIRONMENT) -> int:
     """Send the files' rows to Kafka; returns 0, raises IngestError with the remedy."""
     options = _options(argv)
     chosen = mappings.load(options.map) if options.map else None
@@ -66,7 +67,7 @@ def main(argv: list[str]) -> int:
         source = open_source(path, mapping.format)
         mapping.check(source)
         captures.append(Capture(source, mapping))
-    config = Config.from_env()
+    config = StreamConfig.from_env(env)
     began = time.monotonic()
     registry = schemas(config.schema_registry_url)
     with TickProducer(

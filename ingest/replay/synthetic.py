@@ -18,7 +18,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from ingest.config import Config
+from engine.settings import ENVIRONMENT, Env
+from ingest.config import StreamConfig
 from ingest.errors import IngestError
 from ingest.kinds import KINDS
 from ingest.replay import synthetic_market
@@ -266,7 +267,7 @@ def default_day(now: datetime) -> date:
     return day
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], env: Env = ENVIRONMENT) -> int:
     """Make the day and send it to Kafka; returns 0, raises IngestError with the remedy."""
     now = datetime.now(UTC)
     parser = argparse.ArgumentParser(prog="python -m ingest synthetic", description=__doc__)
@@ -279,7 +280,7 @@ def main(argv: list[str]) -> int:
     if options.day >= now.date():
         raise SyntheticError(f"--day {options.day} is not over; give one before {now.date()} UTC")
     day = events(options.day, options.rows, options.seed)
-    config = Config.from_env()
+    config = StreamConfig.from_env(env)
     console = Console(file=sys.stderr)
     began = time.monotonic()
     sent = 0

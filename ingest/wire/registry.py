@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from engine.errors import ConfigError
 from ingest.errors import (
-    ConfigError,
     RegistryUnavailableError,
     SchemaRefusedError,
     UndecodableError,

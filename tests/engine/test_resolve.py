@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from embedded import redis
+from embedded import broker, redis
 from engine import resolve
 from engine.__main__ import main
 from engine.dbt import environment
-from engine.errors import EngineUnavailable
+from engine.errors import ConfigError, EngineUnavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBPQ = (
@@ -59,13 +59,13 @@ def test_an_empty_engine_forces_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_an_unknown_engine_is_refused_with_the_choices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE", "oracle")
-    with pytest.raises(EngineUnavailable, match="'oracle' is unknown; use one of given, container"):
+    with pytest.raises(ConfigError, match="'oracle' is unknown; use one of given, container"):
         resolve.choice()
 
 
 def test_given_without_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE", "given")
-    with pytest.raises(EngineUnavailable, match="needs DATABASE_URL"):
+    with pytest.raises(ConfigError, match="needs DATABASE_URL"):
         resolve.choice()
 
 
@@ -109,6 +109,32 @@ def test_the_containers_redis_is_started(
         monkeypatch.setenv("REDIS_PORT", port)
     assert resolve.redis_url() == f"redis://127.0.0.1:{expected}/0"
     assert docker.read_text() == f"compose -f {resolve.COMPOSE} up -d --wait redis\n"
+
+
+def test_what_compose_needs_is_handed_to_it_alone(
+    docker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password and a port where none is set; this process's own environment stays."""
+    monkeypatch.delenv("POSTGRES_PASSWORD", raising=False)
+    monkeypatch.setenv("TIMESCALEDB_PORT", "7001")
+    command = tmp_path / "docker"
+    command.write_text(f'#!/bin/sh\necho "$POSTGRES_PASSWORD $TIMESCALEDB_PORT" >> {docker}\n')
+    before = dict(os.environ)
+    assert resolve.start().url == "postgresql://postgres:local@127.0.0.1:7001/features"
+    assert docker.read_text() == "local 7001\n"
+    assert dict(os.environ) == before
+
+
+def test_an_address_goes_before_the_engine_that_is_named(docker: Path) -> None:
+    env = {"ENGINE": "container", "DATABASE_URL": "postgresql://a@b/c"}
+    assert resolve.database_url(env) == "postgresql://a@b/c"
+    assert not docker.exists()
+
+
+def test_the_broker_is_looked_up_and_never_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "status", lambda: None)
+    assert resolve.kafka_bootstrap({"KAFKA_BOOTSTRAP": "k:9092"}) == "k:9092"
+    assert resolve.kafka_bootstrap({"KAFKA_BOOTSTRAP": ""}) is None
 
 
 def test_down_stops_the_containers_redis_too(docker: Path) -> None:

@@ -38,10 +38,7 @@ def found(database: str, redis_url: str, state: Path) -> Iterator[None]:
         patch.setenv("DATABASE_URL", database)
         patch.setenv("REDIS_URL", redis_url)
         patch.setattr(environment, "STATE_DIR", state)
-        before = set(os.environ)
         yield
-        for name in set(os.environ) - before:  # what prepare() has set
-            patch.delenv(name)
 
 
 @contextmanager

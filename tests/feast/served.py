@@ -21,6 +21,7 @@ from psycopg.conninfo import make_conninfo
 
 from feast_repo.api.app import Settings, configured, create_app
 from feast_repo.store import materialize
+from telemetry.hooks import ApiTelemetry
 from tests.feast.market import MINUTE, SYMBOLS, Market
 from tests.pit.oracle import Event, Quote, Trade
 
@@ -73,9 +74,14 @@ class Served:
         return key
 
     @contextmanager
-    def another(self, database: str | None = None, rate: int = 1_000) -> Iterator[Served]:
+    def another(
+        self,
+        database: str | None = None,
+        rate: int = 1_000,
+        telemetry: ApiTelemetry | None = None,
+    ) -> Iterator[Served]:
         """The same, served by an app of the caller's own."""
-        app = create_app(self.store, database or self.pool, Settings(rate))
+        app = create_app(self.store, database or self.pool, Settings(rate), telemetry)
         with running(app) as url:
             yield Served(**{**self.__dict__, "app": app, "url": url})
 

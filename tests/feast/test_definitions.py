@@ -10,14 +10,18 @@ from pathlib import Path
 
 import pytest
 from feast import FeatureStore
-from feast.repo_config import load_repo_config
+from feast.repo_config import RepoConfig, load_repo_config
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import make_url
 
+from engine import resolve
+from engine.errors import ConfigError
 from engine.resolve import Engine
+from engine.settings import ENVIRONMENT
 from feast_repo import definitions, environment
+from feast_repo.offline_store import PitOfflineStoreConfig
 from tests.feast.market import Market
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +93,7 @@ def test_feast_apply_by_its_own_command(store: FeatureStore, market: Market) -> 
     store.refresh_registry()
     assert {s.name for s in store.list_feature_services()} >= {"market_v1", "market_ratios_v1"}
     assert "gone" not in {s.name for s in store.list_feature_services()}
-    if "FEAST_REGISTRY" in os.environ and os.environ["FEAST_REGISTRY"].startswith("sqlite"):
+    if store.config.registry.path.startswith("sqlite"):
         return
     readable = market.world.connection.execute(
         "select has_table_privilege(r, 'feast.feature_views', 'select'),"
@@ -135,24 +139,29 @@ def test_redis_url_as_feast_writes_it(url: str, setting: str) -> None:
 
 @pytest.mark.parametrize("url", ["http://h", "redis://", "redis://:a,b@h", "h:6379"])
 def test_a_redis_url_that_feast_cannot_use(url: str) -> None:
-    with pytest.raises(environment.EngineError, match="REDIS_URL"):
+    with pytest.raises(ConfigError, match="REDIS_URL"):
         environment.redis_setting(url)
 
 
+def read_by_feast(prepared: environment.Prepared, monkeypatch: pytest.MonkeyPatch) -> RepoConfig:
+    """The configuration as Feast's own command makes it."""
+    for name, value in prepared.variables.items():
+        monkeypatch.setenv(name, value)
+    return load_repo_config(environment.REPO, prepared.profile)
+
+
+@pytest.mark.parametrize("handed_on", [True, False])
 def test_passwords_reach_feast_whatever_is_in_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    handed_on: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a server that is not there: only how its address is written matters."""
     password = "a: b#'\"\\${}@/%"  # noqa: S105 - of nobody
     url = make_conninfo(host="h", user="u", dbname="d", password=password, sslmode="require")
-    monkeypatch.setenv("DATABASE_URL", url)
-    monkeypatch.setenv("FEAST_ONLINE", "postgres")
+    monkeypatch.setattr(environment, "STATE_DIR", tmp_path)
     monkeypatch.setattr(environment, "connect", lambda _: nullcontext())
     monkeypatch.setattr(environment, "has_many_backends", lambda _: True)
-    monkeypatch.setenv("FEAST_REGISTRY", environment.registry(url, tmp_path))
-    for name, value in environment.variables(url).items():
-        monkeypatch.setenv(name, value)
-    config = load_repo_config(environment.REPO, environment.PROFILES["postgres"])
+    prepared = environment.prepare({"DATABASE_URL": url, "FEAST_ONLINE": "postgres"})
+    config = prepared.config() if handed_on else read_by_feast(prepared, monkeypatch)
     assert config.offline_store.password == password
     assert config.online_store.password == password
     assert config.online_store.sslmode == "require"
@@ -163,14 +172,31 @@ def test_passwords_reach_feast_whatever_is_in_them(
 def test_what_make_exports_empty_is_not_set(
     market: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", "")
-    monkeypatch.setenv("FEAST_ONLINE", "")
-    monkeypatch.setattr(environment, "start", lambda: Engine("given", market.world.url))
-    assert environment.prepare() == environment.PROFILES["redis"]
-    assert os.environ["DATABASE_URL"] == market.world.url
+    monkeypatch.setattr(resolve, "start", lambda **_: Engine("given", market.world.url))
+    env = {**os.environ, "DATABASE_URL": "", "FEAST_ONLINE": ""}
+    prepared = environment.prepare(env)
+    assert prepared.profile == environment.PROFILES["redis"]
+    assert prepared.database_url == make_conninfo(market.world.url)
 
 
-def test_an_unknown_profile_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEAST_ONLINE", "cassandra")
-    with pytest.raises(environment.EngineError, match="use one of redis, postgres, sqlite"):
-        environment.prepare()
+@pytest.mark.usefixtures("store")
+def test_preparing_leaves_the_environment_alone() -> None:
+    before = dict(os.environ)
+    prepared = environment.prepare(ENVIRONMENT)
+    prepared.config()
+    assert dict(os.environ) == before
+    assert set(prepared.variables) >= {"FEAST_REGISTRY", "FEAST_REDIS", "FEAST_DATABASE_URL"}
+
+
+def test_what_libpq_takes_of_the_environment_is_said_to_feast() -> None:
+    env = {"PGUSER": "u", "PGPASSWORD": "p w", "PGSSLMODE": "require", "PGSSLCERT": "/c"}
+    found = environment.complete("postgresql://h/d?sslmode=verify-full", env)
+    config = PitOfflineStoreConfig(database_url=found)
+    assert (config.user, config.password, config.sslcert_path) == ("u", "p w", "/c")
+    assert config.sslmode == "verify-full"
+    assert environment.complete("host=h user=me", {"PGUSER": "u"}) == "host=h user=me"
+
+
+def test_an_unknown_profile_is_refused() -> None:
+    with pytest.raises(ConfigError, match="use one of redis, postgres, sqlite"):
+        environment.prepare({"FEAST_ONLINE": "cassandra"})

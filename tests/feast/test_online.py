@@ -13,7 +13,6 @@ import redis
 from feast import FeatureStore
 
 from embedded import redis as embedded_redis
-from feast_repo import environment
 from feast_repo.definitions import VIEWS
 from feast_repo.store import apply, materialize, open_store
 from tests.feast.market import FIELDS, MINUTE, SYMBOLS, Market, amended, rows
@@ -234,22 +233,18 @@ def test_the_other_profiles_give_the_same(
 ) -> None:
     monkeypatch.setenv("FEAST_ONLINE", profile)
     monkeypatch.setenv("FEAST_SQLITE", str(tmp_path / "online.db"))
-    before = os.environ["FEAST_FS_YAML_FILE_PATH"]
     other = open_store()
     apply(other)
     for at in (market.now - 40 * MINUTE, market.now):
         bring(other, at)
         assert online(other, keys) == known(market, keys, at)
-    monkeypatch.setenv("FEAST_FS_YAML_FILE_PATH", before)
 
 
 def test_every_view_is_online(store: FeatureStore) -> None:
     assert {v.name for v in store.list_feature_views() if v.online} >= set(VIEWS)
 
 
-def test_a_redis_with_a_user_and_a_password(
-    store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_redis_with_a_user_and_a_password(store: FeatureStore, tmp_path: Path) -> None:
     """Whatever is in the password; without it, nothing is read."""
     secret = "p:@/%\"' #1"  # noqa: S105 - of nobody
     running = embedded_redis.start(tmp_path / "redis")
@@ -261,12 +256,7 @@ def test_a_redis_with_a_user_and_a_password(
             client.execute_command("ACL", "SETUSER", "default", "off")
         address = running.url.removeprefix("redis://")
         for login, works in ((f"feast:{quote(secret, safe='')}@", True), ("", False)):
-            monkeypatch.setenv(
-                "FEAST_REDIS", environment.redis_setting(f"redis://{login}{address}")
-            )
-            other = FeatureStore(
-                repo_path=str(environment.REPO), fs_yaml_file=environment.PROFILES["redis"]
-            )
+            other = open_store({**os.environ, "REDIS_URL": f"redis://{login}{address}"})
             ask = partial(
                 other.get_online_features, ["bar:close"], [{"tenant_id": 1, "symbol": "X"}]
             )

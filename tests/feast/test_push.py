@@ -12,9 +12,12 @@ import redis
 from feast import FeatureStore
 
 from feast_repo import push
+from telemetry import start
+from telemetry.settings import TelemetryConfig
 from tests.conftest import Databases
 from tests.feast.market import FIELDS, SYMBOLS, rows
 from tests.pit.world import World
+from tests.telemetry.scrape import get, scrape
 
 TENANTS = count(5_000_000, 10)
 INSERT = """
@@ -193,6 +196,42 @@ def test_it_runs_until_it_is_told_to_stop(
         stop.set()
         thread.join(30)
     assert not thread.is_alive()
+
+
+def test_what_was_pushed_is_on_the_metrics_endpoint(
+    pushed: tuple[push.Push, World, Any, int], store: FeatureStore, database: str
+) -> None:
+    _, world, _, tenant = pushed
+    telemetry = start.push(TelemetryConfig(metrics_port=0))
+    stop = threading.Event()
+    pushing = push.Push(store, database, telemetry)
+    once, written = pushing.once, []
+
+    def rounds() -> int:
+        """One that is well, and one that fails, after which nothing more is done."""
+        if not written:
+            written.append(once())
+            return written[0]
+        stop.set()
+        raise redis.ConnectionError("down")
+
+    pushing.once = rounds
+    try:
+        assert get(telemetry, "/readyz") == (503, "starting\n")
+        trade(world, tenant)
+        push.run(pushing, stop)
+        found = scrape(telemetry)
+        assert found["feature_push_series_total",] == written[0] >= len(SYMBOLS)
+        assert found["feature_push_rows_total",] == written[0] * len(push.COLUMNS)
+        assert found["feature_push_failures_total",] == 1
+        assert found["feature_push_round_duration_seconds_count",] == 1
+        age_s = time.time() - world.published_at().timestamp()
+        assert 0 <= found["feature_push_lag_seconds",] <= age_s
+        assert 0 <= found["feature_push_publish_age_seconds",] <= age_s
+        assert get(telemetry, "/healthz") == (200, "ok\n")
+        assert get(telemetry, "/readyz")[0] == 503
+    finally:
+        telemetry.close()
 
 
 def test_ticks_come_after_the_whole_second(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy.exc import ProgrammingError
 
 from feast_repo.push import Push
-from feast_repo.store import apply, materialize, open_store
+from feast_repo.store import apply, database_url, materialize, open_store
 from tests.conftest import Databases
 from tests.feast.market import SYMBOLS, Market
 
@@ -53,7 +53,7 @@ def test_each_role_does_its_part(log_in_as: Callable[[str], None], market: Marke
     log_in_as("market_operator")
     store = open_store()
     assert materialize(store) == market.world.published_at()
-    pushing = Push(store, os.environ["DATABASE_URL"])
+    pushing = Push(store, database_url(store))
     assert pushing.once() >= len(SYMBOLS)
     pushing.close()
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -72,7 +72,7 @@ def test_each_role_does_its_part(log_in_as: Callable[[str], None], market: Marke
     with pytest.raises(ProgrammingError, match="permission denied"):
         apply(store)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        Push(store, os.environ["DATABASE_URL"]).once()
+        Push(store, database_url(store)).once()
 
     log_in_as("market_pool")
     store = open_store()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -38,8 +39,7 @@ def config(broker: str, database: str) -> Config:
         database_url=database,
         kafka_bootstrap=broker,
         kafka_group=f"test_{name}",
-        trade_topic=f"trades_{name}",
-        quote_topic=f"quotes_{name}",
+        topics={"trade": f"trades_{name}", "quote": f"quotes_{name}"},
         partitions=2,
         linger_s=0.2,
         retry_s=5,
@@ -47,10 +47,10 @@ def config(broker: str, database: str) -> Config:
 
 
 @pytest.fixture
-def query(database: str) -> Callable[..., list[tuple]]:
+def query(database: str) -> Callable[..., list[tuple[Any, ...]]]:
     """query(sql, *values): rows from the module's database."""
 
-    def run(statement: str, *values: object) -> list[tuple]:
+    def run(statement: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(database, autocommit=True) as connection:
             return connection.execute(statement, values).fetchall()
 
@@ -81,10 +81,10 @@ def dead_letters(broker: str) -> Callable[[str], list[Message]]:
 
 
 @pytest.fixture
-def trade() -> Callable[..., dict]:
+def trade() -> Callable[..., dict[str, Any]]:
     """trade(seq, **changes): a valid trade record."""
 
-    def make(seq: int = 0, **changes: object) -> dict:
+    def make(seq: int = 0, **changes: object) -> dict[str, Any]:
         return {
             "tenant_id": 1,
             "symbol": "SYN_ES",
@@ -101,10 +101,10 @@ def trade() -> Callable[..., dict]:
 
 
 @pytest.fixture
-def quote() -> Callable[..., dict]:
+def quote() -> Callable[..., dict[str, Any]]:
     """quote(seq, **changes): a valid quote record."""
 
-    def make(seq: int = 0, **changes: object) -> dict:
+    def make(seq: int = 0, **changes: object) -> dict[str, Any]:
         return {
             "tenant_id": 1,
             "symbol": "SYN_ES",

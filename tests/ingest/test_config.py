@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from ingest import config, telemetry
+from embedded import broker
+from engine import resolve
+from engine.errors import ConfigError
+from ingest import config
 from ingest.__main__ import main
-from ingest.config import Config
-from ingest.errors import ConfigError
-from ingest.telemetry import TelemetryConfig
+from ingest.config import Config, StreamConfig
+from ingest.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,29 +23,26 @@ def _documented() -> dict[str, str]:
 
 
 def test_every_variable_is_documented() -> None:
-    sources = [Path(module.__file__).read_text() for module in (config, telemetry)]
-    read = {name for source in sources for name in re.findall(r'"([A-Z]+_[A-Z_]+)"', source)}
-    assert read == set(_documented())
-    without_field = {
-        "SCHEMA_REGISTRY_USER",
-        "SCHEMA_REGISTRY_PASSWORD",
-        "OTEL_EXPORTER_OTLP_PROTOCOL",
-    }
-    assert len(read - without_field) == len(fields(Config)) + len(fields(TelemetryConfig))
+    source = Path(config.__file__).read_text()
+    read = set(re.findall(r'"([A-Z]+_[A-Z_]+)"', source))
+    topics = {kind.setting for kind in KINDS.values()}
+    assert read | topics == set(_documented())
+    without_field = {"SCHEMA_REGISTRY_USER", "SCHEMA_REGISTRY_PASSWORD"}
+    assert len({*(read - without_field), "topics"}) == len(fields(Config))
 
 
 def test_the_documented_defaults_are_the_defaults() -> None:
-    settings = [Config.from_env(ADDRESSES), TelemetryConfig.from_env({}), telemetry.PROTOCOL]
-    values = {str(value) for of in settings[:2] for value in vars(of).values()} | {settings[2]}
+    settings = Config.from_env(ADDRESSES)
+    values = {str(value) for value in (*vars(settings).values(), *settings.topics.values())}
     defaults = re.findall(r"\(([^)]+)\)", " ".join(_documented().values()))
-    assert len(defaults) == 14
+    assert len(defaults) == 10
     for default in defaults:
         assert default in values or f"{default}.0" in values
 
 
 def test_topics_are_documented_with_their_dead_letters() -> None:
-    for name in ("TRADE_TOPIC", "QUOTE_TOPIC"):
-        assert "<topic>.dlq" in _documented()[name]
+    for kind in KINDS.values():
+        assert "<topic>.dlq" in _documented()[kind.setting]
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
@@ -76,6 +75,49 @@ def test_without_a_url_there_is_no_registry(env: dict[str, str]) -> None:
     assert Config.from_env(ADDRESSES | env).schema_registry_url is None
 
 
-def test_an_unknown_command_shows_the_commands(capsys: pytest.CaptureFixture) -> None:
+def test_an_unknown_command_shows_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["consume"]) == 2
     assert "python -m ingest COMMAND" in capsys.readouterr().err
+
+
+def test_reading_the_settings_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the engine, nor a look for the broker: what is not given is refused."""
+
+    def started(*_: object, **__: object) -> None:
+        raise AssertionError("something was started")
+
+    monkeypatch.setattr(resolve, "start", started)
+    monkeypatch.setattr(broker, "status", started)
+    for name, remedy in (("DATABASE_URL", "make up"), ("KAFKA_BOOTSTRAP", "embedded.broker start")):
+        with pytest.raises(ConfigError, match=f"{remedy}|set {name}"):
+            Config.from_env({key: value for key, value in ADDRESSES.items() if key != name})
+    assert StreamConfig.from_env({"KAFKA_BOOTSTRAP": "k:9092"}).topics["trade"] == "trades"
+
+
+def test_what_is_set_to_nothing_is_not_set() -> None:
+    assert Config.from_env(ADDRESSES | {"BATCH_SIZE": "", "TRADE_TOPIC": ""}) == Config.from_env(
+        ADDRESSES
+    )
+
+
+@pytest.mark.parametrize("command", ["dlq list", "dlq show 1", "replay none.csv --map none.toml"])
+def test_what_needs_no_database_starts_none(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def started(*_: object, **__: object) -> None:
+        raise AssertionError("the engine was started")
+
+    monkeypatch.setattr(resolve, "start", started)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    assert main(command.split()) == 1
+    assert capsys.readouterr().err
+
+
+def test_without_a_broker_a_command_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "")
+    monkeypatch.setattr(broker, "status", lambda: None)
+    assert main(["dlq", "list"]) == 1
+    assert "python -m embedded.broker start" in capsys.readouterr().err

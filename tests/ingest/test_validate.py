@@ -1,9 +1,10 @@
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 import pytest
 
-from ingest.kinds import KINDS
+from ingest.kinds import KINDS, Record
 from ingest.validate import EARLIEST_US, Known, passes, reasons, refusals, validate
 
 NOW_US = 1_700_100_000_000_000
@@ -11,7 +12,9 @@ TOLERANCE_US = 5_000_000
 KNOWN = Known(frozenset({1, 2}), frozenset({"SYN_ES"}))
 NAN, INF = float("nan"), float("inf")
 
-TRADES = [
+Table = list[tuple[dict[str, Any], str | None]]
+
+TRADES: Table = [
     ({}, None),
     ({"side": None}, None),
     ({"known_at": None}, None),
@@ -46,7 +49,7 @@ TRADES = [
     ({"action": "cancel", "price": NAN, "size": 0.0, "side": "B"}, None),
     ({"action": "cancel", "symbol": "X"}, "unknown_symbol"),
 ]
-QUOTES = [
+QUOTES: Table = [
     ({}, None),
     ({"bid": None, "bid_size": None}, None),
     ({"ask": None}, None),
@@ -66,16 +69,16 @@ QUOTES = [
 
 
 @pytest.mark.parametrize(("change", "reason"), TRADES, ids=str)
-def test_trade(trade: Callable[..., dict], change: dict, reason: str | None) -> None:
+def test_trade(trade: Callable[..., Record], change: dict[str, Any], reason: str | None) -> None:
     _check("trade", trade(**change), reason)
 
 
 @pytest.mark.parametrize(("change", "reason"), QUOTES, ids=str)
-def test_quote(quote: Callable[..., dict], change: dict, reason: str | None) -> None:
+def test_quote(quote: Callable[..., Record], change: dict[str, Any], reason: str | None) -> None:
     _check("quote", quote(**change), reason)
 
 
-def _check(kind: str, record: dict, reason: str | None) -> None:
+def _check(kind: str, record: dict[str, Any], reason: str | None) -> None:
     refusal = validate(kind, record, KNOWN, NOW_US, TOLERANCE_US)
     if reason is None:
         assert refusal is None
@@ -88,7 +91,7 @@ def _check(kind: str, record: dict, reason: str | None) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_batch_is_judged_as_its_records_are(
-    kind: str, trade: Callable[..., dict], quote: Callable[..., dict]
+    kind: str, trade: Callable[..., Record], quote: Callable[..., Record]
 ) -> None:
     table, make = {"trade": (TRADES, trade), "quote": (QUOTES, quote)}[kind]
     records = [make(**change) for change, _ in table]
@@ -112,14 +115,14 @@ def test_a_batch_is_judged_as_its_records_are(
     ],
 )
 def test_a_refusal_shows_the_bad_value(
-    trade: Callable[..., dict], change: dict, message: str
+    trade: Callable[..., Record], change: dict[str, Any], message: str
 ) -> None:
     refusal = validate("trade", trade(**change), KNOWN, NOW_US, TOLERANCE_US)
     assert refusal is not None
     assert refusal.message.startswith(message)
 
 
-def test_a_quote_without_sides_shows_both(quote: Callable[..., dict]) -> None:
+def test_a_quote_without_sides_shows_both(quote: Callable[..., Record]) -> None:
     refusal = validate("quote", quote(bid=None, ask=None), KNOWN, NOW_US, TOLERANCE_US)
     assert refusal is not None
     assert refusal.message.startswith("bid=null, ask=null in quote of 'SYN_ES', tenant 1, ts 2023")

@@ -181,17 +181,18 @@ def test_feast_verifies_the_server(
     server: tls.TlsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its offline store and its registry, by what the address says and a password file."""
-    from feast.infra.utils.postgres.connection_utils import _get_conn
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import OperationalError
 
     from feast_repo.environment import registry
+    from feast_repo.internals import connect
     from feast_repo.offline_store import PitOfflineStoreConfig
 
     monkeypatch.setenv("PGPASSFILE", str(server.passfile))
-    monkeypatch.setenv("DATABASE_URL", server.verified_url)
     encrypted = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
-    with _get_conn(PitOfflineStoreConfig.model_validate({})) as connection:
+    with connect(
+        PitOfflineStoreConfig.model_validate({"database_url": server.verified_url})
+    ) as connection:
         assert connection.execute(encrypted).fetchone() == (True,)
     address = registry(server.verified_url, tmp_path)
     with create_engine(address).connect() as connection:
@@ -202,9 +203,9 @@ def test_feast_verifies_the_server(
     assert other != address
     with pytest.raises(OperationalError, match="certificate verify failed"):
         create_engine(other).connect()
-    monkeypatch.setenv("DATABASE_URL", f"{server.verified_url}&sslrootcert={tmp_path}/ca.crt")
+    other = f"{server.verified_url}&sslrootcert={tmp_path}/ca.crt"
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
-        _get_conn(PitOfflineStoreConfig.model_validate({}))
+        connect(PitOfflineStoreConfig.model_validate({"database_url": other}))
 
 
 def test_a_tenants_login_uses_its_own_password(migrated: tls.TlsServer, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -163,23 +162,21 @@ def test_feasts_own_client_works(online_world: Served, tmp_path: Path) -> None:
         f"""
 project: market
 provider: local
-registry: {{registry_type: sql, path: "{os.environ["FEAST_REGISTRY"]}"}}
+registry: {{registry_type: sql, path: "{world.store.config.registry.path}"}}
 online_store: {{type: remote, path: "{world.url}"}}
 auth: {{type: oidc, token: "{world.keys[world.first]}"}}
 entity_key_serialization_version: 3
 """
     )
-    # the client keeps one session per process, and Feast looks for this variable first
+    # the client keeps one session per process
     HttpSessionManager.close_session()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("FEAST_FS_YAML_FILE_PATH")
-        client = FeatureStore(repo_path=str(tmp_path))
-        found = client.get_online_features(
-            features=client.get_feature_service(MARKET),
-            entity_rows=[
-                {"symbol": OWN, "tenant_id": world.first},
-                {"symbol": FED, "tenant_id": world.feed},
-            ],
-        ).to_dict()
+    client = FeatureStore(repo_path=str(tmp_path))
+    found = client.get_online_features(
+        features=client.get_feature_service(MARKET),
+        entity_rows=[
+            {"symbol": OWN, "tenant_id": world.first},
+            {"symbol": FED, "tenant_id": world.feed},
+        ],
+    ).to_dict()
     HttpSessionManager.close_session()
     assert found == values(world.ask(of([OWN, FED])))

@@ -8,54 +8,46 @@ import socket
 import subprocess
 import sys
 import time
+from urllib.error import URLError
 
 import pytest
 import requests
-from prometheus_client import generate_latest
 
+from telemetry import start
+from telemetry.settings import TelemetryConfig
 from tests.feast.http.asking import NOBODYS, OWN, ROOT, of, refused, values
 from tests.feast.http.test_access_log import logged
 from tests.feast.served import FED, PATH, Served
+from tests.telemetry.scrape import get, samples
 
 
 def test_metrics_count_and_name_nobody(online_world: Served) -> None:
-    route = {"route": PATH}
-    expected = {
-        ("feature_api_requests_total", "200", PATH): 2.0,
-        ("feature_api_requests_total", "404", PATH): 1.0,
-        ("feature_api_requests_total", "401", PATH): 1.0,
-        ("feature_api_requests_total", "404", "other"): 1.0,
-    }
-    with online_world.another() as world:
-        metrics = world.app.state.api.metrics
-
-        def found() -> list[float | None]:
-            sample = metrics.registry.get_sample_value
-            return [
-                *(sample(name, {"route": r, "status": s}) for name, s, r in expected),
-                sample("feature_api_request_seconds_count", route),
-                sample("feature_api_entities_total"),
-                sample("feature_api_rejected_total", {"reason": "unknown"}),
-                sample("feature_api_rejected_total", {"reason": "unauthorized"}),
-            ]
-
-        for _, status, at in expected:
-            metrics.requests.labels(at, status)
-        metrics.seconds.labels(PATH)
-        for reason in ("unknown", "unauthorized"):
-            metrics.rejected.labels(reason)
-        # where Feast's metrics are imported first, a process has one value for each name
-        before = found()
+    telemetry = start.api(TelemetryConfig(metrics_port=0))
+    with online_world.another(telemetry=telemetry) as world:
         world.ask(of([OWN, FED]))
         world.ask(of([OWN]))
         world.ask(of([NOBODYS]))
         world.ask(of([OWN]), None)
         requests.get(f"{world.url}/{NOBODYS}", timeout=5)
-    counted = [now - was for now, was in zip(found(), before, strict=True)]  # type: ignore[operator]
-    assert counted == [*expected.values(), 4.0, 3.0, 1.0, 1.0]
-    text = generate_latest(metrics.registry).decode()
-    names = [*world.logins.values(), *world.keys.values(), OWN, FED, NOBODYS, str(world.first)]
+        assert requests.get(f"{world.url}/ready", timeout=5).ok
+        text = get(telemetry, "/metrics")[1]
+        assert get(telemetry, "/healthz") == get(telemetry, "/readyz") == (200, "ok\n")
+    found = samples(text)
+    assert found["feature_api_requests_total", PATH, "200"] == 2
+    assert found["feature_api_requests_total", PATH, "404"] == 1
+    assert found["feature_api_requests_total", PATH, "401"] == 1
+    assert found["feature_api_requests_total", "other", "404"] == 1
+    assert found["feature_api_request_seconds_count", PATH] == 4
+    assert found["feature_api_entities_total",] == 3
+    assert found["feature_api_rejected_total", "unknown"] == 1
+    assert found["feature_api_rejected_total", "unauthorized"] == 1
+    assert found["feature_api_access_log_waiting",] >= 0
+    labels = {label for at in found for label in at if at[0] != "target_info"}
+    names = [*world.logins.values(), *world.keys.values(), OWN, FED, NOBODYS]
     assert not [name for name in names if name in text]
+    assert str(world.first) not in labels
+    with pytest.raises(URLError):  # it has ended with the API
+        get(telemetry, "/metrics")
 
 
 def test_nothing_else_is_there(online_world: Served) -> None:

@@ -13,6 +13,7 @@ from feast import FeatureService, FeatureView
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.errors import ConfigError
 from feast_repo import definitions
 from feast_repo.api import app as api
 from feast_repo.api.read import Catalog
@@ -222,12 +223,11 @@ def test_more_requests_than_a_key_may_make_are_refused(online_world: Served) -> 
         assert world.ask(of([OWN]), fast).status_code == 200
 
 
-def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEAST_API_RATE", "20")
-    assert api.Settings.from_env() == api.Settings(20)
+def test_settings() -> None:
+    assert api.Settings.from_env({"FEAST_API_RATE": "20"}) == api.Settings(20)
     assert api.Settings.from_env({}) == api.Settings(1000)
     for wrong in ("0", "-1", "1.5", "many", "\u0661", "9" * 9):
-        with pytest.raises(api.EngineError, match="FEAST_API_RATE"):
+        with pytest.raises(ConfigError, match=f"FEAST_API_RATE={wrong!r}: set it to requests"):
             api.Settings.from_env({"FEAST_API_RATE": wrong})
 
 

@@ -1,7 +1,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ingest.consume.batch import Batch, KafkaMessage, build
+from ingest.consume.batch import Batch, KafkaMessage, Partition, build
+from ingest.kinds import Record
 from ingest.validate import Known
 from ingest.wire.codec import encode
 from ingest.wire.registry import FILES
@@ -33,12 +34,12 @@ class Sent:
         return self.payload
 
 
-def sorted_out(messages: list[KafkaMessage], positions: dict) -> Batch:
+def sorted_out(messages: list[KafkaMessage], positions: dict[Partition, int]) -> Batch:
     known = Known(frozenset({1}), frozenset({"SYN_ES"}))
     return build(messages, KINDS, positions, lambda *_: known, NOW_US, 0, FILES)
 
 
-def test_ranges_start_at_the_position_and_skip_holes(trade: Callable[..., dict]) -> None:
+def test_ranges_start_at_the_position_and_skip_holes(trade: Callable[..., Record]) -> None:
     payload = encode("trade", trade())
     positions = {("trades", 0): 3, ("trades", 1): 0}
     sent: list[KafkaMessage] = [
@@ -52,7 +53,9 @@ def test_ranges_start_at_the_position_and_skip_holes(trade: Callable[..., dict])
     assert batch.rows["trade"]["ordinal"].to_list() == [0, 1, 2]
 
 
-def test_what_a_rebalance_repeats_or_took_away_is_left_out(trade: Callable[..., dict]) -> None:
+def test_what_a_rebalance_repeats_or_took_away_is_left_out(
+    trade: Callable[..., Record],
+) -> None:
     payload = encode("trade", trade())
     sent: list[KafkaMessage] = [
         Sent(("trades", 0, 6), payload),
@@ -65,7 +68,7 @@ def test_what_a_rebalance_repeats_or_took_away_is_left_out(trade: Callable[..., 
     assert [message.offset() for message in batch.messages] == [7]
 
 
-def test_bad_messages_keep_their_place(trade: Callable[..., dict]) -> None:
+def test_bad_messages_keep_their_place(trade: Callable[..., Record]) -> None:
     sent: list[KafkaMessage] = [
         Sent(("trades", 0, 0), None),
         Sent(("trades", 0, 1), encode("trade", trade())),

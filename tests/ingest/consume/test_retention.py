@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient
 
 from embedded.jvm.kafka import Service
 from ingest.config import Config
@@ -16,8 +17,8 @@ from ingest.consume.run import open_ingester
 from ingest.errors import OffsetLostError
 from ingest.wire.producer import TickProducer
 
-Query = Callable[..., list[tuple]]
-Make = Callable[..., dict]
+Query = Callable[..., list[tuple[Any, ...]]]
+Make = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def config(config: Config, apache_kafka: Service) -> Config:
     return replace(config, kafka_bootstrap=apache_kafka.bootstrap, partitions=1)
 
 
-def _produce(config: Config, *trades: dict) -> None:
+def _produce(config: Config, *trades: dict[str, Any]) -> None:
     with TickProducer(config.kafka_bootstrap, config.topics, config.partitions) as producer:
         for trade in trades:
             producer.send("trade", trade)
@@ -40,7 +41,7 @@ def _consume(config: Config) -> Counts:
 
 def _delete_before(config: Config, offset: int) -> None:
     admin = AdminClient({"bootstrap.servers": config.kafka_bootstrap})
-    partition = TopicPartition(config.trade_topic, 0, offset)
+    partition = TopicPartition(config.topics["trade"], 0, offset)
     for future in admin.delete_records([partition]).values():
         future.result(10)
 
@@ -61,5 +62,5 @@ def test_messages_deleted_before_they_were_consumed_stop_it(
     with pytest.raises(OffsetLostError, match=r"no message at offset 10 .* delete the partition's"):
         _consume(config)
     # what the error says to do
-    query("delete from market.kafka_offset where topic = %s returning 1", config.trade_topic)
+    query("delete from market.kafka_offset where topic = %s returning 1", config.topics["trade"])
     assert _consume(config) == Counts(applied=5)

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import psycopg
 import pytest
 from confluent_kafka import Message
-from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from embedded import broker
@@ -34,18 +35,19 @@ from ingest.errors import (
     FencedError,
     PoisonedStreamError,
 )
-from ingest.telemetry import Telemetry, TelemetryConfig
 from ingest.wire import producer
 from ingest.wire.codec import encode
 from ingest.wire.producer import TickProducer
+from telemetry import start as starting
+from telemetry.settings import TelemetryConfig
 from tests.conftest import Databases
 
 ROOT = Path(__file__).resolve().parents[3]
-Query = Callable[..., list[tuple]]
-Make = Callable[..., dict]
+Query = Callable[..., list[tuple[Any, ...]]]
+Make = Callable[..., dict[str, Any]]
 
 
-def produce(config: Config, *ticks: tuple[str, dict | bytes]) -> None:
+def produce(config: Config, *ticks: tuple[str, dict[str, Any] | bytes]) -> None:
     with TickProducer(config.kafka_bootstrap, config.topics, config.partitions) as ticks_to:
         for kind, tick in ticks:
             if isinstance(tick, bytes):
@@ -62,7 +64,8 @@ def consume(config: Config) -> Counts:
 
 def stored(query: Query, config: Config, table: str = "trade") -> int:
     topic = config.topics["quote" if table.startswith("quote") else "trade"]
-    return query(f"select count(*) from market.{table} where source_topic = %s", topic)[0][0]
+    found = query(f"select count(*) from market.{table} where source_topic = %s", topic)
+    return int(found[0][0])
 
 
 def started(config: Config, *options: str) -> subprocess.Popen[bytes]:
@@ -70,8 +73,8 @@ def started(config: Config, *options: str) -> subprocess.Popen[bytes]:
         "DATABASE_URL": config.database_url,
         "KAFKA_BOOTSTRAP": config.kafka_bootstrap,
         "KAFKA_GROUP": config.kafka_group,
-        "TRADE_TOPIC": config.trade_topic,
-        "QUOTE_TOPIC": config.quote_topic,
+        "TRADE_TOPIC": config.topics["trade"],
+        "QUOTE_TOPIC": config.topics["quote"],
         "BATCH_SIZE": str(config.batch_size),
     }
     command = [sys.executable, "-m", "ingest", "run", *options]
@@ -79,12 +82,15 @@ def started(config: Config, *options: str) -> subprocess.Popen[bytes]:
 
 
 def header(message: Message, name: str) -> str:
-    return dict(message.headers() or [])[name].decode()
+    value = dict(message.headers() or [])[name]
+    assert isinstance(value, bytes)
+    return value.decode()
 
 
 def test_every_message_is_applied_a_duplicate_or_dead_lettered(
-    config: Config, query: Query, trade: Make, quote: Make, dead_letters: Callable
+    config: Config, query: Query, trade: Make, quote: Make, dead_letters: Callable[..., Any]
 ) -> None:
+    ticks: list[tuple[str, dict[str, Any] | bytes]]
     ticks = [("trade", trade(seq)) for seq in range(60)]
     ticks += [("quote", quote(seq)) for seq in range(40)]
     ticks += [("trade", trade(7)), ("quote", quote(7)), ("trade", trade(8))]
@@ -118,11 +124,13 @@ def test_every_message_is_applied_a_duplicate_or_dead_lettered(
     )
 
 
-def test_a_dead_letter_keeps_the_bytes(config: Config, trade: Make, dead_letters: Callable) -> None:
+def test_a_dead_letter_keeps_the_bytes(
+    config: Config, trade: Make, dead_letters: Callable[..., Any]
+) -> None:
     malformed = [b"\0\1\2\xff", encode("trade", trade(300))[:-1], b"x" * 100_000]
     produce(config, *(("trade", payload) for payload in malformed))
     assert consume(config).refused == {"undecodable": 3}
-    letters = dead_letters(config.trade_topic)
+    letters = dead_letters(config.topics["trade"])
     assert [letter.value() for letter in letters] == malformed
     assert {letter.key() for letter in letters} == {b"raw"}
     written_with = [dict(letter.headers() or []).get("schema_id") for letter in letters]
@@ -130,11 +138,11 @@ def test_a_dead_letter_keeps_the_bytes(config: Config, trade: Make, dead_letters
 
 
 def test_a_rejected_line_goes_straight_to_the_dead_letters(
-    config: Config, dead_letters: Callable
+    config: Config, dead_letters: Callable[..., Any]
 ) -> None:
     with TickProducer(config.kafka_bootstrap, config.topics) as producer:
         producer.reject("quote", b"12:00,oops", "unreadable", "line 3 of a.csv")
-    (letter,) = dead_letters(config.quote_topic)
+    (letter,) = dead_letters(config.topics["quote"])
     assert (letter.value(), header(letter, "reason"), header(letter, "message")) == (
         b"12:00,oops",
         "unreadable",
@@ -156,13 +164,13 @@ def test_corrections_and_cancels(config: Config, query: Query, trade: Make, quot
     )
     counts = consume(config)
     assert (counts.applied, counts.messages) == (6, 6)
-    assert query("select price from market.trade where source_topic = %s", config.trade_topic) == [
-        (11.0,)
-    ]
+    assert query(
+        "select price from market.trade where source_topic = %s", config.topics["trade"]
+    ) == [(11.0,)]
     assert query(
         "select seq, price, cause from market.trade_superseded"
         " where source_topic = %s order by seq",
-        config.trade_topic,
+        config.topics["trade"],
     ) == [(400, 10.0, "correction"), (401, 4500.25, "cancel")]
     assert stored(query, config, "quote") == 0
 
@@ -181,7 +189,7 @@ def test_knowledge_is_the_captures_else_the_clock_and_never_before_the_event(
     assert query(
         "select seq, case when known_at > now() - interval '1 minute' then 'now'"
         " else (known_at - ts)::text end from market.trade where source_topic = %s order by seq",
-        config.trade_topic,
+        config.topics["trade"],
     ) == [(500, "00:00:00.003"), (501, "00:00:00"), (502, "now")]
 
 
@@ -189,7 +197,7 @@ def test_a_symbol_that_is_added_later_is_known(
     config: Config, trade: Make, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reference, "REREAD_S", 0.0)
-    symbol = config.trade_topic
+    symbol = config.topics["trade"]
     produce(config, ("trade", trade(0, symbol=symbol)))
     with open_ingester(config) as ingester:
         ingester.run_until_end()
@@ -247,7 +255,7 @@ def _wait(holds: Callable[[], bool]) -> None:
 
 
 def test_an_old_epoch_writes_nothing_and_stops(
-    config: Config, query: Query, trade: Make, dead_letters: Callable
+    config: Config, query: Query, trade: Make, dead_letters: Callable[..., Any]
 ) -> None:
     produce(config, ("trade", trade(4000)))
     with open_ingester(config) as zombie:
@@ -257,7 +265,7 @@ def test_an_old_epoch_writes_nothing_and_stops(
         with pytest.raises(FencedError, match="taken over by another consumer"):
             _steps(zombie, 20)
     assert stored(query, config) == 1
-    assert dead_letters(config.trade_topic) == []
+    assert dead_letters(config.topics["trade"]) == []
     assert (consume(config).applied, stored(query, config)) == (1, 2)
 
 
@@ -271,7 +279,7 @@ def test_a_recreated_topic_is_read_from_its_start(config: Config, trade: Make) -
     produce(config, *ticks)
     assert consume(config).applied == 10
     admin = AdminClient({"bootstrap.servers": config.kafka_bootstrap})
-    admin.delete_topics([config.trade_topic])[config.trade_topic].result(10)
+    admin.delete_topics([config.topics["trade"]])[config.topics["trade"]].result(10)
     produce(config, *ticks[:5], ("trade", trade(5010)))
     assert consume(config) == Counts(applied=1, duplicates=5)
 
@@ -337,7 +345,7 @@ def test_a_stop_during_a_locked_table_rolls_back_within_ten_seconds(
 
 
 def test_a_stream_of_poison_stops_before_it_drains(
-    config: Config, query: Query, trade: Make, dead_letters: Callable
+    config: Config, query: Query, trade: Make, dead_letters: Callable[..., Any]
 ) -> None:
     config = replace(config, poison_ratio=0.5, poison_run=40, batch_size=20, partitions=1)
     good = [("trade", trade(seq)) for seq in range(5500, 5530)]
@@ -347,7 +355,7 @@ def test_a_stream_of_poison_stops_before_it_drains(
     produce(config, *poison)
     with pytest.raises(PoisonedStreamError, match=r"negative_price.*POISON_RATIO=2"):
         consume(config)
-    drained = len(dead_letters(config.trade_topic))
+    drained = len(dead_letters(config.topics["trade"]))
     assert drained < 20 + 40, "at most one run goes to the dead letters"
     assert consume(replace(config, poison_ratio=2.0)).dead_lettered == 100 - drained
     assert stored(query, config) == 30
@@ -373,7 +381,7 @@ def test_a_lost_connection_is_opened_again(
 
 
 def test_a_missing_broker_ends_the_command_with_its_address(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, database: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.setenv("KAFKA_BOOTSTRAP", "127.0.0.1:1")
@@ -410,7 +418,7 @@ def test_missing_tables_are_named(config: Config, empty_database: str) -> None:
 def test_what_was_consumed_is_on_the_metrics_endpoint(config: Config, trade: Make) -> None:
     produce(config, *(("trade", trade(seq)) for seq in range(7000, 7020)))
     produce(config, ("trade", trade(7000)), ("trade", trade(7100, price=-1.0)))
-    telemetry = Telemetry.from_config(TelemetryConfig(metrics_port=0))
+    telemetry = starting.ingest(TelemetryConfig(metrics_port=0))
     address = f"http://127.0.0.1:{telemetry.port}"
     with closing(telemetry), open_ingester(config, telemetry) as ingester:
         with pytest.raises(HTTPError, match="503"):

@@ -19,7 +19,7 @@ from tests.conftest import Databases
 
 START = datetime(2024, 3, 11, 12, tzinfo=UTC).replace(tzinfo=None)
 Event = tuple[str, int, str, int, int]  # action, seconds of ts, symbol, price, seconds of known_at
-COLUMNS = {
+COLUMNS: dict[str, Any] = {
     "ordinal": pl.Int64,
     "action": pl.String,
     "tenant_id": pl.Int64,

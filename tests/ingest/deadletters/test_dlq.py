@@ -3,6 +3,7 @@
 import io
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
@@ -13,23 +14,23 @@ from ingest.consume.counts import Counts
 from ingest.consume.run import open_ingester
 from ingest.deadletters.letters import DeadLetterError, mend, replayed
 from ingest.wire.codec import decode, encode
-from ingest.wire.producer import Sender, TickProducer
+from ingest.wire.producer import Headers, Sender, TickProducer
 from ingest.wire.topics import dead_letter_topic
 
-Make = Callable[..., dict]
-Query = Callable[..., list[tuple]]
+Make = Callable[..., dict[str, Any]]
+Query = Callable[..., list[tuple[Any, ...]]]
 Dlq = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def dlq(
-    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
     """dlq(*arguments, answer=None): exit code, stdout and stderr of python -m ingest dlq."""
     monkeypatch.setenv("DATABASE_URL", config.database_url)
     monkeypatch.setenv("KAFKA_BOOTSTRAP", config.kafka_bootstrap)
-    monkeypatch.setenv("TRADE_TOPIC", config.trade_topic)
-    monkeypatch.setenv("QUOTE_TOPIC", config.quote_topic)
+    monkeypatch.setenv("TRADE_TOPIC", config.topics["trade"])
+    monkeypatch.setenv("QUOTE_TOPIC", config.topics["quote"])
 
     def run(*arguments: object, answer: str = "") -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
@@ -40,7 +41,7 @@ def dlq(
     return run
 
 
-def refuse(config: Config, *ticks: tuple[str, dict | bytes]) -> Counts:
+def refuse(config: Config, *ticks: tuple[str, dict[str, Any] | bytes]) -> Counts:
     """Send the ticks, let an ingester consume them and return its counts."""
     with TickProducer(config.kafka_bootstrap, config.topics, config.partitions) as producer:
         for kind, tick in ticks:
@@ -94,23 +95,23 @@ def test_list_has_a_line_for_each_letter_and_totals(
     letters = [row for row in rows if len(row) == 5]
     assert code == 0
     assert sorted((row[0], row[2], row[4].split(" in ")[0]) for row in letters) == [
-        (f"{config.quote_topic}.dlq@0", "not_a_number", "bid=nan"),
-        (f"{config.trade_topic}.dlq@0", "negative_price", "price=-1.0"),
-        (f"{config.trade_topic}.dlq@1", "negative_price", "price=-2.0"),
+        (f"{config.topics['quote']}.dlq@0", "not_a_number", "bid=nan"),
+        (f"{config.topics['trade']}.dlq@0", "negative_price", "price=-1.0"),
+        (f"{config.topics['trade']}.dlq@1", "negative_price", "price=-2.0"),
     ]
     assert all(row[1].startswith(row[0].split(".dlq")[0] + "/") for row in letters)
-    assert [config.trade_topic, "negative_price", "2"] in rows
-    assert [config.quote_topic, "not_a_number", "1"] in rows
+    assert [config.topics["trade"], "negative_price", "2"] in rows
+    assert [config.topics["quote"], "not_a_number", "1"] in rows
     assert rows[-1] == ["3 dead letters"]
 
 
 def test_list_can_be_narrowed(config: Config, dlq: Dlq, trade: Make) -> None:
     refuse(config, ("trade", trade(1, price=-1.0)), ("trade", b"x"), ("trade", b"y"))
     assert dlq("list", "--reason", "undecodable")[1].endswith("2 dead letters\n")
-    assert dlq("list", "--topic", config.quote_topic)[1].endswith("0 dead letters\n")
+    assert dlq("list", "--topic", config.topics["quote"])[1].endswith("0 dead letters\n")
     out = dlq("list", "--limit", 1)[1]
-    assert f"{config.trade_topic}.dlq@2" in out
-    assert f"{config.trade_topic}.dlq@1" not in out
+    assert f"{config.topics['trade']}.dlq@2" in out
+    assert f"{config.topics['trade']}.dlq@1" not in out
     assert "these are 1 of 3" in out
 
 
@@ -118,7 +119,7 @@ def test_list_shows_the_newest_of_both_topics(config: Config, dlq: Dlq) -> None:
     refuse(config, ("quote", b"x"), ("quote", b"y"))
     refuse(config, ("trade", b"x"))
     out = dlq("list", "--limit", 2)[1]
-    found = [f"{topic}.dlq@" in out for topic in (config.trade_topic, config.quote_topic)]
+    found = [f"{topic}.dlq@" in out for topic in (config.topics["trade"], config.topics["quote"])]
     assert found == [True, True]
     assert "these are 2 of 3" in out
 
@@ -129,8 +130,12 @@ def test_show_has_all_headers_the_bytes_and_the_record(
     record = trade(7, price=-1.0)
     refuse(config, ("trade", record))
     sender = Sender(config.kafka_bootstrap)
-    headers: list = [("topic", config.trade_topic), ("schema_id", "12"), ("error", b"Oops\xff")]
-    sender.produce(dead_letter_topic(config.trade_topic), None, b"\1\2", headers)
+    headers: Headers = [
+        ("topic", config.topics["trade"]),
+        ("schema_id", "12"),
+        ("error", b"Oops\xff"),
+    ]
+    sender.produce(dead_letter_topic(config.topics["trade"]), None, b"\1\2", headers)
     sender.flush()
     code, out, _ = dlq("show", 0)
     assert code == 0
@@ -159,12 +164,12 @@ def test_show_cuts_a_long_message_unless_it_is_asked_for(config: Config, dlq: Dl
 def test_a_tombstone_can_be_shown_and_sent_back(config: Config, dlq: Dlq) -> None:
     refuse(config)
     sender = Sender(config.kafka_bootstrap)
-    sender.produce(config.trade_topic, b"1:SYN_ES", None)
+    sender.produce(config.topics["trade"], b"1:SYN_ES", None)
     sender.flush()
     assert consume(config).refused == {"undecodable": 1}
     assert "payload: none" in dlq("show", 0)[1]
     assert dlq("replay", "--yes")[0] == 0
-    (back,) = sent_back(config, config.trade_topic)
+    (back,) = sent_back(config, config.topics["trade"])
     assert (back.key(), back.value()) == (b"1:SYN_ES", None)
 
 
@@ -172,10 +177,10 @@ def test_an_offset_that_is_not_there_names_the_remedy(config: Config, dlq: Dlq) 
     refuse(config, ("trade", b"x"), ("quote", b"x"))
     code, out, error = dlq("show", 9)
     assert (code, out) == (1, "")
-    assert f"no dead letter has offset 9 in {config.trade_topic}.dlq or" in error
+    assert f"no dead letter has offset 9 in {config.topics['trade']}.dlq or" in error
     assert "ingest dlq list" in error
     assert "choose one with --topic" in dlq("show", 0)[2]
-    assert dlq("show", 0, "--topic", config.quote_topic)[0] == 0
+    assert dlq("show", 0, "--topic", config.topics["quote"])[0] == 0
 
 
 def test_another_topic_is_refused(dlq: Dlq) -> None:
@@ -188,21 +193,21 @@ def test_replay_sends_the_same_bytes_and_key_once(config: Config, dlq: Dlq, trad
     refuse(config, ("trade", trade(1, symbol="NEW")), ("trade", b"noise"))
     code, out, _ = dlq("replay", "--yes")
     assert (code, out.splitlines()[-1]) == (0, "2 sent back")
-    back = sent_back(config, config.trade_topic)
+    back = sent_back(config, config.topics["trade"])
     assert sorted((m.key(), m.value()) for m in back) == sorted(
         [(b"1:NEW", encode("trade", trade(1, symbol="NEW"))), (b"raw", b"noise")]
     )
-    assert {dict(m.headers() or [])["replayed_from"].decode() for m in back} == {
-        f"{config.trade_topic}.dlq@0",
-        f"{config.trade_topic}.dlq@1",
+    assert {dict(m.headers() or [])["replayed_from"] for m in back} == {
+        f"{config.topics['trade']}.dlq@0".encode(),
+        f"{config.topics['trade']}.dlq@1".encode(),
     }
     assert dlq("replay", "--yes")[1].splitlines() == [
         "2 were sent back before: --again sends them once more",
         "nothing to send",
     ]
-    assert len(sent_back(config, config.trade_topic)) == 2
+    assert len(sent_back(config, config.topics["trade"])) == 2
     assert dlq("replay", "--yes", "--again", "--offset", 1)[1].splitlines()[-1] == "1 sent back"
-    assert len(sent_back(config, config.trade_topic)) == 3
+    assert len(sent_back(config, config.topics["trade"])) == 3
 
 
 def test_a_letter_that_is_refused_again_is_a_new_letter(config: Config, dlq: Dlq) -> None:
@@ -210,28 +215,28 @@ def test_a_letter_that_is_refused_again_is_a_new_letter(config: Config, dlq: Dlq
     for number in (1, 2):
         assert dlq("replay", "--yes")[1].endswith("1 sent back\n")
         assert consume(config).refused == {"undecodable": 1}
-        assert len(sent_back(config, config.trade_topic)) == number
+        assert len(sent_back(config, config.topics["trade"])) == number
 
 
 def test_a_letter_that_a_crash_wrote_twice_is_sent_once(
-    config: Config, dlq: Dlq, dead_letters: Callable
+    config: Config, dlq: Dlq, dead_letters: Callable[..., Any]
 ) -> None:
     refuse(config, ("trade", b"noise"))
-    (letter,) = dead_letters(config.trade_topic)
+    (letter,) = dead_letters(config.topics["trade"])
     sender = Sender(config.kafka_bootstrap)
     sender.produce(letter.topic(), letter.key(), letter.value(), letter.headers())
     sender.flush()
     assert dlq("replay", "--yes")[1].endswith("1 sent back\n")
-    assert len(sent_back(config, config.trade_topic)) == 1
+    assert len(sent_back(config, config.topics["trade"])) == 1
 
 
 def test_only_what_is_chosen_is_sent(config: Config, dlq: Dlq, trade: Make) -> None:
     refuse(config, *(("trade", trade(seq, price=-1.0)) for seq in range(3)))
     refuse(config, ("trade", b"x"))  # of another partition, maybe: which would come first?
     assert dlq("replay", "--yes", "--reason", "undecodable")[1].endswith("1 sent back\n")
-    code, out, _ = dlq("replay", "--yes", "--topic", config.trade_topic, "--offset", 0, 2)
+    code, out, _ = dlq("replay", "--yes", "--topic", config.topics["trade"], "--offset", 0, 2)
     assert (code, out.splitlines()[-1]) == (0, "2 sent back")
-    values = {message.value() for message in sent_back(config, config.trade_topic)}
+    values = {message.value() for message in sent_back(config, config.topics["trade"])}
     assert values == {b"x", *(encode("trade", trade(seq, price=-1.0)) for seq in (0, 2))}
 
 
@@ -242,10 +247,10 @@ def test_nothing_is_sent_without_a_yes(config: Config, dlq: Dlq) -> None:
     assert code == 1
     assert "say --yes" in error
     assert dlq("replay", answer="n\n")[0] == 1
-    assert sent_back(config, config.trade_topic) == []
-    assert replayed(config.kafka_bootstrap, config.trade_topic) == set()
+    assert sent_back(config, config.topics["trade"]) == []
+    assert replayed(config.kafka_bootstrap, config.topics["trade"]) == set()
     assert dlq("replay", answer="y\n")[0] == 0
-    assert len(sent_back(config, config.trade_topic)) == 1
+    assert len(sent_back(config, config.topics["trade"])) == 1
 
 
 def test_a_mended_trade_is_stored(config: Config, dlq: Dlq, trade: Make, query: Query) -> None:
@@ -254,7 +259,7 @@ def test_a_mended_trade_is_stored(config: Config, dlq: Dlq, trade: Make, query: 
     assert consume(config) == Counts(applied=2)
     assert query(
         "select seq, price, side from market.trade where source_topic = %s order by seq",
-        config.trade_topic,
+        config.topics["trade"],
     ) == [(100, 9.5, None), (101, 9.5, None)]
 
 
@@ -263,7 +268,7 @@ def test_a_mended_symbol_takes_the_key_of_its_instrument(
 ) -> None:
     refuse(config, ("trade", trade(1, symbol="ES?")))
     assert dlq("replay", "--yes", "--set", "symbol=SYN_ES")[0] == 0
-    (back,) = sent_back(config, config.trade_topic)
+    (back,) = sent_back(config, config.topics["trade"])
     assert back.key() == b"1:SYN_ES"
     assert decode("trade", back.value()) == trade(1)
 
@@ -273,7 +278,7 @@ def test_what_would_be_refused_again_is_not_sent(config: Config, dlq: Dlq, trade
     code, _, error = dlq("replay", "--yes", "--set", "price=1")
     assert code == 1
     assert "would be refused again, zero_size" in error
-    assert sent_back(config, config.trade_topic) == []
+    assert sent_back(config, config.topics["trade"]) == []
 
 
 def test_noise_cannot_be_mended(config: Config, dlq: Dlq) -> None:
@@ -287,7 +292,7 @@ def test_noise_cannot_be_mended(config: Config, dlq: Dlq) -> None:
 def test_a_row_of_a_file_is_no_message_to_send_back(config: Config, dlq: Dlq) -> None:
     with TickProducer(config.kafka_bootstrap, config.topics) as producer:
         producer.reject("quote", b'{"bid": "x"}', "unmappable", "row 3 of a.csv")
-    assert f"\t{config.quote_topic}\tunmappable\t" in dlq("list")[1]
+    assert f"\t{config.topics['quote']}\tunmappable\t" in dlq("list")[1]
     code, out, _ = dlq("replay", "--yes")
     assert (code, out.splitlines()[-1]) == (0, "nothing to send")
     code, _, error = dlq("replay", "--yes", "--offset", 0)
@@ -336,7 +341,7 @@ def test_the_view_counts_letters_by_reason(config: Config, query: Query, trade: 
     rows = query(
         "select reason, dead_letters, last_message, first_at < last_at"
         " from market.dead_letter_count where topic = %s order by reason",
-        config.trade_topic,
+        config.topics["trade"],
     )
     assert [(row[0], row[1], row[2].split(" in ")[0], row[3]) for row in rows][:1] == [
         ("negative_price", 2, "price=-2.0", True)

@@ -14,10 +14,9 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 from embedded.jvm import registry
-from ingest.errors import IngestError
+from ingest.errors import IngestError, UndecodableError
 from ingest.replay import replay, synthetic
 from ingest.wire import codec
-from ingest.wire.codec import UndecodableError
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 real_ticks = pytest.mark.skipif(not DATA.exists(), reason="the real ticks are not here")

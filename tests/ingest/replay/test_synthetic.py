@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ingest.errors import UndecodableError
 from ingest.replay import synthetic
 from ingest.replay.synthetic import CENTURY_US, DAY_US, SHARES, UNKNOWN_SYMBOL, Day, Message, events
 from ingest.replay.synthetic_market import MICROSECOND, OUTAGES, SYMBOLS, TENANTS, open_seconds
@@ -154,7 +155,7 @@ def test_malformed_rows_are_what_they_say(day: Day) -> None:
     assert (labelled("future_time", "ts") > BEGINS + 36_500 * DAY_US).all()
     assert (labelled("unknown_symbol", "symbol") == UNKNOWN_SYMBOL).all()
     for _, kind, payload in day.raw:
-        with pytest.raises(codec.UndecodableError):
+        with pytest.raises(UndecodableError):
             codec.decode(kind, payload)
 
 

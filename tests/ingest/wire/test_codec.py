@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,7 +58,7 @@ def test_absent_fields_take_their_defaults() -> None:
 @pytest.mark.parametrize(
     "change", [{"price": None}, {"price": "dear"}, {"ts": 2**63}, {"symbol": 3}]
 )
-def test_a_record_that_does_not_fit_the_schema_is_refused(change: dict) -> None:
+def test_a_record_that_does_not_fit_the_schema_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(UnencodableError, match=r"see ingest/schemas/trade\.avsc"):
         encode("trade", _least("trade") | change)
 
@@ -66,6 +68,6 @@ def test_every_field_of_the_schema_is_documented(kind: str) -> None:
     assert all(field["doc"].endswith(".") for field in KINDS[kind].fields)
 
 
-def _least(kind: str) -> dict:
+def _least(kind: str) -> dict[str, Any]:
     record = {"tenant_id": 1, "symbol": "ES", "ts": 1, "seq": 2}
     return record | ({"price": 3.0, "size": 4.0} if kind == "trade" else {})

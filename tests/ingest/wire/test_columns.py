@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.errors import UndecodableError
-from ingest.kinds import KINDS
+from ingest.kinds import KINDS, Record
 from ingest.validate import ACTIONS, EARLIEST_US
 from ingest.wire.codec import decode, encode
 from ingest.wire.columns import Plan, read
@@ -63,7 +63,7 @@ def messages(draw: st.DrawFn, kind: str) -> list[bytes]:
     return made
 
 
-def one_by_one(kind: str, payloads: list[bytes]) -> tuple[list[dict], list[int], list[int]]:
+def one_by_one(kind: str, payloads: list[bytes]) -> tuple[list[Record], list[int], list[int]]:
     found, places, faults = [], [], []
     for place, payload in enumerate(payloads):
         try:

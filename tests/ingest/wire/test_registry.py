@@ -16,6 +16,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import fastavro
 import pytest
@@ -26,17 +27,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embedded.jvm import registry
+from engine.errors import ConfigError
 from ingest.config import Config
 from ingest.consume.counts import Counts
 from ingest.consume.run import open_ingester
 from ingest.errors import (
-    ConfigError,
     RegistryUnavailableError,
     SchemaRefusedError,
     UndecodableError,
     UnknownSchemaError,
 )
-from ingest.kinds import KINDS, TRADE
+from ingest.kinds import KINDS, TRADE, Record
 from ingest.wire.codec import decode, encode
 from ingest.wire.producer import TickProducer
 from ingest.wire.registry import COMPATIBILITY, FILES, RegistrySchemas, schemas
@@ -64,14 +65,14 @@ class ForeignProducer:
         self.schema["fields"] = [f for f in self.schema["fields"] if f["name"] not in names]
         return self
 
-    def plus(self, field: dict) -> ForeignProducer:
+    def plus(self, field: dict[str, Any]) -> ForeignProducer:
         self.schema["fields"].append(field)
         return self
 
     def register(self) -> int:
         return self.client.register_schema(self.subject, Schema(json.dumps(self.schema), "AVRO"))
 
-    def encode(self, record: dict) -> bytes:
+    def encode(self, record: dict[str, Any]) -> bytes:
         out = BytesIO()
         out.write(b"\0" + self.register().to_bytes(4, "big"))
         # by the types on the wire: what a producer in another language writes
@@ -136,7 +137,7 @@ def test_fields_of_a_newer_producer_are_left_out(
 
 
 def test_fields_of_an_older_producer_are_filled_and_promoted(
-    source: RegistrySchemas, foreign: ForeignProducer, trade: Callable[..., dict]
+    source: RegistrySchemas, foreign: ForeignProducer, trade: Callable[..., Record]
 ) -> None:
     old = foreign.without("side", "known_at").change("seq", "int").change("price", "float")
     payload = old.encode(trade(seq=7, price=0.5))
@@ -146,7 +147,10 @@ def test_fields_of_an_older_producer_are_filled_and_promoted(
 
 
 def test_our_schema_follows_an_older_one(
-    source: RegistrySchemas, foreign: ForeignProducer, topic: str, trade: Callable[..., dict]
+    source: RegistrySchemas,
+    foreign: ForeignProducer,
+    topic: str,
+    trade: Callable[..., Record],
 ) -> None:
     foreign.client.set_compatibility(foreign.subject, COMPATIBILITY)
     old = foreign.without("side").change("seq", "int").encode(trade(1))
@@ -198,7 +202,10 @@ def test_an_incompatible_schema_is_refused_at_the_producer(
 
 
 def test_what_the_producer_sends_is_framed_with_the_registrys_id(
-    broker: str, own_registry: list[registry.Service], topic: str, trade: Callable[..., dict]
+    broker: str,
+    own_registry: list[registry.Service],
+    topic: str,
+    trade: Callable[..., Record],
 ) -> None:
     url = own_registry[0].url
     for name in ("venue", "flags"):  # others take ids 1 and 2, the files'
@@ -218,7 +225,7 @@ def test_a_schema_of_another_kind_is_undecodable(source: RegistrySchemas, topic:
 
 
 def test_a_schema_that_lacks_what_ours_needs_is_undecodable(
-    source: RegistrySchemas, foreign: ForeignProducer, trade: Callable[..., dict]
+    source: RegistrySchemas, foreign: ForeignProducer, trade: Callable[..., Record]
 ) -> None:
     payload = foreign.without("price").encode(trade())
     with pytest.raises(UndecodableError, match="No default value for field price"):
@@ -226,7 +233,7 @@ def test_a_schema_that_lacks_what_ours_needs_is_undecodable(
 
 
 def test_a_schema_with_another_type_is_undecodable(
-    source: RegistrySchemas, foreign: ForeignProducer, trade: Callable[..., dict]
+    source: RegistrySchemas, foreign: ForeignProducer, trade: Callable[..., Record]
 ) -> None:
     payload = foreign.change("price", "string").encode(trade(price="dear"))
     with pytest.raises(UndecodableError, match="string is not double"):
@@ -235,7 +242,10 @@ def test_a_schema_with_another_type_is_undecodable(
 
 @pytest.mark.parametrize("field", ["ts", "known_at"])
 def test_times_in_another_unit_are_undecodable(
-    field: str, source: RegistrySchemas, foreign: ForeignProducer, trade: Callable[..., dict]
+    field: str,
+    source: RegistrySchemas,
+    foreign: ForeignProducer,
+    trade: Callable[..., Record],
 ) -> None:
     millis = {"type": "long", "logicalType": "timestamp-millis"}
     type_ = millis if field == "ts" else ["null", millis]
@@ -245,7 +255,7 @@ def test_times_in_another_unit_are_undecodable(
 
 
 def test_cut_messages_are_undecodable(
-    source: RegistrySchemas, topic: str, trade: Callable[..., dict]
+    source: RegistrySchemas, topic: str, trade: Callable[..., Record]
 ) -> None:
     payload = encode("trade", trade(), source.id_for("trade", topic))
     for length in range(len(payload)):
@@ -260,7 +270,7 @@ def test_foreign_frames_are_undecodable(head: bytes, source: RegistrySchemas) ->
 
 
 def test_an_unknown_id_says_nothing_about_the_message(
-    source: RegistrySchemas, trade: Callable[..., dict]
+    source: RegistrySchemas, trade: Callable[..., Record]
 ) -> None:
     with pytest.raises(UnknownSchemaError, match="no schema has the id 2000000000") as caught:
         decode("trade", encode("trade", trade(), 2_000_000_000), source)
@@ -268,7 +278,7 @@ def test_an_unknown_id_says_nothing_about_the_message(
 
 
 def test_an_id_that_comes_later_is_found(
-    own_registry: list[registry.Service], trade: Callable[..., dict]
+    own_registry: list[registry.Service], trade: Callable[..., Record]
 ) -> None:
     source = RegistrySchemas(own_registry[0].url)
     payload = encode("trade", trade(), 1)
@@ -279,7 +289,7 @@ def test_an_id_that_comes_later_is_found(
 
 
 def test_a_registry_that_went_away_is_used_when_it_is_back(
-    own_registry: list[registry.Service], trade: Callable[..., dict]
+    own_registry: list[registry.Service], trade: Callable[..., Record]
 ) -> None:
     service = own_registry.pop()
     known = RegistrySchemas(service.url)
@@ -381,15 +391,15 @@ def test_an_unknown_schema_holds_up_its_partition_alone(
     config: Config,
     apicurio: registry.Service,
     foreign: ForeignProducer,
-    query: Callable[..., list[tuple]],
-    trade: Callable[..., dict],
+    query: Callable[..., list[tuple[Any, ...]]],
+    trade: Callable[..., Record],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     config = replace(config, schema_registry_url=apicurio.url)
     unknown = foreign.register() + 10_000
     ensure_topics(config.kafka_bootstrap, config.topics.values(), 2)
     source = schemas(apicurio.url)
-    ours = source.id_for("trade", config.trade_topic)
+    ours = source.id_for("trade", config.topics["trade"])
     waits = encode("trade", trade(1), unknown)
     messages = {
         0: [encode("trade", trade(0), ours), waits, encode("trade", trade(2), ours)],
@@ -398,13 +408,12 @@ def test_an_unknown_schema_holds_up_its_partition_alone(
     producer = Producer({"bootstrap.servers": config.kafka_bootstrap})
     for partition, payloads in messages.items():
         for payload in payloads:
-            producer.produce(config.trade_topic, payload, partition=partition)
+            producer.produce(config.topics["trade"], payload, partition=partition)
     assert producer.flush(10) == 0
 
     def stored() -> int:
-        return query(
-            "select count(*) from market.trade where source_topic = %s", config.trade_topic
-        )[0][0]
+        count = "select count(*) from market.trade where source_topic = %s"
+        return int(query(count, config.topics["trade"])[0][0])
 
     def wait(number: int) -> None:
         until = time.monotonic() + 30
@@ -429,7 +438,7 @@ def test_an_unknown_schema_holds_up_its_partition_alone(
 def test_a_registry_that_is_away_is_waited_for(
     config: Config,
     own_registry: list[registry.Service],
-    trade: Callable[..., dict],
+    trade: Callable[..., Record],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     [service] = own_registry

@@ -22,16 +22,10 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry
 
-if TYPE_CHECKING:
-    from ingest.telemetry import Ages
+from telemetry.metrics import LATENCY_BOUNDS_S, LATENCY_S
 
-MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
-# 1 ms to 30 days: live ticks take milliseconds, a consumer that was down hours, a replay days
-LATENCY_BOUNDS_S = (
-    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0),
-    *(MINUTE / 2, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE),
-    *(HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY, 30 * DAY),
-)
+if TYPE_CHECKING:
+    from telemetry.hooks import Ages
 
 
 class Latency:
@@ -81,9 +75,9 @@ class Latency:
                 max=self._max,
             )
         return Metric(
-            name="ingest.event_to_commit.duration",
-            description="Time of the database's commit minus ts, of each row applied.",
-            unit="s",
+            name=LATENCY_S.name,
+            description=LATENCY_S.what,
+            unit=LATENCY_S.unit,
             data=Histogram([point], AggregationTemporality.CUMULATIVE),
         )
 
@@ -99,22 +93,26 @@ class Latency:
 class PrometheusReader(PrometheusMetricReader):
     """Answers scrapes of the registry."""
 
-    def __init__(self, registry: CollectorRegistry, latency: Latency) -> None:
+    def __init__(self, registry: CollectorRegistry, latency: Latency | None) -> None:
         """Register itself."""
         super().__init__(scope_info_enabled=False, registry=registry)
         self._latency = latency
 
     def _receive_metrics(self, metrics_data: MetricsData, *args: Any, **kwargs: Any) -> None:
-        super()._receive_metrics(self._latency.added_to(metrics_data), *args, **kwargs)
+        if self._latency is not None:
+            metrics_data = self._latency.added_to(metrics_data)
+        super()._receive_metrics(metrics_data, *args, **kwargs)
 
 
 class OtlpReader(PeriodicExportingMetricReader):
     """Pushes to a collector, every OTEL_METRIC_EXPORT_INTERVAL ms (60000)."""
 
-    def __init__(self, endpoint: str, latency: Latency) -> None:
+    def __init__(self, endpoint: str, latency: Latency | None) -> None:
         """endpoint: base URL."""
         self._latency = latency
         super().__init__(OTLPMetricExporter(endpoint + "/v1/metrics"))
 
     def _receive_metrics(self, metrics_data: MetricsData, *args: Any, **kwargs: Any) -> None:
-        super()._receive_metrics(self._latency.added_to(metrics_data), *args, **kwargs)
+        if self._latency is not None:
+            metrics_data = self._latency.added_to(metrics_data)
+        super()._receive_metrics(metrics_data, *args, **kwargs)

@@ -11,8 +11,8 @@ from typing import cast
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import MetricsHandler
 
-from ingest.errors import ConfigError
-from ingest.health import Health
+from engine.errors import ConfigError
+from telemetry.health import Health
 
 REQUEST_S = 5.0
 POLL_S = 0.2
