@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 export ENGINE DATABASE_URL KAFKA_BOOTSTRAP REDIS_URL
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos lint format lock up down status migrate rollback tenant psql dbt feast materialize push serve example \
+.PHONY: help install demo test chaos lint freeze format lock up down status migrate rollback tenant psql dbt feast materialize push serve example \
   bench clean
 
 help: ## list the targets
@@ -34,12 +34,17 @@ chaos: install ## the storms of tests/chaos at length: a million messages, 20 ki
 	@CHAOS_MESSAGES=$(or $(CHAOS_MESSAGES),1000000) CHAOS_KILLS=$(or $(CHAOS_KILLS),20) \
 	  $(BIN)/python -m pytest -s tests/chaos $(ARGS)
 
-lint: install ## ruff, mypy, tsc and sqlfluff
+lint: install ## ruff, mypy, tsc and sqlfluff; released migrations are as they were
+	@cd migrations && sha256sum --quiet --check frozen.txt
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m embedded.typecheck
 	@$(BIN)/sqlfluff lint --disable-progress-bar migrations models macros tests/dbt
+
+freeze: ## note the checksums of new numbered migrations in migrations/frozen.txt
+	@cd migrations && for file in [0-9]*.sql; do \
+	  grep -q "  $$file$$" frozen.txt || sha256sum "$$file" >> frozen.txt; done
 
 format: install ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix .

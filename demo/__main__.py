@@ -28,7 +28,7 @@ REPORT = STATE_DIR / "report.html"
 SYNTHETIC = "Synthetic data: a deterministic random day made by this repository, no real market."
 AGGREGATES = (
     *("ohlc_1m", "ohlc_5m", "ohlc_15m", "ohlc_1h", "ohlc_1d", "flow_1m", "flow_1h"),
-    *("quote_1m", "quote_1h", "volatility_1h", "latency_1m"),
+    *("quote_1m", "quote_1h", "range_1h", "latency_1m"),
 )
 console = Console(highlight=False)
 

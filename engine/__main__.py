@@ -75,7 +75,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         print(url if options.command == "url" else shown(url))
     elif options.command == "migrate":
         applied = migrate(url)
-        print(f"applied {len(applied)} migrations" if applied else "nothing to apply")
+        print(f"applied {', '.join(applied)}" if applied else "nothing to apply")
         dbt.run(url, "seed", "--quiet")
     elif options.command == "rollback":
         for name in rollback(url, options.steps):

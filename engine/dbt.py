@@ -26,20 +26,21 @@ def environment(url: str) -> dict[str, str]:
     return {**os.environ, **given, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
 
 
-def run(url: str, *arguments: str, quiet: bool = False) -> str:
-    """Run dbt with the project and profile of this repository and return what it printed.
+def run(url: str, *arguments: str, quiet: bool = False, project: Path = ROOT) -> str:
+    """Run dbt with a project and the profile in it and return what it printed.
 
-    quiet: keep the output back unless dbt fails. Errors: EngineUnavailable with dbt's own output.
+    project: by default this repository. quiet: keep the output back unless dbt fails. Errors:
+    EngineUnavailable with dbt's own output.
     """
     with connect(url) as connection:
         row = connection.execute("select current_database()").fetchone()
     # dbt writes the name into its SQL, and an engine may answer to other names than its own
     env = environment(url) | ({"PGDATABASE": row[0]} if row else {})
     command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments]
-    command += ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT / "profiles")]
+    command += ["--project-dir", str(project), "--profiles-dir", str(project / "profiles")]
     finished = subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=project,
         env=env,
         text=True,
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Apply and roll back migrations/ with yoyo, guarded by a manifest of checksums."""
+"""Apply migrations/: numbered files by yoyo, guarded by checksums, then functions and views."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -14,6 +14,7 @@ from yoyo.backends import DatabaseBackend
 from yoyo.exceptions import LockTimeout
 from yoyo.migrations import Migration, MigrationList
 
+from engine import bridge, objects
 from engine.errors import EngineUnavailable, MigrationFailed
 from engine.server import connect, extension_schema
 
@@ -23,36 +24,42 @@ BOOKKEEPING = ("_yoyo_log", "_yoyo_version", "_yoyo_migration", "yoyo_lock", "mi
 
 
 def migrate(url: str) -> list[str]:
-    """Apply what is pending, lock the database down (again), and return the names.
+    """Apply what is pending, replace what has changed, lock the database down (again).
 
-    With nothing pending, and the extension not updated since, nothing changes. Errors:
-    EngineUnavailable, EngineUnsuitable, MigrationFailed. Migrations before the one that failed stay
-    applied; the next call goes on there.
+    Returns the names: of numbered files, then the paths of functions and views. With nothing to do,
+    and the extension not updated since, nothing changes. Errors: EngineUnavailable,
+    EngineUnsuitable, MigrationFailed. Migrations before the one that failed stay applied; the next
+    call goes on there.
     """
-    with _session(url) as (backend, migrations):
+    with _session(url) as (backend, migrations, schema):
+        with connect(url) as connection:
+            bridged = bridge.cross(connection, migrations, MIGRATIONS / "bridges")
         _check_manifest(url, migrations)
         pending = backend.to_apply(migrations)
         for migration in pending:
             _run(backend.apply_one, migration)
             _remember(url, migration.id)
         left = [m.id for m in backend.to_apply(migrations)]
-        if not left:
-            # here, where no other migration runs
-            with connect(url) as connection:
-                connection.execute("call access.lockdown()")
-    if left:
-        raise MigrationFailed(
-            f"still pending: {', '.join(left)}; check the -- headers of these files"
-        )
-    return [m.id for m in pending]
+        if left:
+            raise MigrationFailed(
+                f"still pending: {', '.join(left)}; check the -- headers of these files"
+            )
+        # here, where no other migration runs
+        with connect(url) as connection:
+            replaced = objects.replace(connection, MIGRATIONS, schema)
+            connection.execute("call access.lockdown()")
+    return [*bridged, *(m.id for m in pending), *replaced]
 
 
 def rollback(url: str, steps: int | None = None) -> list[str]:
     """Roll back the last migrations, all without steps, and return the names, newest first.
 
+    Functions and views stay, but for those of what is dropped; the next migrate makes them anew.
     Errors: as migrate. Line 1 of a rollback file says what it loses.
     """
-    with _session(url) as (backend, migrations):
+    with _session(url) as (backend, migrations, _):
+        with connect(url) as connection:
+            objects.forget(connection)
         applied = backend.to_rollback(migrations)[:steps]
         for migration in applied:
             _run(backend.rollback_one, migration)
@@ -68,13 +75,13 @@ def rollback(url: str, steps: int | None = None) -> list[str]:
 
 
 @contextmanager
-def _session(url: str) -> Iterator[tuple[DatabaseBackend, MigrationList]]:
+def _session(url: str) -> Iterator[tuple[DatabaseBackend, MigrationList, str]]:
     with connect(url) as connection:
         schema = extension_schema(connection)
     backend = get_backend(_yoyo_url(url, schema))
     try:
         with backend.lock(timeout=LOCK_WAIT_S):
-            yield backend, read_migrations(str(MIGRATIONS))
+            yield backend, read_migrations(str(MIGRATIONS)), schema
     except LockTimeout as error:
         raise EngineUnavailable(
             f"another migration has held the lock for {LOCK_WAIT_S} s; wait for it, or, if it is "

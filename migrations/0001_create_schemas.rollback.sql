@@ -3,12 +3,12 @@
 drop schema feature cascade;
 drop schema intermediate cascade;
 drop schema staging cascade;
-drop schema market;
+drop schema market cascade;
+-- the functions of public, and rights granted to it
+drop owned by market_owner cascade;
 
 do $$
 begin
-    -- owns nothing here any more, but rights granted to it would keep the role alive
-    drop owned by market_owner;
     drop role market_owner;
 exception
     -- another database of this cluster still uses the role

@@ -16,10 +16,12 @@ $$;
 grant market_owner to current_user;
 
 create schema market authorization market_owner;
-create schema staging authorization market_owner;
-create schema intermediate authorization market_owner;
-create schema feature authorization market_owner;
 
+create schema staging authorization market_owner;
+
+create schema intermediate authorization market_owner;
+
+create schema feature authorization market_owner;
 comment on schema market is
 'Ticks as they stand now, the versions they replaced, reference data and continuous aggregates. '
 'Written by migrations, seeds and ingest.';

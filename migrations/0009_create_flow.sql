@@ -1,4 +1,4 @@
--- depends: 0004_create_trade
+-- depends: 0005_create_trade
 -- purpose: size and count by aggressor side
 -- lock: share row exclusive on its source for an instant; created empty
 set local role market_owner;

@@ -1,4 +1,4 @@
--- depends: 0005_create_quote
+-- depends: 0006_create_quote
 -- purpose: spread and last quote
 -- lock: share row exclusive on its source for an instant; created empty
 set local role market_owner;

@@ -1,5 +1,5 @@
--- depends: 0004_create_trade
--- purpose: what the SLA monitor reads
+-- depends: 0005_create_trade
+-- purpose: how late trades become known
 -- lock: share row exclusive on its source for an instant; created empty
 set local role market_owner;
 

@@ -1,5 +1,5 @@
 with source as (
-    select * from {{ source('market', 'volatility_1h') }}
+    select * from {{ source('market', 'range_1h') }}
 ),
 
 renamed as (

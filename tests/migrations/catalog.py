@@ -58,6 +58,38 @@ POLICIES = """
     from timescaledb_information.jobs as j
     where j.hypertable_schema is not null or j.proc_schema = any(%(schemas)s)
 """
+PRIVILEGES = """
+    select concat_ws(' | ', 'privilege', o.object, (
+        select string_agg(i.item::text, ' ' order by i.item::text collate "C")
+        from unnest(o.acl) as i (item)
+    ))
+    from (
+        select c.relnamespace as namespace, c.oid::regclass::text as object, c.relacl as acl
+        from pg_class as c
+        union all
+        select c.relnamespace, format('%%s.%%I', c.oid::regclass, a.attname), a.attacl
+        from pg_attribute as a
+        inner join pg_class as c on a.attrelid = c.oid
+        union all
+        select p.pronamespace, p.oid::regprocedure::text, p.proacl
+        from pg_proc as p
+        where p.pronamespace <> 'public'::regnamespace or p.proname ~ '^feature_pit'
+        union all
+        select n.oid, format('schema %%s', n.nspname), n.nspacl
+        from pg_namespace as n
+        union all
+        select d.defaclnamespace, format('default of %%s', d.defaclobjtype), d.defaclacl
+        from pg_default_acl as d
+    ) as o
+    inner join pg_namespace as n on o.namespace = n.oid
+    where o.acl is not null and (n.nspname = any(%(schemas)s) or o.object ~ '^feature_pit')
+"""
+COMMENTS = """
+    select concat_ws(' | ', 'comment', i.type, i.identity, md5(d.description))
+    from pg_description as d
+    cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) as i
+    where i.schema = any(%(schemas)s) or i.identity ~ '^public.feature_pit'
+"""
 SCHEMA_NAMES = """
     select concat_ws(' | ', 'schema', nspname, pg_get_userbyid(nspowner))
     from pg_namespace where nspname = any(%(schemas)s) and nspname <> 'public'
@@ -71,6 +103,8 @@ QUERIES = (
     EVENT_TRIGGERS,
     ROW_SECURITY,
     POLICIES,
+    PRIVILEGES,
+    COMMENTS,
     SCHEMA_NAMES,
 )
 

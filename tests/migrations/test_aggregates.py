@@ -25,7 +25,7 @@ REFRESH_ORDER = [
     "flow_1h",
     "quote_1m",
     "quote_1h",
-    "volatility_1h",
+    "range_1h",
     "latency_1m",
 ]
 
@@ -75,7 +75,7 @@ PLAIN: dict[str, tuple[str, set[str]]] = {
     "flow_1h": (FLOW.format(width="1 hour"), {"buy_size", "sell_size"}),
     "quote_1m": (QUOTE.format(width="1 minute"), {"spread_bps_sum"}),
     "quote_1h": (QUOTE.format(width="1 hour"), {"spread_bps_sum"}),
-    "volatility_1h": (
+    "range_1h": (
         VOLATILITY,
         {"parkinson_sum", "garman_klass_sum", "rogers_satchell_sum"},
     ),

@@ -234,18 +234,6 @@ def test_it_reads_in_a_read_only_transaction_and_in_any_time_zone(scene: Scene) 
         assert scene.ask(scene.at(1))["close"] == 100
 
 
-def test_volatility_1h_is_the_snapshots(scene: Scene) -> None:
-    scene.bars(40)
-    scene.world.publish(scene.at(40))
-    read = rows(
-        scene,
-        "select feature.volatility_1h(%s, %s, %s)",
-        [SYMBOL, scene.at(41), scene.tenant],
-    )
-    assert read == [(scene.ask(scene.at(41))["volatility_1h"],)]
-    assert read[0][0] > 0
-
-
 def test_an_answer_given_stays_whatever_commits_later(scene: Scene, databases: Databases) -> None:
     """Publishers that are slow to commit, and readers that ask again later what they asked."""
     if databases.kind == "embedded":

@@ -14,7 +14,7 @@ from psycopg import sql
 
 VIEWS = (
     *("trade", "quote", "ohlc_1m", "ohlc_5m", "ohlc_15m", "ohlc_1h", "ohlc_1d", "flow_1m"),
-    *("flow_1h", "quote_1m", "quote_1h", "volatility_1h", "latency_1m"),
+    *("flow_1h", "quote_1m", "quote_1h", "range_1h", "latency_1m"),
     *("feature_version", "feature_1m", "regime"),
 )
 AGGREGATES = VIEWS[2:13]

@@ -1,0 +1,199 @@
+"""Functions and views: one object a file below migrations/, replaced where its text has changed."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from engine.errors import MigrationFailed
+
+KINDS = ("functions", "views")
+TABLE = "migration_object"
+COMMENTS = re.compile(r"(?:--[^\n]*\n)*")
+
+# What a file has made, as "drop" wants it: its routines with their overloads and the triggers that
+# call them (those of chunks follow their table's), or its view.
+MADE = """
+    with routine as (
+        select
+            p.oid,
+            format(
+                '%%s %%I.%%I(%%s)', case p.prokind when 'p' then 'procedure' else 'function' end,
+                n.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)
+            ) as identity
+        from pg_catalog.pg_proc as p
+        inner join pg_catalog.pg_namespace as n on p.pronamespace = n.oid
+        where %(kind)s = 'functions' and n.nspname = %(schema)s and p.proname = %(name)s
+    )
+
+    select 3 as place, r.identity from routine as r
+    union all
+    select 1, format('trigger %%I on %%I.%%I', t.tgname, n.nspname, c.relname)
+    from routine as r
+    inner join pg_catalog.pg_trigger as t on r.oid = t.tgfoid
+    inner join pg_catalog.pg_class as c on t.tgrelid = c.oid
+    inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+    where n.nspname <> '_timescaledb_internal'
+    union all
+    select 1, format('event trigger %%I', e.evtname)
+    from routine as r
+    inner join pg_catalog.pg_event_trigger as e on r.oid = e.evtfoid
+    union all
+    select 2, format('view %%I.%%I', n.nspname, c.relname)
+    from pg_catalog.pg_class as c
+    inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+    where %(kind)s = 'views' and n.nspname = %(schema)s and c.relname = %(name)s
+        and c.relkind = 'v'
+    order by place, identity
+"""
+
+
+@dataclass(frozen=True)
+class Object:
+    """A file that makes one function (with its overloads and triggers) or one view."""
+
+    path: str  # below migrations/, without .sql: functions/feature/publish
+    text: str
+
+    def header(self, key: str) -> list[str]:
+        """Words behind "-- key:" in the comments that the file begins with."""
+        comments = COMMENTS.match(self.text)
+        found = re.search(
+            rf"^-- {key}:((?:[^\n]|\n--   )*)", comments.group() if comments else "", re.MULTILINE
+        )
+        return re.sub(r"\n--", " ", found.group(1)).split() if found else []
+
+
+def read(directory: Path) -> list[Object]:
+    """All objects below directory, each after those it depends on, else in order of their paths.
+
+    Raises MigrationFailed where they depend on one another in a circle or on what is not there.
+    """
+    found = {
+        path.relative_to(directory).with_suffix("").as_posix(): path.read_text()
+        for kind in KINDS
+        for path in sorted((directory / kind).glob("*/*.sql"))
+    }
+    objects = {path: Object(path, text) for path, text in found.items()}
+    sorter = TopologicalSorter({path: one.header("depends") for path, one in objects.items()})
+    try:
+        order = list(sorter.static_order())
+    except CycleError as error:
+        raise MigrationFailed(
+            f"objects depend on one another: {' -> '.join(error.args[1])}"
+        ) from error
+    missing = [path for path in order if path not in objects]
+    if missing:
+        raise MigrationFailed(f"objects depend on {', '.join(missing)}, which no file makes")
+    return [objects[path] for path in order]
+
+
+def replace(connection: psycopg.Connection[Any], directory: Path, schema: str) -> list[str]:
+    """Replace what has changed, is missing or was never made; drop what no file makes any more.
+
+    connection: autocommit, of whoever migrates; schema: TimescaleDB's. All in one transaction.
+    Returns the paths of what was replaced or dropped. Raises MigrationFailed.
+    """
+    objects = read(directory)
+    known = _known(connection)
+    changed = [
+        one
+        for one in objects
+        if known.get(one.path) != (_digest(connection, one), _made(connection, one.path))
+    ]
+    gone = sorted(known.keys() - {one.path for one in objects})
+    if not changed and not gone:
+        return []
+    with connection.transaction():
+        with _owner(connection, schema):
+            for path in gone:
+                _drop(connection, path, known[path][1])
+            for one in changed:
+                _make(connection, one)
+        for one in changed:
+            # last: what a file makes can be changed by a later one, a trigger for example
+            connection.execute(
+                f"insert into public.{TABLE} (path, sha256, made) values (%s, %s, %s)"
+                " on conflict (path) do update"
+                " set sha256 = excluded.sha256, made = excluded.made",
+                (one.path, _digest(connection, one), _made(connection, one.path)),
+            )
+    return [*gone, *(one.path for one in changed)]
+
+
+def forget(connection: psycopg.Connection[Any]) -> None:
+    """Have every object made again by the next replace()."""
+    connection.execute(f"drop table if exists public.{TABLE}")
+
+
+def _known(connection: psycopg.Connection[Any]) -> dict[str, tuple[str, list[str]]]:
+    """What was made from which text, by path."""
+    connection.execute(
+        f"create table if not exists public.{TABLE}"
+        " (path text primary key, sha256 text not null, made text[] not null)"
+    )
+    rows = connection.execute(f"select path, sha256, made from public.{TABLE}").fetchall()
+    return {path: (digest, made) for path, digest, made in rows}
+
+
+def _digest(connection: psycopg.Connection[Any], one: Object) -> str:
+    """SHA-256 of the file and of the rows that it acts on when it runs."""
+    digest = hashlib.sha256(one.text.encode())
+    for table in one.header("rows"):
+        rows = connection.execute(f"select t::text from {table} as t order by 1".encode())
+        digest.update(repr(rows.fetchall()).encode())
+    return digest.hexdigest()
+
+
+def _made(connection: psycopg.Connection[Any], path: str) -> list[str]:
+    kind, schema, name = path.split("/")
+    rows = connection.execute(MADE, {"kind": kind, "schema": schema, "name": name}).fetchall()
+    return [identity for _, identity in rows]
+
+
+@contextmanager
+def _owner(connection: psycopg.Connection[Any], schema: str) -> Iterator[None]:
+    """The owner's rights, and the names, that the files count on; for one transaction."""
+    path = sql.SQL("public, {}").format(sql.Identifier(schema))
+    connection.execute(sql.SQL("set local search_path = {}").format(path))
+    connection.execute("set local client_min_messages = warning")
+    # one function calls another that comes later
+    connection.execute("set local check_function_bodies = off")
+    may = connection.execute(
+        "select has_schema_privilege('market_owner', 'public', 'create')"
+    ).fetchone()
+    if may != (True,):
+        connection.execute("grant create on schema public to market_owner")
+    yield
+    connection.execute("reset role")
+    if may != (True,):
+        connection.execute("revoke create on schema public from market_owner")
+
+
+def _drop(connection: psycopg.Connection[Any], path: str, made: list[str]) -> None:
+    for identity in made:
+        _run(connection, path, f"drop {identity}")
+    connection.execute(f"delete from public.{TABLE} where path = %s", (path,))
+
+
+def _make(connection: psycopg.Connection[Any], one: Object) -> None:
+    connection.execute("set local role market_owner")
+    _run(connection, one.path, one.text)
+
+
+def _run(connection: psycopg.Connection[Any], path: str, text: str) -> None:
+    try:
+        connection.execute(text.encode())
+    except psycopg.Error as error:
+        raise MigrationFailed(
+            f"{path}.sql failed, and no function or view was changed: {str(error).strip()}\nWhat "
+            '"create or replace" cannot do wants a migration that drops the object first: see '
+            "migrations/README.md"
+        ) from error

@@ -1,5 +1,0 @@
--- loses: nothing that seeds/ does not hold; "dbt seed" fills the tables again
-drop function market.trading_session(text, timestamptz, timestamptz);
-drop table market.calendar_holiday cascade;
-drop table market.calendar_session cascade;
-drop table market.calendar cascade;

@@ -1,3 +1,0 @@
--- loses: every quote and every superseded version of one
-drop table market.quote_superseded;
-drop table market.quote cascade;

@@ -1,4 +1,0 @@
--- loses: the consumed offsets and the list of refused messages; ingest would start from the
---   beginning
-drop table market.dead_letter;
-drop table market.kafka_offset;

@@ -1,2 +1,0 @@
--- loses: changed intervals; the defaults come back with the migration
-drop table market.policy_setting;

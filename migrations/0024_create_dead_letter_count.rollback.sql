@@ -1,2 +1,0 @@
--- loses: nothing
-drop view market.dead_letter_count;

@@ -1,0 +1,212 @@
+create or replace function api.feature_pit_snapshot(
+    p_symbols text[],
+    p_as_of timestamptz[],
+    p_known_as_of timestamptz[] default null,
+    p_tenant_id integer default null
+) returns table (
+    symbol text,
+    as_of timestamptz,
+    known_as_of timestamptz,
+    bucket timestamptz,
+    known_at timestamptz,
+    open double precision,
+    high double precision,
+    low double precision,
+    close double precision,
+    volume double precision,
+    vwap double precision,
+    sma_20 double precision,
+    volatility_1h double precision,
+    regime_tag text,
+    spread_bps double precision,
+    order_imbalance double precision,
+    is_stale boolean
+)
+language plpgsql stable parallel safe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    v_visible constant integer[] := coalesce(api.visible_tenants(), '{}');
+    v_problem text;
+begin
+    if cardinality(p_symbols) is distinct from cardinality(p_as_of)
+        or cardinality(p_symbols) is distinct from cardinality(coalesce(p_known_as_of, p_as_of))
+    then
+        -- it says what is wrong
+        return query
+        select a.*
+        from public.feature_pit_snapshot(p_symbols, p_as_of, p_known_as_of, 0) as a;
+        return;
+    end if;
+    if p_tenant_id is not null and p_tenant_id <> all(v_visible) then
+        raise exception 'tenant % is not yours to read', p_tenant_id
+            using errcode = 'insufficient_privilege',
+            hint = 'Leave p_tenant_id out, or give one of api.visible_tenants().';
+    end if;
+    select format('%s is held by the tenants %s', s.symbol, string_agg(
+        s.tenant_id::text, ', ' order by s.tenant_id
+    ))
+    into v_problem
+    from feature.series as s
+    where p_tenant_id is null and s.symbol = any(p_symbols) and s.tenant_id = any(v_visible)
+    group by s.symbol
+    having count(*) > 1
+    order by s.symbol
+    limit 1;
+    if v_problem is not null then
+        raise exception '%', v_problem
+            using errcode = 'ambiguous_parameter', hint = 'Pass p_tenant_id.';
+    end if;
+
+    return query
+    with pair as (
+        select
+            p.symbol,
+            p.place,
+            -- what nobody visible has is asked of nobody, and so is stale
+            coalesce(p_tenant_id, s.tenant_id, 0) as tenant_id
+        from unnest(p_symbols) with ordinality as p (symbol, place)
+        left join feature.series as s on p.symbol = s.symbol and s.tenant_id = any(v_visible)
+    ),
+
+    of_tenant as (
+        select
+            p.tenant_id,
+            array_agg(p.symbol order by p.place) as symbols,
+            array_agg(p_as_of[p.place] order by p.place) as as_ofs,
+            array_agg(p_known_as_of[p.place] order by p.place) as known_as_ofs,
+            array_agg(p.place order by p.place) as places
+        from pair as p
+        group by p.tenant_id
+    )
+
+    select
+        a.symbol,
+        a.as_of,
+        a.known_as_of,
+        a.bucket,
+        a.known_at,
+        a.open,
+        a.high,
+        a.low,
+        a.close,
+        a.volume,
+        a.vwap,
+        a.sma_20,
+        a.volatility_1h,
+        a.regime_tag,
+        a.spread_bps,
+        a.order_imbalance,
+        a.is_stale
+    from of_tenant as t
+    cross join lateral public.feature_pit_snapshot(
+        t.symbols,
+        t.as_ofs,
+        case when p_known_as_of is not null then t.known_as_ofs end,
+        t.tenant_id
+    ) with ordinality as a
+    order by t.places[a.ordinality];
+end
+$$;
+revoke all on function api.feature_pit_snapshot(
+    text[], timestamptz[], timestamptz[], integer
+) from public;
+grant execute on function api.feature_pit_snapshot(
+    text[], timestamptz[], timestamptz[], integer
+) to market_tenant;
+comment on function api.feature_pit_snapshot(
+    text[], timestamptz[], timestamptz[], integer
+) is
+'What was known, of what the asking login may see: public.feature_pit_snapshot() with the same '
+'columns. p_tenant_id: one of api.visible_tenants(); default, for each symbol, the one of them '
+'that has it. A symbol that none of them has is stale, as one without bars is. Errors: 42501 for '
+'another tenant; 42P08 when several visible tenants have a symbol; else as '
+'public.feature_pit_snapshot().';
+
+create or replace function api.feature_pit_snapshot(
+    p_symbols text[],
+    p_as_of timestamptz,
+    p_known_as_of timestamptz default null,
+    p_tenant_id integer default null
+) returns table (
+    symbol text,
+    as_of timestamptz,
+    known_as_of timestamptz,
+    bucket timestamptz,
+    known_at timestamptz,
+    open double precision,
+    high double precision,
+    low double precision,
+    close double precision,
+    volume double precision,
+    vwap double precision,
+    sma_20 double precision,
+    volatility_1h double precision,
+    regime_tag text,
+    spread_bps double precision,
+    order_imbalance double precision,
+    is_stale boolean
+)
+language sql stable parallel safe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select s.*
+    from api.feature_pit_snapshot(
+        p_symbols,
+        array_fill(p_as_of, array[coalesce(cardinality(p_symbols), 0)]),
+        case
+            when p_known_as_of is not null
+                then array_fill(p_known_as_of, array[coalesce(cardinality(p_symbols), 0)])
+        end,
+        p_tenant_id
+    ) as s
+$$;
+revoke all on function api.feature_pit_snapshot(
+    text[], timestamptz, timestamptz, integer
+) from public;
+grant execute on function api.feature_pit_snapshot(
+    text[], timestamptz, timestamptz, integer
+) to market_tenant;
+comment on function api.feature_pit_snapshot(
+    text[], timestamptz, timestamptz, integer
+) is
+'The same for several symbols at one moment: see the form with arrays.';
+
+create or replace function api.feature_pit_snapshot(
+    p_symbols text[],
+    p_as_of text,
+    p_known_as_of text default null,
+    p_tenant_id integer default null
+) returns table (
+    symbol text,
+    as_of timestamptz,
+    known_as_of timestamptz,
+    bucket timestamptz,
+    known_at timestamptz,
+    open double precision,
+    high double precision,
+    low double precision,
+    close double precision,
+    volume double precision,
+    vwap double precision,
+    sma_20 double precision,
+    volatility_1h double precision,
+    regime_tag text,
+    spread_bps double precision,
+    order_imbalance double precision,
+    is_stale boolean
+)
+language sql stable parallel safe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select s.*
+    from api.feature_pit_snapshot(
+        p_symbols, p_as_of::timestamptz, p_known_as_of::timestamptz, p_tenant_id
+    ) as s
+$$;
+revoke all on function api.feature_pit_snapshot(text[], text, text, integer) from public;
+grant execute on function api.feature_pit_snapshot(text[], text, text, integer) to market_tenant;
+comment on function api.feature_pit_snapshot(text[], text, text, integer) is
+'The same for a moment written as a plain literal, which could otherwise be taken for an array: '
+'see the form with arrays.';

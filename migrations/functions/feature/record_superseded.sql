@@ -1,0 +1,32 @@
+create or replace function feature.record_superseded() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    insert into feature.changed_bar (tenant_id, symbol, bucket, cause, known_from, known_to)
+    select
+        a.tenant_id,
+        a.symbol,
+        date_bin(interval '1 minute', a.ts, timestamptz '2000-01-01 00:00:00+00'),
+        a.cause,
+        min(a.superseded_at),
+        max(a.superseded_at)
+    from added as a
+    group by 1, 2, 3, 4;
+    return null;
+end
+$$;
+revoke all on function feature.record_superseded() from public;
+comment on function feature.record_superseded() is
+'Trigger of market.trade_superseded and market.quote_superseded: puts the bars of corrected and '
+'cancelled ticks into feature.changed_bar.';
+
+create or replace trigger changed_bar_superseded
+after insert on market.trade_superseded
+referencing new table as added
+for each statement execute function feature.record_superseded();
+
+create or replace trigger changed_bar_superseded
+after insert on market.quote_superseded
+referencing new table as added
+for each statement execute function feature.record_superseded();

@@ -1,0 +1,97 @@
+-- rows: market.policy_setting
+create or replace procedure market.apply_policies()
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set client_min_messages = warning
+as $$
+declare
+    -- the extension may live in any schema
+    v_ts constant text := (
+        select quote_ident(n.nspname)
+        from pg_extension as e
+        inner join pg_namespace as n on e.extnamespace = n.oid
+        where e.extname = 'timescaledb'
+    );
+    v_unknown constant text := (
+        select string_agg(distinct s.relation, ', ')
+        from market.policy_setting as s
+        where to_regclass('market.' || quote_ident(s.relation)) is null
+    );
+    v_relation text;
+    v_is_aggregate boolean;
+    v_setting market.policy_setting;
+begin
+    if v_unknown is not null then
+        raise exception 'market.policy_setting names relations that do not exist: %', v_unknown
+            using errcode = 'undefined_table',
+            hint = 'Correct or delete these rows, then call market.apply_policies() again.';
+    end if;
+
+    for v_relation in select distinct s.relation from market.policy_setting as s order by 1 loop
+        v_is_aggregate := exists (
+            select from timescaledb_information.continuous_aggregates as a
+            where a.view_schema = 'market' and a.view_name = v_relation
+        );
+        if v_is_aggregate then
+            execute format(
+                'alter materialized view market.%I set (timescaledb.enable_columnstore = true, '
+                'timescaledb.segmentby = ''tenant_id, symbol'', timescaledb.orderby = ''bucket'')',
+                v_relation
+            );
+            execute format(
+                'select %s.remove_continuous_aggregate_policy(%L, if_exists => true)',
+                v_ts, 'market.' || v_relation
+            );
+        end if;
+        execute format(
+            'call %s.remove_columnstore_policy(%L, if_exists => true)',
+            v_ts, 'market.' || v_relation
+        );
+        execute format(
+            'select %s.remove_retention_policy(%L, if_exists => true)',
+            v_ts, 'market.' || v_relation
+        );
+
+        for v_setting in
+            select s.*
+            from market.policy_setting as s
+            where s.relation = v_relation
+            -- TimescaleDB 2.23 wants an aggregate's refresh policy before its columnstore policy
+            order by array_position(array['chunk', 'refresh', 'columnstore', 'retention'], s.policy)
+        loop
+            case v_setting.policy
+                when 'chunk' then
+                    execute format(
+                        'select %s.set_chunk_time_interval(%L, %L::interval)',
+                        v_ts, 'market.' || v_relation, v_setting.span
+                    );
+                when 'refresh' then
+                    -- One batch: batches start with the newest, and the first one moves the watermark
+                    -- past the rows that the others still have to bring, which then show nowhere.
+                    execute format(
+                        'select %s.add_continuous_aggregate_policy(%L, %L::interval, %L::interval, '
+                        '%L::interval, buckets_per_batch => 0)',
+                        v_ts, 'market.' || v_relation,
+                        v_setting.span, v_setting.end_offset, v_setting.every
+                    );
+                when 'columnstore' then
+                    execute format(
+                        'call %s.add_columnstore_policy(%L, after => %L::interval)',
+                        v_ts, 'market.' || v_relation, v_setting.span
+                    );
+                when 'retention' then
+                    execute format(
+                        'select %s.add_retention_policy(%L, %L::interval)',
+                        v_ts, 'market.' || v_relation, v_setting.span
+                    );
+            end case;
+        end loop;
+    end loop;
+end
+$$;
+revoke all on procedure market.apply_policies() from public;
+comment on procedure market.apply_policies() is -- noqa: LT01
+'Makes TimescaleDB''s policies what market.policy_setting says. Safe to call again; a policy '
+'without a row is removed. Errors: 42P01 when a row names a relation that does not exist.';
+
+call market.apply_policies();

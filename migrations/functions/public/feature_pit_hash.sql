@@ -1,0 +1,95 @@
+create or replace function public.feature_pit_hash(
+    p_symbols text[],
+    p_as_of timestamptz[],
+    p_known_as_of timestamptz[] default null,
+    p_tenant_id integer default null
+) returns text
+language sql stable parallel safe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    -- Lengths before texts, big-endian numbers, a byte for NULL: no two sets give the same bytes.
+    -- Adding 0 makes -0 and 0 one value.
+    select encode(sha256(coalesce(string_agg(
+        int4send(octet_length(s.symbol))
+        || convert_to(s.symbol, 'UTF8')
+        || timestamptz_send(s.as_of)
+        || coalesce('\x01'::bytea || float8send(s.open + 0), '\x00')
+        || coalesce('\x01'::bytea || float8send(s.high + 0), '\x00')
+        || coalesce('\x01'::bytea || float8send(s.low + 0), '\x00')
+        || coalesce('\x01'::bytea || float8send(s.close + 0), '\x00')
+        || coalesce('\x01'::bytea || float8send(s.volume + 0), '\x00')
+        || coalesce('\x01'::bytea || float8send(s.vwap + 0), '\x00')
+        || coalesce('\x01'::bytea || float8send(s.sma_20 + 0), '\x00')
+        || coalesce('\x01'::bytea || float8send(s.volatility_1h + 0), '\x00')
+        || coalesce(
+            int4send(octet_length(s.regime_tag)) || convert_to(s.regime_tag, 'UTF8'), '\xffffffff'
+        )
+        || coalesce('\x01'::bytea || float8send(s.spread_bps + 0), '\x00')
+        || coalesce('\x01'::bytea || float8send(s.order_imbalance + 0), '\x00'),
+        ''::bytea order by s.place
+    ), ''::bytea)), 'hex')
+    from public.feature_pit_snapshot(p_symbols, p_as_of, p_known_as_of, p_tenant_id)
+        with ordinality as s (
+            symbol, as_of, known_as_of, bucket, known_at, open, high, low, close, volume, vwap,
+            sma_20, volatility_1h, regime_tag, spread_bps, order_imbalance, is_stale, place
+        )
+$$;
+revoke all on function public.feature_pit_hash(
+    text[], timestamptz[], timestamptz[], integer
+) from public;
+grant execute on function public.feature_pit_hash(
+    text[], timestamptz[], timestamptz[], integer
+) to market_reader;
+comment on function public.feature_pit_hash(
+    text[], timestamptz[], timestamptz[], integer
+) is
+'SHA-256, in hex, of what public.feature_pit_snapshot() returns for the same arguments: its '
+'symbols, as_of and eleven fields, in order. Equal if and only if these are, on any engine; when '
+'a value became known is not part of it, so that a rebuilt log can be checked against the one it '
+'replaces. Arguments and errors: as there.';
+
+create or replace function public.feature_pit_hash(
+    p_symbols text[],
+    p_as_of timestamptz,
+    p_known_as_of timestamptz default null,
+    p_tenant_id integer default null
+) returns text
+language sql stable parallel safe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select public.feature_pit_hash(
+        p_symbols,
+        array_fill(p_as_of, array[coalesce(cardinality(p_symbols), 0)]),
+        case
+            when p_known_as_of is not null
+                then array_fill(p_known_as_of, array[coalesce(cardinality(p_symbols), 0)])
+        end,
+        p_tenant_id
+    )
+$$;
+revoke all on function public.feature_pit_hash(
+    text[], timestamptz, timestamptz, integer
+) from public;
+grant execute on function public.feature_pit_hash(
+    text[], timestamptz, timestamptz, integer
+) to market_reader;
+comment on function public.feature_pit_hash(text[], timestamptz, timestamptz, integer) is
+'The same for several symbols at one moment: see the form with arrays.';
+
+create or replace function public.feature_pit_hash(
+    p_symbols text[],
+    p_as_of text,
+    p_known_as_of text default null,
+    p_tenant_id integer default null
+) returns text
+language sql stable parallel safe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select public.feature_pit_hash(
+        p_symbols, p_as_of::timestamptz, p_known_as_of::timestamptz, p_tenant_id
+    )
+$$;
+revoke all on function public.feature_pit_hash(text[], text, text, integer) from public;
+grant execute on function public.feature_pit_hash(text[], text, text, integer) to market_reader;
+comment on function public.feature_pit_hash(text[], text, text, integer) is
+'The same for a moment written as a plain literal: see the form with arrays.';

@@ -1,0 +1,278 @@
+create or replace function public.feature_pit_snapshot(
+    p_symbols text[],
+    p_as_of timestamptz[],
+    p_known_as_of timestamptz[] default null,
+    p_tenant_id integer default null
+) returns table (
+    symbol text,
+    as_of timestamptz,
+    known_as_of timestamptz,
+    bucket timestamptz,
+    known_at timestamptz,
+    open double precision,
+    high double precision,
+    low double precision,
+    close double precision,
+    volume double precision,
+    vwap double precision,
+    sma_20 double precision,
+    volatility_1h double precision,
+    regime_tag text,
+    spread_bps double precision,
+    order_imbalance double precision,
+    is_stale boolean
+)
+language plpgsql stable parallel safe security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+set work_mem = '64MB'
+as $$
+#variable_conflict use_column
+declare
+    c_minute constant interval := interval '1 minute';
+    -- no market closes for longer: an older bar is stale without counting its trading hours
+    c_oldest constant interval := interval '31 days';
+    v_max interval[];
+    v_shortest interval;
+    v_longest interval;
+    v_problem text;
+begin
+    if p_symbols is null or p_as_of is null then
+        raise exception 'p_symbols and p_as_of must not be NULL'
+            using errcode = 'null_value_not_allowed',
+            hint = 'Empty arrays give no rows; a NULL is most often a query that found nothing.';
+    elsif cardinality(p_symbols) <> cardinality(p_as_of)
+        or cardinality(p_symbols) <> cardinality(coalesce(p_known_as_of, p_as_of)) then
+        raise exception 'the arrays differ in length: % symbols, % as_of, % known_as_of',
+            cardinality(p_symbols), cardinality(p_as_of),
+            coalesce(cardinality(p_known_as_of)::text, 'no')
+            using errcode = 'array_subscript_error', hint = 'Give one element per pair in each.';
+    end if;
+    select format('NULL at position %s of %s', a.place, a.name)
+    into v_problem
+    from (
+        values
+        ('p_symbols', array_position(p_symbols, null)),
+        ('p_as_of', array_position(p_as_of, null)),
+        ('p_known_as_of', array_position(p_known_as_of, null))
+    ) as a (name, place)
+    where a.place is not null
+    limit 1;
+    if v_problem is not null then
+        raise exception '%', v_problem
+            using errcode = 'null_value_not_allowed', hint = 'Every pair needs all its values.';
+    end if;
+    select max(a.moment)::text
+    into v_problem
+    from unnest(p_as_of || p_known_as_of) as a (moment)
+    having max(a.moment) > clock_timestamp();
+    if v_problem is not null then
+        raise exception 'a time in the future: %', v_problem
+            using errcode = 'invalid_parameter_value',
+            hint = 'Nothing is known yet of what comes after now.';
+    end if;
+
+    select
+        array_agg(make_interval(secs => c.max_staleness_s) order by c.ordinal),
+        make_interval(secs => min(c.max_staleness_s)),
+        make_interval(secs => max(c.max_staleness_s))
+    into v_max, v_shortest, v_longest
+    from market.contract as c;
+    if v_shortest is null then
+        raise exception 'market.contract is empty'
+            using errcode = 'object_not_in_prerequisite_state', hint = 'Run "dbt seed".';
+    end if;
+    return query
+    with answer as (
+        select
+            v.*,
+            v.as_of - v.bucket - c_minute as age
+        from feature.pit_version(
+            p_symbols, p_as_of, p_known_as_of, p_tenant_id, c_oldest + v_longest
+        ) as v
+    ),
+
+    -- A bar that looks too old may be so only by the clock: count the hours its market traded.
+    aged as (
+        select
+            a.place,
+            i.calendar_id,
+            a.bucket + c_minute as closed_at,
+            a.as_of
+        from answer as a
+        inner join market.instrument as i on a.symbol = i.symbol
+        where a.age > v_shortest
+    ),
+
+    session as (
+        select
+            c.calendar_id,
+            s.opens_at,
+            s.closes_at
+        from (
+            select
+                g.calendar_id,
+                min(g.closed_at) as starts,
+                max(g.as_of) as ends
+            from aged as g
+            group by g.calendar_id
+        ) as c
+        cross join lateral market.trading_session(c.calendar_id, c.starts, c.ends) as s
+    ),
+
+    traded as (
+        select
+            g.place,
+            coalesce(
+                sum(least(g.as_of, s.closes_at) - greatest(g.closed_at, s.opens_at))
+                -- least() and greatest() pass over a NULL
+                filter (where s.opens_at is not null),
+                interval '0'
+            ) as age
+        from aged as g
+        left join session as s
+            on
+                g.calendar_id = s.calendar_id
+                and g.as_of > s.opens_at
+                and g.closed_at < s.closes_at
+        group by g.place
+    ),
+
+    judged as (
+        select
+            a.*,
+            coalesce(t.age, a.age) as trading_age
+        from answer as a
+        left join traded as t on a.place = t.place
+    )
+
+    select
+        j.symbol,
+        j.as_of,
+        j.known_as_of,
+        case when j.trading_age <= v_longest then j.bucket end,
+        case when j.trading_age <= v_longest then j.known_at end,
+        case when j.trading_age <= v_max[1] then j.open end,
+        case when j.trading_age <= v_max[2] then j.high end,
+        case when j.trading_age <= v_max[3] then j.low end,
+        case when j.trading_age <= v_max[4] then j.close end,
+        case when j.trading_age <= v_max[5] then j.volume end,
+        case when j.trading_age <= v_max[6] then j.vwap end,
+        case when j.trading_age <= v_max[7] then j.sma_20 end,
+        case when j.trading_age <= v_max[8] then j.volatility_1h end,
+        case when j.trading_age <= v_max[9] then j.regime_tag end,
+        case when j.trading_age <= v_max[10] then j.spread_bps end,
+        case when j.trading_age <= v_max[11] then j.order_imbalance end,
+        coalesce(j.trading_age > v_shortest, true)
+    from judged as j
+    order by j.place;
+end
+$$;
+revoke all on function public.feature_pit_snapshot(
+    text[], timestamptz[], timestamptz[], integer
+) from public;
+grant execute on function public.feature_pit_snapshot(
+    text[], timestamptz[], timestamptz[], integer
+) to market_reader;
+comment on function public.feature_pit_snapshot(
+    text[], timestamptz[], timestamptz[], integer
+) is
+'What was known? One row per element, in order, duplicates kept. Of the versions in feature.log '
+'with known_at <= known_as_of, the newest of each bar counts; of the bars that have not gone, the '
+'latest with bucket + 1 minute <= as_of is the answer. p_symbols, p_as_of: the pairs. '
+'p_known_as_of: default p_as_of; held to the last publish (feature.clock), and returned as it was '
+'used: the same question with it always has the same answer. p_tenant_id: default the one tenant '
+'that has the symbol. Columns: symbol, as_of, known_as_of, bucket (start of the bar), known_at '
+'(when this version of it became known), the eleven fields of market.contract in its order, '
+'is_stale. A field older than its max_staleness_s, counted from the bar''s close in trading hours '
+'of the symbol''s calendar, is NULL and the row is_stale; so is a symbol without a bar, or whose '
+'bar is more than 31 days old. Errors: 22004 for NULL, 2202E when the arrays differ in length, '
+'22023 for a time in the future, 42P08 when several tenants have the symbol.';
+
+create or replace function public.feature_pit_snapshot(
+    p_symbols text[],
+    p_as_of timestamptz,
+    p_known_as_of timestamptz default null,
+    p_tenant_id integer default null
+) returns table (
+    symbol text,
+    as_of timestamptz,
+    known_as_of timestamptz,
+    bucket timestamptz,
+    known_at timestamptz,
+    open double precision,
+    high double precision,
+    low double precision,
+    close double precision,
+    volume double precision,
+    vwap double precision,
+    sma_20 double precision,
+    volatility_1h double precision,
+    regime_tag text,
+    spread_bps double precision,
+    order_imbalance double precision,
+    is_stale boolean
+)
+language sql stable parallel safe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select s.*
+    from public.feature_pit_snapshot(
+        p_symbols,
+        array_fill(p_as_of, array[coalesce(cardinality(p_symbols), 0)]),
+        case
+            when p_known_as_of is not null
+                then array_fill(p_known_as_of, array[coalesce(cardinality(p_symbols), 0)])
+        end,
+        p_tenant_id
+    ) as s
+$$;
+revoke all on function public.feature_pit_snapshot(
+    text[], timestamptz, timestamptz, integer
+) from public;
+grant execute on function public.feature_pit_snapshot(
+    text[], timestamptz, timestamptz, integer
+) to market_reader;
+comment on function public.feature_pit_snapshot(
+    text[], timestamptz, timestamptz, integer
+) is
+'The same for several symbols at one moment: see the form with arrays.';
+
+create or replace function public.feature_pit_snapshot(
+    p_symbols text[],
+    p_as_of text,
+    p_known_as_of text default null,
+    p_tenant_id integer default null
+) returns table (
+    symbol text,
+    as_of timestamptz,
+    known_as_of timestamptz,
+    bucket timestamptz,
+    known_at timestamptz,
+    open double precision,
+    high double precision,
+    low double precision,
+    close double precision,
+    volume double precision,
+    vwap double precision,
+    sma_20 double precision,
+    volatility_1h double precision,
+    regime_tag text,
+    spread_bps double precision,
+    order_imbalance double precision,
+    is_stale boolean
+)
+language sql stable parallel safe security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select s.*
+    from public.feature_pit_snapshot(
+        p_symbols, p_as_of::timestamptz, p_known_as_of::timestamptz, p_tenant_id
+    ) as s
+$$;
+revoke all on function public.feature_pit_snapshot(text[], text, text, integer) from public;
+grant execute on function public.feature_pit_snapshot(text[], text, text, integer)
+to market_reader;
+comment on function public.feature_pit_snapshot(text[], text, text, integer) is
+'The same for a moment written as a plain literal, which could otherwise be taken for an array: '
+'see the form with arrays.';
