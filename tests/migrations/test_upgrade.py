@@ -140,8 +140,8 @@ def old(
     with monkeypatch.context() as patched:
         patched.setattr(migrate_module, "MIGRATIONS", released / "migrations")
         assert migrate(empty_database)[-1] == LAST
-        for arguments in (["seed", "--quiet"], ["run", "--quiet"]):
-            dbt.run(empty_database, *arguments, quiet=True, project=released)
+        for command in ("seed", "run"):
+            dbt.run(empty_database, command, "--quiet", quiet=True, project=released)
     world = World(empty_database, databases.kind)
     use(world)
     row = world.connection.execute("select max(seq) from audit.event").fetchone()
@@ -174,8 +174,7 @@ def test_an_upgrade_keeps_every_row_and_answer_and_ends_where_a_new_database_doe
     run_dbt(old.world.url, "run", "--quiet")
     assert ask(old.world.connection, old.arguments) == answers
 
-    fresh, drop = databases.create("migrated")
-    run_dbt(fresh, "run", "--quiet")
+    fresh, drop = databases.create("modelled")
     assert catalog.lines(old.world.url, catalog.OURS) == catalog.lines(fresh, catalog.OURS)
     drop()
 
