@@ -40,8 +40,8 @@ def found(database: str, redis_url: str, state: Path) -> Iterator[None]:
         patch.setattr(environment, "STATE_DIR", state)
         before = set(os.environ)
         yield
-        for name in set(os.environ) - before:  # what prepare() has set
-            patch.delenv(name)
+        for name in set(os.environ) - before:  # what prepare() has set; patch would set it again
+            del os.environ[name]
 
 
 @contextmanager
