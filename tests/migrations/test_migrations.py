@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import uuid
 from pathlib import Path
 
 import psycopg
@@ -122,14 +123,14 @@ def test_wrong_credentials_are_named(empty_database: str) -> None:
 
 
 def test_a_login_that_cannot_create_timescaledb_is_told_what_to_do(empty_database: str) -> None:
+    login = f"limited_{uuid.uuid4().hex[:8]}"  # roles are the cluster's
     with psycopg.connect(empty_database, autocommit=True) as connection:
-        connection.execute("drop role if exists test_limited")
-        connection.execute("create role test_limited login")
+        connection.execute(f"create role {login} login")
         try:
             with pytest.raises(EngineUnsuitable, match="cannot create the extension TimescaleDB"):
-                migrate(empty_database.replace("postgres@", "test_limited@"))
+                migrate(empty_database.replace("postgres@", f"{login}@"))
         finally:
-            connection.execute("drop role test_limited")
+            connection.execute(f"drop role {login}")
 
 
 def test_an_old_timescaledb_is_refused(

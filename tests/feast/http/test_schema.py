@@ -84,13 +84,13 @@ def test_a_row_is_never_of_two_moments(online_world: Served) -> None:
             provider.ingest_df(view, pd.DataFrame(row | values))
 
     def write_on() -> None:
-        number = 0
+        number = 1
         while not stop.is_set():
             number += 1
             write(number)
             time.sleep(0.005)
 
-    write(0)
+    write(1)  # ratios divide by the values
     writer = threading.Thread(target=write_on)
     writer.start()
     try:
