@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from feast.repo_config import RepoConfig
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL
