@@ -1,3 +1,4 @@
+-- depends: functions/audit/record_net_change
 create or replace function audit.note_change() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -24,3 +25,10 @@ for each statement execute function audit.note_change('entitlement');
 create or replace trigger audit_change
 after insert or update or delete or truncate on market.contract
 for each statement execute function audit.note_change('contract');
+
+-- rows that were there before become the chain's first events
+insert into audit.last_recorded (relation, kind, key_columns)
+values
+('market.tenant', 'entitlement', array['tenant_id']),
+('market.contract', 'contract', array['ordinal'])
+on conflict (relation) do nothing;
