@@ -66,7 +66,7 @@ declare
 begin
     foreach v_role in array array[
         'market_deploy', 'market_ingest', 'market_operator', 'market_reader', 'market_tenant',
-        'market_pool'
+        'market_pool', 'market_owner'
     ] loop
         begin
             execute format(
@@ -96,7 +96,16 @@ begin
             loop
                 execute format('revoke all on routine %s from %I', v_name, v_role);
             end loop;
-            execute format('drop role %I', v_role);
+        exception
+            -- the role is another's
+            when insufficient_privilege then null;
+        end;
+        -- apart: where the role stays, its rights here go all the same
+        begin
+            -- market_owner still owns what the first migration made
+            if v_role <> 'market_owner' then
+                execute format('drop role %I', v_role);
+            end if;
         exception
             -- another database of this cluster still uses the role, or it is another's
             when dependent_objects_still_exist or insufficient_privilege then null;

@@ -1,4 +1,4 @@
-"""One name, one meaning: no two relations or functions of our schemas share one, but as said here."""
+"""One name, one meaning: no relations or functions of our schemas share one, but as said here."""
 
 import psycopg
 
