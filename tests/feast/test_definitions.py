@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from feast import FeatureStore
+from feast import FeatureService, FeatureStore
 from feast.repo_config import RepoConfig, load_repo_config
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,7 +79,7 @@ def test_the_registry_has_them(store: FeatureStore) -> None:
 
 def test_feast_apply_by_its_own_command(store: FeatureStore, market: Market) -> None:
     """What is no longer defined goes, and roles may read it."""
-    gone = definitions.FeatureService(name="gone", features=[definitions.bar])
+    gone = FeatureService(name="gone", features=[definitions.bar])
     store.apply(gone)
     finished = subprocess.run(
         [sys.executable, "-m", "feast_repo", "feast", "apply"],
@@ -90,7 +90,7 @@ def test_feast_apply_by_its_own_command(store: FeatureStore, market: Market) -> 
         check=False,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    store.refresh_registry()
+    store.refresh_registry()  # type: ignore[no-untyped-call] # Feast gives it no types
     assert {s.name for s in store.list_feature_services()} >= {"market_v1", "market_ratios_v1"}
     assert "gone" not in {s.name for s in store.list_feature_services()}
     if store.config.registry.path.startswith("sqlite"):
@@ -112,15 +112,18 @@ def test_ratios_of_anything_that_a_snapshot_gives(rows: list[tuple[float | None,
     names = ("high", "low", "close", "vwap", "sma_20")
     columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
     found = definitions.ratio.feature_transformation.udf(columns)
-    for place, (high, low, close, vwap, sma) in enumerate(rows):
-
-        def known(*given: float | None) -> bool:
-            return all(value is not None and not math.isnan(value) for value in given)
-
-        assert found["close_to_vwap"][place] == (close / vwap - 1 if known(close, vwap) else None)
-        assert found["close_to_sma_20"][place] == (close / sma - 1 if known(close, sma) else None)
+    for place, row in enumerate(rows):
+        high, low, close, vwap, sma = (
+            None if value is None or math.isnan(value) else value for value in row
+        )
+        assert found["close_to_vwap"][place] == (
+            None if close is None or vwap is None else close / vwap - 1
+        )
+        assert found["close_to_sma_20"][place] == (
+            None if close is None or sma is None else close / sma - 1
+        )
         assert found["range_bps"][place] == (
-            (high - low) / close * 10_000 if known(high, low, close) else None
+            None if high is None or low is None or close is None else (high - low) / close * 10_000
         )
 
 
@@ -191,7 +194,7 @@ def test_preparing_leaves_the_environment_alone() -> None:
 def test_what_libpq_takes_of_the_environment_is_said_to_feast() -> None:
     env = {"PGUSER": "u", "PGPASSWORD": "p w", "PGSSLMODE": "require", "PGSSLCERT": "/c"}
     found = environment.complete("postgresql://h/d?sslmode=verify-full", env)
-    config = PitOfflineStoreConfig(database_url=found)
+    config = PitOfflineStoreConfig.model_validate({"database_url": found})
     assert (config.user, config.password, config.sslcert_path) == ("u", "p w", "/c")
     assert config.sslmode == "verify-full"
     assert environment.complete("host=h user=me", {"PGUSER": "u"}) == "host=h user=me"

@@ -9,11 +9,12 @@ import polars as pl
 import psycopg
 import pyarrow as pa
 import pytest
-from feast import FeatureService, FeatureStore, FeatureView
+from feast import FeatureService, FeatureStore, FeatureView, Field
 from feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source import (
     PostgreSQLSource,
     SavedDatasetPostgreSQLStorage,
 )
+from feast.types import Float64
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
@@ -279,7 +280,7 @@ def test_views_of_other_sources_are_refused(store: FeatureStore, keys: list[Key]
     other = FeatureView(
         name="fundamentals",
         entities=[definitions.instrument],
-        schema=[definitions.Field(name="earnings", dtype=definitions.Float64)],
+        schema=[Field(name="earnings", dtype=Float64)],
         source=PostgreSQLSource(name="f", table="f", timestamp_field="ts"),
         online=False,
     )

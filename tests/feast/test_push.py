@@ -199,13 +199,17 @@ def test_it_runs_until_it_is_told_to_stop(
 
 
 def test_what_was_pushed_is_on_the_metrics_endpoint(
-    pushed: tuple[push.Push, World, Any, int], store: FeatureStore, database: str
+    pushed: tuple[push.Push, World, Any, int],
+    store: FeatureStore,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _, world, _, tenant = pushed
     telemetry = start.push(TelemetryConfig(metrics_port=0))
     stop = threading.Event()
     pushing = push.Push(store, database, telemetry)
-    once, written = pushing.once, []
+    once = pushing.once
+    written: list[int] = []
 
     def rounds() -> int:
         """One that is well, and one that fails, after which nothing more is done."""
@@ -215,7 +219,7 @@ def test_what_was_pushed_is_on_the_metrics_endpoint(
         stop.set()
         raise redis.ConnectionError("down")
 
-    pushing.once = rounds
+    monkeypatch.setattr(pushing, "once", rounds)
     try:
         assert get(telemetry, "/readyz") == (503, "starting\n")
         trade(world, tenant)

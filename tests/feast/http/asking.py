@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ RATIOS = "market_ratios_v1"
 NOBODYS = "SYN_NOBODY"
 
 
-def of(symbols: list[str], tenants: list[int | None] | None = None, **more: Any) -> dict[str, Any]:
-    """A request for market_v1, or for what is given."""
+def of(
+    symbols: Sequence[object], tenants: Sequence[object] | None = None, **more: Any
+) -> dict[str, Any]:
+    """A request for market_v1, or for what is given; of anything, as a client may send it."""
     entities: dict[str, Any] = {"symbol": symbols}
     if tenants is not None:
         entities["tenant_id"] = tenants

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from limits import RateLimitItemPerSecond
 
 from feast_repo.api import keys as api_keys
 from tests.feast.http.asking import OWN, Clock, of, refused
@@ -124,9 +125,7 @@ def test_more_new_keys_than_a_second_takes_are_put_off(
 ) -> None:
     world = online_world
     with world.another() as other:
-        monkeypatch.setattr(
-            other.app.state.api.keys, "_new_keys", api_keys.RateLimitItemPerSecond(1)
-        )
+        monkeypatch.setattr(other.app.state.api.keys, "_new_keys", RateLimitItemPerSecond(1))
         assert other.ask(of([OWN])).status_code == 200
         time.sleep(1.1)
         unknown = f"{uuid.uuid4()}.{'0' * 64}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 import redis
 import requests
@@ -16,7 +17,6 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from feast_repo.api import keys as api_keys
 from tests.feast.http.asking import MARKET, OWN, RATIOS, Clock, dead_port, of, refused
 from tests.feast.served import FED, Served
 
@@ -104,7 +104,7 @@ def database_down(world: Served) -> Iterator[None]:
     shared = world.app.state.api
 
     def no_connection(*_: Any, **__: Any) -> Any:
-        raise api_keys.psycopg.OperationalError("down")
+        raise psycopg.OperationalError("down")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shared.pool, "connection", no_connection)

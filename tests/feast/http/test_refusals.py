@@ -6,10 +6,12 @@ import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from feast import FeatureService, FeatureView
+from feast import FeatureService, FeatureView, Field
+from feast.types import Float64, String
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -165,8 +167,8 @@ def test_features_that_are_not_there_are_named(
         of([OWN], [True]),
         of([OWN], [10**30]),
         of([OWN], [0]),
-        of([7]),  # type: ignore[list-item]
-        of([None]),  # type: ignore[list-item]
+        of([7]),
+        of([None]),
         of(["x" * 101]),
         of([""]),
         of([OWN] * 1001),
@@ -238,11 +240,11 @@ def test_only_what_is_keyed_by_tenant_is_served(online_world: Served) -> None:
         name="shared",
         entities=[definitions.instrument],
         schema=[
-            definitions.Field(name="symbol", dtype=definitions.String),
-            definitions.Field(name="price", dtype=definitions.Float64),
+            Field(name="symbol", dtype=String),
+            Field(name="price", dtype=Float64),
         ],
         source=definitions.feature_log,
-        ttl=definitions.timedelta(0),
+        ttl=timedelta(0),
         online=True,
     )
     service = FeatureService(name="all_v1", features=[definitions.bar, shared])

@@ -13,6 +13,7 @@ import redis
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -39,6 +40,7 @@ def test_the_schema_says_what_is_answered(
     seen: set[int] = set()
 
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
         operation = found.ok()
         if mode == schemathesis.GenerationMode.NEGATIVE and not operation.body:
             continue  # nothing of it can be wrong
@@ -46,7 +48,7 @@ def test_the_schema_says_what_is_answered(
 
         @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
         @given(case=case_of)
-        def answered(case: schemathesis.Case) -> None:
+        def answered(case: schemathesis.Case[Any]) -> None:
             answer = case.call(base_url=world.url, headers=headers)
             seen.add(answer.status_code)
             case.validate_response(
@@ -78,7 +80,7 @@ def test_a_row_is_never_of_two_moments(online_world: Served) -> None:
         row: dict[str, list[Any]] = {"tenant_id": [world.first], "symbol": [symbol]}
         row["known_at"] = [start + number * MINUTE]
         for view in views:
-            values = {f.name: [float(number)] for f in view.features}
+            values: dict[str, list[Any]] = {f.name: [float(number)] for f in view.features}
             values |= {"bucket": [start]} if view.name == "bar" else {}
             values |= {"regime_tag": ["range"]} if view.name == "signal" else {}
             provider.ingest_df(view, pd.DataFrame(row | values))
