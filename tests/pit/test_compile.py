@@ -16,9 +16,13 @@ from tests.pit.conftest import Scene
         ("select * from feature.stg_bar", r"stg_bar has the name of another relation"),
         ("select * from staging.stg_bar where 1 / (1 - 1) = 1", "division by zero"),
         ("select * from feature.bar_table", r"feature\.bar_table is no view"),
+        (
+            "select * from staging.stg_bar where bucket < clock_timestamp()",
+            r"int_bar__closed reads the clock: use now",
+        ),
         ("select * from feature.bar_copy", r"feature\.bar_copy is no view"),
     ],
-    ids=["tenant_id", "same name", "fails over no rows", "table", "materialized view"],
+    ids=["tenant_id", "same name", "fails over no rows", "table", "clock", "materialized view"],
 )
 def test_what_a_model_may_not_read_is_refused(scene: Scene, source: str, said: str) -> None:
     connection = scene.world.connection

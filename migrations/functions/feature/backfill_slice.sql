@@ -12,6 +12,7 @@ declare
 begin
     -- No publish meanwhile: which bars it has versions of must not change.
     select c.* into strict v_clock from feature.clock as c for update;
+    perform set_config('feature.moment', v_clock.live_from::text, true);
     drop table if exists pg_temp.slice, pg_temp.slice_trade, pg_temp.slice_quote,
         pg_temp.moment, pg_temp.series_trade, pg_temp.series_quote, pg_temp.own,
         pg_temp.bar_state, pg_temp.stable, pg_temp.disturbance, pg_temp.epoch,

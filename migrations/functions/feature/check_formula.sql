@@ -10,6 +10,7 @@ begin
             select
                 f.relation,
                 f.name,
+                f.definition,
                 c.relkind,
                 s.nspname as schema_name,
                 f.relation = any(array['market.trade'::regclass, 'market.quote'::regclass])
@@ -47,6 +48,11 @@ begin
                 )
                     then 'has a column tenant_id, which numbers the series while they are '
                     'recomputed: join tables by symbol'
+                when n.definition ~* (
+                    '\m(current_timestamp|current_date|current_time|localtime|localtimestamp|'
+                    'clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\M'
+                )
+                    then 'reads the clock: use now(), in whose place the publish''s stamp is put'
                 when exists (
                     select from node as o where n.name = o.name and n.relation <> o.relation
                 )

@@ -15,7 +15,11 @@ as $$
         union all
         select
             n.name,
-            e'\n' || n.definition || e'\n',
+            -- what is now for who reads the views is the publish's stamp here; asked once, not per row
+            e'\n' || regexp_replace(
+                n.definition, '\mnow\(\)',
+                '(select current_setting(''feature.moment'')::timestamp with time zone)', 'g'
+            ) || e'\n',
             false,
             n.place
         from feature.formula_node(array(select jsonb_object_keys(p_inputs)))
@@ -29,4 +33,5 @@ comment on function feature.formula(jsonb) is
 'models and aggregates that it is made of, those named in p_inputs (name of a tick table or '
 'aggregate -> query with its columns) replaced. Names are without schemas: run it with market, '
 'staging, intermediate and feature on the path, where a name that it does not define is a table. '
-'Keys are opaque to the formulas: a caller may number series in tenant_id.';
+'Keys are opaque to the formulas: a caller may number series in tenant_id. now() becomes the '
+'setting feature.moment, which the caller sets.';

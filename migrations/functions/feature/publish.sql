@@ -15,6 +15,8 @@ declare
 begin
     p_versions := 0;
     v_clock := feature.take_stamp(p_known_at);
+    -- which bars have closed is judged by the stamp: now() is when the wait for it began
+    perform set_config('feature.moment', v_clock.published_at::text, true);
     drop table if exists pg_temp.changed, pg_temp.series_trade, pg_temp.series_quote, pg_temp.own,
         pg_temp.moved, pg_temp.island, pg_temp.window_bar, pg_temp.window_output,
         pg_temp.window_value, pg_temp.next_version;

@@ -43,6 +43,7 @@ begin
         b.series_no,
         b.bucket
     from window_bar as b;
+    perform set_config('feature.moment', now()::text, true);
     perform feature.reach();
     perform from feature.own_value();
     perform from feature.window_value();

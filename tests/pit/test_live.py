@@ -1,0 +1,116 @@
+"""Publishing at real times: bars of this very minute, and a clock that was wrong once."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.conftest import Databases
+from tests.pit.conftest import SYMBOL
+from tests.pit.world import World
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(scope="module")
+def world(databases: Databases, modelled_database: str) -> Iterator[World]:
+    """A database with the models, whose jobs are off."""
+    made = World(modelled_database, databases.kind)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def live(world: World) -> World:
+    """The same, live from now on."""
+    now = clock(world.connection)
+    world.set_clock(now, now)
+    return world
+
+
+def clock(connection: psycopg.Connection[Any]) -> datetime:
+    row = connection.execute("select clock_timestamp()").fetchone()
+    assert row is not None
+    at = row[0]
+    assert isinstance(at, datetime)
+    return at
+
+
+def wait_until(connection: psycopg.Connection[Any], moment: datetime) -> None:
+    """Wait for the server's clock."""
+    while (now := clock(connection)) < moment:
+        time.sleep(max((moment - now).total_seconds(), 0.001))
+
+
+def trade_now(world: World, tenant: int, price: float = 100) -> datetime:
+    """Commit a trade that happens now, with time left in its minute; returns the minute's start."""
+    bucket = clock(world.connection).replace(second=0, microsecond=0)
+    if clock(world.connection) > bucket + timedelta(seconds=57):
+        bucket += MINUTE
+        wait_until(world.connection, bucket)
+    world.connection.execute(
+        "insert into market.trade (tenant_id, symbol, ts, seq, price, size, known_at)"
+        " select %s, %s, ts, 1, %s, 1, ts from clock_timestamp() as ts",
+        [tenant, SYMBOL, price],
+    )
+    return bucket
+
+
+def versions(world: World, tenant: int) -> list[tuple[Any, ...]]:
+    return world.connection.execute(
+        "select bucket, close, cause from feature.log where tenant_id = %s order by known_at",
+        [tenant],
+    ).fetchall()
+
+
+def test_a_publish_called_before_the_minute_turned_has_the_bar_that_closed_meanwhile(
+    live: World,
+) -> None:
+    tenant = live.tenant()
+    bucket = trade_now(live, tenant)
+    with live.connection.transaction():
+        assert live.connection.execute("select now() < %s", [bucket + MINUTE]).fetchone() == (True,)
+        time.sleep(max((bucket + MINUTE - clock(live.connection)).total_seconds(), 0) + 0.3)
+        live.connection.execute("call feature.publish()")
+    assert versions(live, tenant) == [(bucket, 100.0, "close")]
+
+
+def test_a_publish_that_waited_for_another_across_the_minute_has_the_bar(
+    live: World, databases: Databases
+) -> None:
+    if databases.kind == "embedded":
+        pytest.skip("the embedded engine runs one transaction at a time")
+    tenant = live.tenant()
+    bucket = trade_now(live, tenant)
+    with psycopg.connect(live.url) as other:
+        other.execute("select from feature.clock for update")
+        waits = threading.Thread(target=live.connection.execute, args=("call feature.publish()",))
+        waits.start()
+        wait_until(other, bucket + MINUTE + timedelta(seconds=0.3))
+    waits.join()
+    assert versions(live, tenant) == [(bucket, 100.0, "close")]
+
+
+def test_while_the_last_stamp_is_ahead_of_the_clock_publishing_says_so_and_loses_nothing(
+    live: World,
+) -> None:
+    """A server whose clock was an hour ahead, and then set right."""
+    tenant = live.tenant()
+    before = clock(live.connection)
+    live.set_clock(before - timedelta(days=1), before + timedelta(hours=1))
+    ts = before - 5 * MINUTE
+    live.connection.execute(
+        "insert into market.trade (tenant_id, symbol, ts, seq, price, size, known_at)"
+        " values (%s, %s, %s, 1, 7, 1, %s)",
+        [tenant, SYMBOL, ts, ts],
+    )
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="ahead of this server"):
+        live.connection.execute("call feature.publish()")
+    assert versions(live, tenant) == []
+    live.set_clock(before - timedelta(days=1), before)
+    live.connection.execute("call feature.publish()")
+    assert versions(live, tenant) == [(ts.replace(second=0, microsecond=0), 7.0, "close")]
