@@ -172,6 +172,22 @@ def test_a_stamp_that_readers_may_have_seen_past_is_refused(scene: Scene) -> Non
         scene.world.connection.execute("call feature.publish(now() + interval '1 minute')")
 
 
+@pytest.mark.parametrize("second", [10, 30, 50])
+def test_a_backfill_to_the_middle_of_a_minute_builds_whole_bars(
+    scene: Scene, second: float
+) -> None:
+    for at, price in ((5, 105), (20, 120), (40, 140), (55, 155)):
+        scene.trade(scene.at(2, at), price)
+    scene.world.set_clock(scene.at(60), scene.at(60))
+    scene.world.backfill(scene.at(1, second), scene.at(2, second))
+    assert scene.log("bucket, known_at, close, volume") == [(scene.at(2), scene.at(3), 155, 4)]
+    # the bar of a minute that has begun before the range is not in it
+    scene.trade(scene.at(5, 5), 1)
+    scene.world.set_clock(scene.at(61), scene.at(61))
+    scene.world.backfill(scene.at(5, second), scene.at(7))
+    assert len(scene.log()) == 1
+
+
 def test_history_is_left_to_a_backfill(scene: Scene) -> None:
     scene.trade(scene.at(0, 30), 100)
     scene.trade(scene.at(1, 30), 101)

@@ -19,6 +19,15 @@ begin
             using errcode = 'invalid_parameter_value',
             hint = 'Give two moments, the first one earlier.';
     end if;
+    -- bars are whole: those with bucket in [p_from, p_to) begin and end on minutes
+    p_from := pg_catalog.date_bin(
+        '1 minute', p_from + interval '1 minute' - interval '1 microsecond',
+        timestamptz '2000-01-01 00:00:00+00'
+    );
+    p_to := pg_catalog.date_bin(
+        '1 minute', p_to + interval '1 minute' - interval '1 microsecond',
+        timestamptz '2000-01-01 00:00:00+00'
+    );
     perform feature.require_formulas();
 
     select r.*
