@@ -84,7 +84,7 @@ def test_feast_apply_by_its_own_command(store: FeatureStore, market: Market) -> 
     finished = subprocess.run(
         [sys.executable, "-m", "feast_repo", "feast", "apply"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": ""},
+        env={**os.environ, "PYTHONPATH": "", "FEAST_REGISTRY": str(store.config.registry.path)},
         capture_output=True,
         text=True,
         check=False,

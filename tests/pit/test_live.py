@@ -68,30 +68,28 @@ def versions(world: World, tenant: int) -> list[tuple[Any, ...]]:
 
 
 def test_a_publish_called_before_the_minute_turned_has_the_bar_that_closed_meanwhile(
-    live: World,
-) -> None:
-    tenant = live.tenant()
-    bucket = trade_now(live, tenant)
-    with live.connection.transaction():
-        assert live.connection.execute("select now() < %s", [bucket + MINUTE]).fetchone() == (True,)
-        time.sleep(max((bucket + MINUTE - clock(live.connection)).total_seconds(), 0) + 0.3)
-        live.connection.execute("call feature.publish()")
-    assert versions(live, tenant) == [(bucket, 100.0, "close")]
-
-
-def test_a_publish_that_waited_for_another_across_the_minute_has_the_bar(
     live: World, databases: Databases
 ) -> None:
-    if databases.kind == "embedded":
-        pytest.skip("the embedded engine runs one transaction at a time")
+    """It waits for another's lock across the turn, or, of one backend, in its own transaction."""
     tenant = live.tenant()
     bucket = trade_now(live, tenant)
-    with psycopg.connect(live.url) as other:
-        other.execute("select from feature.clock for update")
-        waits = threading.Thread(target=live.connection.execute, args=("call feature.publish()",))
-        waits.start()
-        wait_until(other, bucket + MINUTE + timedelta(seconds=0.3))
-    waits.join()
+    turned = bucket + MINUTE + timedelta(seconds=0.3)
+    if databases.kind == "embedded":
+        with live.connection.transaction():
+            began = live.connection.execute("select now()").fetchone()
+            assert began is not None
+            assert began[0] < bucket + MINUTE
+            time.sleep((turned - clock(live.connection)).total_seconds())
+            live.connection.execute("call feature.publish()")
+    else:
+        with psycopg.connect(live.url) as other:
+            other.execute("select from feature.clock for update")
+            publish = threading.Thread(
+                target=live.connection.execute, args=("call feature.publish()",)
+            )
+            publish.start()
+            wait_until(other, turned)
+        publish.join()
     assert versions(live, tenant) == [(bucket, 100.0, "close")]
 
 

@@ -96,6 +96,7 @@ def test_it_serves_until_it_is_told_to_stop(online_world: Served) -> None:
                     break
             except requests.ConnectionError:
                 time.sleep(0.2)
+        assert process.poll() is None, process.communicate()[1]
         other = Served(**{**world.__dict__, "url": url})
         names = ["bar:vwap", "bar:close"]
         assert values(other.ask(of([OWN], features=names)))
