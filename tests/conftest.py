@@ -13,6 +13,7 @@ from typing import Literal
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
@@ -21,6 +22,10 @@ from engine.migrate import migrate
 
 # plugins, not imports: so each service runs once, whoever asks
 pytest_plugins = ["tests.supervised", "tests.parallel", "tests.services"]
+
+# how long an example takes is the machine's affair
+settings.register_profile("here", deadline=None)
+settings.load_profile("here")
 
 Stage = Literal["empty", "migrated", "modelled"]
 """A database without this project's objects; migrated and seeded; and with dbt's models."""

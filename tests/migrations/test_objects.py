@@ -1,6 +1,7 @@
 """Functions and views: replaced where their file changed, made again where they are missing."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -9,10 +10,19 @@ import pytest
 from engine import objects
 from engine.errors import MigrationFailed
 from engine.migrate import MIGRATIONS, migrate
+from tests.conftest import Databases
 from tests.migrations import catalog
 from tests.migrations.test_migrations import own_copy as own_copy
 
 PATHS = [one.path for one in objects.read(MIGRATIONS)]
+
+
+@pytest.fixture
+def own_database(databases: Databases) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    url, drop = databases.create("migrated")
+    yield url
+    drop()
 
 
 def edit(directory: Path, path: str, old: str, new: str) -> None:
@@ -22,12 +32,11 @@ def edit(directory: Path, path: str, old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1))
 
 
-def test_one_line_changed_replaces_that_function_alone(empty_database: str, own_copy: Path) -> None:
-    migrate(empty_database)
-    before = catalog.lines(empty_database, catalog.OURS)
+def test_one_line_changed_replaces_that_function_alone(own_database: str, own_copy: Path) -> None:
+    before = catalog.lines(own_database, catalog.OURS)
     edit(own_copy, "functions/feature/publish_job", "declare", "declare  -- changed")
-    assert migrate(empty_database) == ["functions/feature/publish_job"]
-    with psycopg.connect(empty_database) as connection:
+    assert migrate(own_database) == ["functions/feature/publish_job"]
+    with psycopg.connect(own_database) as connection:
         body = connection.execute(
             "select pg_get_functiondef('feature.publish_job'::regproc)"
         ).fetchone()
@@ -40,9 +49,9 @@ def test_one_line_changed_replaces_that_function_alone(empty_database: str, own_
     assert "-- changed" in body[0]
     identity = "feature.publish_job(integer,jsonb)"
     assert recorded == (["COMMENT", "CREATE PROCEDURE"],)
-    changed = set(before) ^ set(catalog.lines(empty_database, catalog.OURS))
+    changed = set(before) ^ set(catalog.lines(own_database, catalog.OURS))
     assert {line.split(" | ")[1] for line in changed} == {identity}
-    assert migrate(empty_database) == []
+    assert migrate(own_database) == []
 
 
 @pytest.mark.parametrize(
@@ -66,60 +75,54 @@ def test_what_is_missing_is_made_again(database: str, statement: str, made_again
     assert catalog.lines(database, catalog.OURS) == before
 
 
-def test_a_file_that_is_gone_takes_its_function_along(empty_database: str, own_copy: Path) -> None:
-    migrate(empty_database)
+def test_a_file_that_is_gone_takes_its_function_along(own_database: str, own_copy: Path) -> None:
     (own_copy / "functions/api/trade_tape.sql").unlink()
     (own_copy / "functions/feature/refuse_change.sql").unlink()
     gone = ["functions/api/trade_tape", "functions/feature/refuse_change"]
-    assert migrate(empty_database) == gone
-    with psycopg.connect(empty_database) as connection:
+    assert migrate(own_database) == gone
+    with psycopg.connect(own_database) as connection:
         left = connection.execute(
             "select p.oid::regprocedure::text from pg_proc as p"
             " where p.proname in ('trade_tape', 'refuse_change') order by 1"
         ).fetchall()
     assert left == [("audit.refuse_change()",)]
-    assert migrate(empty_database) == []
+    assert migrate(own_database) == []
 
 
-def test_a_broken_file_is_named_and_nothing_is_replaced(
-    empty_database: str, own_copy: Path
-) -> None:
-    migrate(empty_database)
-    before = catalog.lines(empty_database, catalog.OURS)
+def test_a_broken_file_is_named_and_nothing_is_replaced(own_database: str, own_copy: Path) -> None:
+    before = catalog.lines(own_database, catalog.OURS)
     edit(own_copy, "functions/api/acting_role", "select case", "select  case")
     edit(own_copy, "functions/feature/publish_job", "language plpgsql", "language no_such")
     with pytest.raises(
         MigrationFailed, match=r"(?s)functions/feature/publish_job\.sql failed.*no_such.*README"
     ):
-        migrate(empty_database)
-    assert catalog.lines(empty_database, catalog.OURS) == before
+        migrate(own_database)
+    assert catalog.lines(own_database, catalog.OURS) == before
 
 
 def test_a_return_type_that_changes_is_refused_with_the_way_to_do_it(
-    empty_database: str, own_copy: Path
+    own_database: str, own_copy: Path
 ) -> None:
-    migrate(empty_database)
     edit(own_copy, "functions/audit/key_columns", "returns text[]", "returns name[]")
     with pytest.raises(
         MigrationFailed, match=r"(?s)cannot change return type.*drops the object first"
     ):
-        migrate(empty_database)
+        migrate(own_database)
 
 
-def test_a_file_runs_again_when_the_rows_that_it_acts_on_have_changed(empty_database: str) -> None:
-    migrate(empty_database)
-    with psycopg.connect(empty_database, autocommit=True) as connection:
+def test_a_file_runs_again_when_the_rows_that_it_acts_on_have_changed(own_database: str) -> None:
+    with psycopg.connect(own_database, autocommit=True) as connection:
         connection.execute(
             "update market.policy_setting set span = interval '9 days'"
             " where relation = 'trade' and policy = 'columnstore'"
         )
-        assert migrate(empty_database) == ["functions/market/apply_policies"]
+        assert migrate(own_database) == ["functions/market/apply_policies"]
         found = connection.execute(
             "select config ->> 'compress_after' from timescaledb_information.jobs"
             " where hypertable_name = 'trade' and proc_name = 'policy_compression'"
         ).fetchall()
     assert found == [("9 days",)]
-    assert migrate(empty_database) == []
+    assert migrate(own_database) == []
 
 
 def test_objects_come_after_what_they_depend_on() -> None:
