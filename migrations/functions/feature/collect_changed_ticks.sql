@@ -14,13 +14,25 @@ begin
         t.side,
         t.known_at
     from changed as c
-    inner join market.trade_belief as t
-        on
-            c.tenant_id = t.tenant_id
-            and c.symbol = t.symbol
-            and t.ts >= c.bucket
-            and t.ts < c.bucket + interval '1 minute'
-    where t.known_at <= p_known_at and t.superseded_at > p_known_at
+    cross join lateral (
+        select
+            b.ts,
+            b.seq,
+            b.price,
+            b.size,
+            b.side,
+            b.known_at
+        from market.trade_belief as b
+        where
+            b.tenant_id = c.tenant_id
+            and b.symbol = c.symbol
+            and b.ts >= c.bucket
+            and b.ts < c.bucket + interval '1 minute'
+            and b.known_at <= p_known_at
+            and b.superseded_at > p_known_at
+        -- sought by the key, series by series: joined as a whole, all ticks would be read
+        offset 0
+    ) as t
     order by c.series_no, t.ts, t.seq;
     analyze series_trade;
 
@@ -36,13 +48,26 @@ begin
         q.ask_size,
         q.known_at
     from changed as c
-    inner join market.quote_belief as q
-        on
-            c.tenant_id = q.tenant_id
-            and c.symbol = q.symbol
-            and q.ts >= c.bucket
-            and q.ts < c.bucket + interval '1 minute'
-    where q.known_at <= p_known_at and q.superseded_at > p_known_at
+    cross join lateral (
+        select
+            b.ts,
+            b.seq,
+            b.bid,
+            b.bid_size,
+            b.ask,
+            b.ask_size,
+            b.known_at
+        from market.quote_belief as b
+        where
+            b.tenant_id = c.tenant_id
+            and b.symbol = c.symbol
+            and b.ts >= c.bucket
+            and b.ts < c.bucket + interval '1 minute'
+            and b.known_at <= p_known_at
+            and b.superseded_at > p_known_at
+        -- sought by the key, series by series: joined as a whole, all ticks would be read
+        offset 0
+    ) as q
     order by c.series_no, q.ts, q.seq;
     analyze series_quote;
 end

@@ -11,7 +11,8 @@ begin
         i.series_no,
         i.symbol,
         b.bucket,
-        b.close
+        b.close,
+        b.bucket >= i.reached_from as is_wanted
     from island as i
     cross join lateral (
         (
@@ -63,7 +64,8 @@ begin
         i.series_no,
         i.symbol,
         o.bucket,
-        o.close
+        o.close,
+        o.bucket >= i.reached_from
     from island as i
     inner join changed as c on i.tenant_id = c.tenant_id and i.symbol = c.symbol
     inner join own as o on c.series_no = o.series_no
@@ -75,9 +77,8 @@ begin
     select
         b.series_no,
         b.bucket
-    from island as i
-    inner join window_bar as b
-        on i.series_no = b.series_no and b.bucket between i.reached_from and i.reached_to;
+    from window_bar as b
+    where b.is_wanted;
     analyze window_output;
 end
 $$;
@@ -85,4 +86,5 @@ revoke all on function feature.collect_island_bars() from public;
 comment on function feature.collect_island_bars() is
 'Makes the temporary tables window_bar, the closes of each island''s bars and of as many before it '
 'as windows read, as they stand after this publish, by series_no and bucket; and window_output, '
-'those of them that are wanted: what feature.window_value() reads. Step of feature.publish().';
+'those of the islands themselves (is_wanted): what feature.window_value() reads. Step of '
+'feature.publish().';

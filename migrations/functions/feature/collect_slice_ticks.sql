@@ -21,13 +21,26 @@ begin
         t.superseded_at,
         t.cause
     from slice as s
-    inner join market.trade_belief as t
-        on
-            s.tenant_id = t.tenant_id
-            and s.symbol = t.symbol
-            and t.ts >= s.context_from
-            and t.ts < p_to
-    where t.known_at <= p_live_from;
+    cross join lateral (
+        select
+            b.ts,
+            b.seq,
+            b.price,
+            b.size,
+            b.side,
+            b.known_at,
+            b.superseded_at,
+            b.cause
+        from market.trade_belief as b
+        where
+            b.tenant_id = s.tenant_id
+            and b.symbol = s.symbol
+            and b.ts >= s.context_from
+            and b.ts < p_to
+            and b.known_at <= p_live_from
+        -- sought by the key, series by series: joined as a whole, all ticks would be read
+        offset 0
+    ) as t;
     analyze slice_trade;
 
     create temp table slice_quote on commit drop as
@@ -45,13 +58,27 @@ begin
         q.superseded_at,
         q.cause
     from slice as s
-    inner join market.quote_belief as q
-        on
-            s.tenant_id = q.tenant_id
-            and s.symbol = q.symbol
-            and q.ts >= p_from
-            and q.ts < p_to
-    where q.known_at <= p_live_from;
+    cross join lateral (
+        select
+            b.ts,
+            b.seq,
+            b.bid,
+            b.bid_size,
+            b.ask,
+            b.ask_size,
+            b.known_at,
+            b.superseded_at,
+            b.cause
+        from market.quote_belief as b
+        where
+            b.tenant_id = s.tenant_id
+            and b.symbol = s.symbol
+            and b.ts >= p_from
+            and b.ts < p_to
+            and b.known_at <= p_live_from
+        -- sought by the key, series by series: joined as a whole, all ticks would be read
+        offset 0
+    ) as q;
     analyze slice_quote;
 end
 $$;
