@@ -71,7 +71,6 @@ begin
     inner join own as o on c.series_no = o.series_no
     where o.bucket <= i.reached_to
     order by 1, 3;
-    analyze window_bar;
 
     create temp table window_output on commit drop as
     select
