@@ -13,7 +13,7 @@ as $$
 #variable_conflict use_column
 declare
     c_origin constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
-    v_tenant_ids integer[];
+    v_tenant_id integer;
     v_reach record;
     v_reach_from timestamptz;
 begin
@@ -24,17 +24,14 @@ begin
         raise exception '% is not the start of a bar', p_bucket
             using errcode = 'invalid_parameter_value', hint = 'Give a whole minute.';
     end if;
-    v_tenant_ids := array(
+    if p_tenant_id is null then
+        perform feature.refuse_ambiguous(array[p_symbol]);
+    end if;
+    v_tenant_id := (
         select s.tenant_id
         from feature.series as s
         where s.symbol = p_symbol and s.tenant_id = coalesce(p_tenant_id, s.tenant_id)
-        order by s.tenant_id
     );
-    if cardinality(v_tenant_ids) > 1 then
-        raise exception '% is held by the tenants %', p_symbol,
-            array_to_string(v_tenant_ids, ', ')
-            using errcode = 'ambiguous_parameter', hint = 'Pass p_tenant_id.';
-    end if;
 
     -- The bars that this one's windows read, as far back as they can lie.
     perform feature.require_formulas();
@@ -47,7 +44,7 @@ begin
             l.close
         from feature.log as l
         where
-            l.tenant_id = v_tenant_ids[1]
+            l.tenant_id = v_tenant_id
             and l.symbol = p_symbol
             and l.bucket <= p_bucket - v_reach.minutes * interval '1 minute'
         order by l.bucket desc, l.known_at desc
@@ -62,13 +59,13 @@ begin
             row_number() over by_time as version,
             lag(to_jsonb(l)) over by_time as last
         from feature.log as l
-        where l.tenant_id = v_tenant_ids[1] and l.symbol = p_symbol and l.bucket = p_bucket
+        where l.tenant_id = v_tenant_id and l.symbol = p_symbol and l.bucket = p_bucket
         window by_time as (order by l.known_at)
     ),
 
     event as (
         select e.*
-        from feature.bar_event(v_tenant_ids[1], p_symbol, v_reach_from, p_bucket) as e
+        from feature.bar_event(v_tenant_id, p_symbol, v_reach_from, p_bucket) as e
     )
 
     select
