@@ -80,10 +80,14 @@ def test_it_serves_until_it_is_told_to_stop(online_world: Served) -> None:
     world = online_world
     port, metrics_port = free_port(), free_port()
     command = [*(sys.executable, "-m", "feast_repo", "serve"), "--host", "0.0.0.0"]  # noqa: S104
+    env = {**os.environ, "DATABASE_URL": world.pool, "PYTHONPATH": ""}
+    registry = str(world.store.config.registry.path)
+    if registry.startswith("sqlite:"):  # it is in this test's directory, not in .state
+        env["FEAST_REGISTRY"] = registry
     process = subprocess.Popen(
         [*command, "--port", str(port), "--metrics-port", str(metrics_port)],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": world.pool, "PYTHONPATH": ""},
+        env=env,
         stderr=subprocess.PIPE,
         text=True,
     )
