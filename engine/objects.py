@@ -103,10 +103,12 @@ def replace(connection: psycopg.Connection[Any], directory: Path, schema: str) -
     """
     objects = read(directory)
     known = _known(connection)
+    texts = {one.path: one.text for one in objects}
+    digests = {one.path: _digest(connection, one, texts) for one in objects}
     changed = [
         one
         for one in objects
-        if known.get(one.path) != (_digest(connection, one), _made(connection, one.path))
+        if known.get(one.path) != (digests[one.path], _made(connection, one.path))
     ]
     gone = sorted(known.keys() - {one.path for one in objects})
     if not changed and not gone:
@@ -123,7 +125,7 @@ def replace(connection: psycopg.Connection[Any], directory: Path, schema: str) -
                 f"insert into public.{TABLE} (path, sha256, made) values (%s, %s, %s)"
                 " on conflict (path) do update"
                 " set sha256 = excluded.sha256, made = excluded.made",
-                (one.path, _digest(connection, one), _made(connection, one.path)),
+                (one.path, digests[one.path], _made(connection, one.path)),
             )
     return [*gone, *(one.path for one in changed)]
 
@@ -143,9 +145,11 @@ def _known(connection: psycopg.Connection[Any]) -> dict[str, tuple[str, list[str
     return {path: (digest, made) for path, digest, made in rows}
 
 
-def _digest(connection: psycopg.Connection[Any], one: Object) -> str:
-    """SHA-256 of the file and of the rows that it acts on when it runs."""
+def _digest(connection: psycopg.Connection[Any], one: Object, texts: dict[str, str]) -> str:
+    """SHA-256 of the file, of those it depends on, and of the rows it acts on when it runs."""
     digest = hashlib.sha256(one.text.encode())
+    for path in one.header("depends"):
+        digest.update(texts[path].encode())
     for table in one.header("rows"):
         rows = connection.execute(f"select t::text from {table} as t order by 1".encode())
         digest.update(repr(rows.fetchall()).encode())

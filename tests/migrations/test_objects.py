@@ -125,6 +125,25 @@ def test_a_file_runs_again_when_the_rows_that_it_acts_on_have_changed(own_databa
     assert migrate(own_database) == []
 
 
+def test_what_a_procedure_has_made_follows_it(own_database: str, own_copy: Path) -> None:
+    edit(
+        own_copy,
+        "functions/market/create_belief",
+        "exclusive; infinity: still.",
+        "exclusive; infinity: to this day.",
+    )
+    made = ["functions/market/create_belief", "views/market/quote_belief"]
+    assert migrate(own_database) == [*made, "views/market/trade_belief"]
+    with psycopg.connect(own_database) as connection:
+        said = connection.execute(
+            "select distinct col_description(c.oid, a.attnum)"
+            " from pg_class as c inner join pg_attribute as a on c.oid = a.attrelid"
+            " where c.relname in ('quote_belief', 'trade_belief') and attname = 'superseded_at'"
+        ).fetchall()
+    assert said == [("Until when it was believed, exclusive; infinity: to this day.",)]
+    assert migrate(own_database) == []
+
+
 def test_objects_come_after_what_they_depend_on() -> None:
     for one in objects.read(MIGRATIONS):
         for other in one.header("depends"):

@@ -62,15 +62,11 @@ begin
     order by t.places[a.ordinality];
 end
 $$;
-revoke all on function api.feature_pit_snapshot(
-    text[], timestamptz[], timestamptz[], integer
-) from public;
-grant execute on function api.feature_pit_snapshot(
-    text[], timestamptz[], timestamptz[], integer
-) to market_tenant;
-comment on function api.feature_pit_snapshot(
-    text[], timestamptz[], timestamptz[], integer
-) is
+revoke all on function api.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
+from public;
+grant execute on function api.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
+to market_tenant;
+comment on function api.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer) is
 'What was known, of what the asking login may see: public.feature_pit_snapshot() with the same '
 'columns. p_tenant_id: one of api.visible_tenants(); default, for each symbol, the one of them '
 'that has it. A symbol that none of them has is stale, as one without bars is. Errors: 42501 for '
@@ -87,23 +83,16 @@ as $$
     select s.*
     from api.feature_pit_snapshot(
         p_symbols,
-        array_fill(p_as_of, array[coalesce(cardinality(p_symbols), 0)]),
-        case
-            when p_known_as_of is not null
-                then array_fill(p_known_as_of, array[coalesce(cardinality(p_symbols), 0)])
-        end,
+        feature.for_each(p_symbols, p_as_of),
+        feature.for_each(p_symbols, p_known_as_of),
         p_tenant_id
     ) as s
 $$;
-revoke all on function api.feature_pit_snapshot(
-    text[], timestamptz, timestamptz, integer
-) from public;
-grant execute on function api.feature_pit_snapshot(
-    text[], timestamptz, timestamptz, integer
-) to market_tenant;
-comment on function api.feature_pit_snapshot(
-    text[], timestamptz, timestamptz, integer
-) is
+revoke all on function api.feature_pit_snapshot(text[], timestamptz, timestamptz, integer)
+from public;
+grant execute on function api.feature_pit_snapshot(text[], timestamptz, timestamptz, integer)
+to market_tenant;
+comment on function api.feature_pit_snapshot(text[], timestamptz, timestamptz, integer) is
 'The same for several symbols at one moment: see the form with arrays.';
 
 create or replace function api.feature_pit_snapshot(

@@ -7,12 +7,7 @@ begin
     select
         c.series_no,
         c.symbol,
-        t.ts,
-        t.seq,
-        t.price,
-        t.size,
-        t.side,
-        t.known_at
+        t.*
     from changed as c
     cross join lateral (
         select
@@ -40,13 +35,7 @@ begin
     select
         c.series_no,
         c.symbol,
-        q.ts,
-        q.seq,
-        q.bid,
-        q.bid_size,
-        q.ask,
-        q.ask_size,
-        q.known_at
+        q.*
     from changed as c
     cross join lateral (
         select

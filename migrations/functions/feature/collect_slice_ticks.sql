@@ -12,14 +12,7 @@ begin
         s.series_no,
         s.symbol,
         date_bin(interval '1 minute', t.ts, c_origin) as bucket,
-        t.ts,
-        t.seq,
-        t.price,
-        t.size,
-        t.side,
-        t.known_at,
-        t.superseded_at,
-        t.cause
+        t.*
     from slice as s
     cross join lateral (
         select
@@ -48,15 +41,7 @@ begin
         s.series_no,
         s.symbol,
         date_bin(interval '1 minute', q.ts, c_origin) as bucket,
-        q.ts,
-        q.seq,
-        q.bid,
-        q.bid_size,
-        q.ask,
-        q.ask_size,
-        q.known_at,
-        q.superseded_at,
-        q.cause
+        q.*
     from slice as s
     cross join lateral (
         select

@@ -1,5 +1,6 @@
 -- depends: functions/feature/check_formula functions/feature/define_formula
 --   functions/feature/formula functions/feature/formula_node functions/feature/try_formulas
+--   functions/feature/collect_changed_ticks views/market/trade_belief views/market/quote_belief
 create or replace procedure feature.compile()
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp

@@ -36,7 +36,7 @@ as $$
             public.feature_pit_snapshot(
                 p_symbols,
                 p_as_of,
-                array_fill(now(), array[coalesce(cardinality(p_symbols), 0)]),
+                feature.for_each(p_symbols, now()),
                 p_tenant_id
             )
         ) with ordinality as e (

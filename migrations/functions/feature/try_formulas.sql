@@ -3,33 +3,17 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    drop table if exists pg_temp.series_trade, pg_temp.series_quote, pg_temp.window_bar,
-        pg_temp.window_output;
-    create temp table series_trade on commit drop as
+    drop table if exists pg_temp.changed, pg_temp.series_trade, pg_temp.series_quote,
+        pg_temp.window_bar, pg_temp.window_output;
+    create temp table changed on commit drop as
     select
         1 as series_no,
-        t.symbol,
-        t.ts,
-        t.seq,
-        t.price,
-        t.size,
-        t.side,
-        t.known_at
-    from market.trade as t
+        b.tenant_id,
+        b.symbol,
+        b.bucket
+    from feature.changed_bar as b
     where false;
-    create temp table series_quote on commit drop as
-    select
-        1 as series_no,
-        q.symbol,
-        q.ts,
-        q.seq,
-        q.bid,
-        q.bid_size,
-        q.ask,
-        q.ask_size,
-        q.known_at
-    from market.quote as q
-    where false;
+    perform feature.collect_changed_ticks(now());
     create temp table window_bar on commit drop as
     select
         1 as series_no,
@@ -47,7 +31,7 @@ begin
     perform feature.reach();
     perform from feature.own_value();
     perform from feature.window_value();
-    drop table pg_temp.series_trade, pg_temp.series_quote, pg_temp.window_bar,
+    drop table pg_temp.changed, pg_temp.series_trade, pg_temp.series_quote, pg_temp.window_bar,
         pg_temp.window_output;
 end
 $$;

@@ -32,15 +32,11 @@ as $$
             sma_20, volatility_1h, regime_tag, spread_bps, order_imbalance, is_stale, place
         )
 $$;
-revoke all on function public.feature_pit_hash(
-    text[], timestamptz[], timestamptz[], integer
-) from public;
-grant execute on function public.feature_pit_hash(
-    text[], timestamptz[], timestamptz[], integer
-) to market_reader;
-comment on function public.feature_pit_hash(
-    text[], timestamptz[], timestamptz[], integer
-) is
+revoke all on function public.feature_pit_hash(text[], timestamptz[], timestamptz[], integer)
+from public;
+grant execute on function public.feature_pit_hash(text[], timestamptz[], timestamptz[], integer)
+to market_reader;
+comment on function public.feature_pit_hash(text[], timestamptz[], timestamptz[], integer) is
 'SHA-256, in hex, of what public.feature_pit_snapshot() returns for the same arguments: its '
 'symbols, as_of and eleven fields, in order. Equal if and only if these are, on any engine; when '
 'a value became known is not part of it, so that a rebuilt log can be checked against the one it '
@@ -55,20 +51,15 @@ set search_path = pg_catalog, pg_temp
 as $$
     select public.feature_pit_hash(
         p_symbols,
-        array_fill(p_as_of, array[coalesce(cardinality(p_symbols), 0)]),
-        case
-            when p_known_as_of is not null
-                then array_fill(p_known_as_of, array[coalesce(cardinality(p_symbols), 0)])
-        end,
+        feature.for_each(p_symbols, p_as_of),
+        feature.for_each(p_symbols, p_known_as_of),
         p_tenant_id
     )
 $$;
-revoke all on function public.feature_pit_hash(
-    text[], timestamptz, timestamptz, integer
-) from public;
-grant execute on function public.feature_pit_hash(
-    text[], timestamptz, timestamptz, integer
-) to market_reader;
+revoke all on function public.feature_pit_hash(text[], timestamptz, timestamptz, integer)
+from public;
+grant execute on function public.feature_pit_hash(text[], timestamptz, timestamptz, integer)
+to market_reader;
 comment on function public.feature_pit_hash(text[], timestamptz, timestamptz, integer) is
 'The same for several symbols at one moment: see the form with arrays.';
 

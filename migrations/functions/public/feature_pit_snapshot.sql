@@ -112,15 +112,11 @@ begin
     order by j.place;
 end
 $$;
-revoke all on function public.feature_pit_snapshot(
-    text[], timestamptz[], timestamptz[], integer
-) from public;
-grant execute on function public.feature_pit_snapshot(
-    text[], timestamptz[], timestamptz[], integer
-) to market_reader;
-comment on function public.feature_pit_snapshot(
-    text[], timestamptz[], timestamptz[], integer
-) is
+revoke all on function public.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
+from public;
+grant execute on function public.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
+to market_reader;
+comment on function public.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer) is
 'What was known? One row per element, in order, duplicates kept. Of the versions in feature.log '
 'with known_at <= known_as_of, the newest of each bar counts; of the bars that have not gone, the '
 'latest with bucket + 1 minute <= as_of is the answer. p_symbols, p_as_of: the pairs. '
@@ -143,23 +139,16 @@ as $$
     select s.*
     from public.feature_pit_snapshot(
         p_symbols,
-        array_fill(p_as_of, array[coalesce(cardinality(p_symbols), 0)]),
-        case
-            when p_known_as_of is not null
-                then array_fill(p_known_as_of, array[coalesce(cardinality(p_symbols), 0)])
-        end,
+        feature.for_each(p_symbols, p_as_of),
+        feature.for_each(p_symbols, p_known_as_of),
         p_tenant_id
     ) as s
 $$;
-revoke all on function public.feature_pit_snapshot(
-    text[], timestamptz, timestamptz, integer
-) from public;
-grant execute on function public.feature_pit_snapshot(
-    text[], timestamptz, timestamptz, integer
-) to market_reader;
-comment on function public.feature_pit_snapshot(
-    text[], timestamptz, timestamptz, integer
-) is
+revoke all on function public.feature_pit_snapshot(text[], timestamptz, timestamptz, integer)
+from public;
+grant execute on function public.feature_pit_snapshot(text[], timestamptz, timestamptz, integer)
+to market_reader;
+comment on function public.feature_pit_snapshot(text[], timestamptz, timestamptz, integer) is
 'The same for several symbols at one moment: see the form with arrays.';
 
 create or replace function public.feature_pit_snapshot(

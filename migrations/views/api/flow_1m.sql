@@ -1,14 +1,2 @@
--- depends: functions/access/describe_view functions/api/visible_tenants
-create or replace view api.flow_1m with (security_barrier) as
-select
-    tenant_id,
-    symbol,
-    bucket,
-    buy_size,
-    sell_size,
-    buy_trades,
-    sell_trades
-from market.flow_1m
-where tenant_id = any((select api.visible_tenants())::integer[]);
-grant select on api.flow_1m to market_tenant;
-call access.describe_view('api.flow_1m', 'market.flow_1m');
+-- depends: functions/access/expose functions/access/describe_view functions/api/visible_tenants
+call access.expose('market.flow_1m', 'flow_1m');

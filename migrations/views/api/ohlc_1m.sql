@@ -1,17 +1,2 @@
--- depends: functions/access/describe_view functions/api/visible_tenants
-create or replace view api.ohlc_1m with (security_barrier) as
-select
-    tenant_id,
-    symbol,
-    bucket,
-    open,
-    high,
-    low,
-    close,
-    volume,
-    notional,
-    trades
-from market.ohlc_1m
-where tenant_id = any((select api.visible_tenants())::integer[]);
-grant select on api.ohlc_1m to market_tenant;
-call access.describe_view('api.ohlc_1m', 'market.ohlc_1m');
+-- depends: functions/access/expose functions/access/describe_view functions/api/visible_tenants
+call access.expose('market.ohlc_1m', 'ohlc_1m');
