@@ -1,5 +1,5 @@
 -- An event trigger is not told which object a GRANT was about: the rights themselves are compared.
---   Left out: dbt's views, which every "dbt run" makes anew and gives their rights.
+--   Left out: dbt's views, which every "dbt run" gives their rights.
 create or replace view audit.privilege as
 select
     o.object,
