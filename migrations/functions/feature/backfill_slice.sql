@@ -7,43 +7,35 @@ set client_min_messages = warning
 set jit = off
 as $$
 declare
+    c_tries constant integer := 3;
     v_clock feature.clock;
-    v_reach constant record := feature.reach();
+    v_locked feature.clock;
+    v_changes bigint;
 begin
-    -- No publish meanwhile: which bars it has versions of must not change.
-    select c.* into strict v_clock from feature.clock as c for update;
-    perform set_config('feature.moment', v_clock.live_from::text, true);
-    drop table if exists pg_temp.slice, pg_temp.slice_trade, pg_temp.slice_quote,
-        pg_temp.moment, pg_temp.series_trade, pg_temp.series_quote, pg_temp.own,
-        pg_temp.bar_state, pg_temp.stable, pg_temp.disturbance, pg_temp.epoch,
-        pg_temp.epoch_output, pg_temp.span, pg_temp.window_bar, pg_temp.window_output,
-        pg_temp.window_value, pg_temp.timeline;
-
-    create temp table slice on commit drop as
-    select
-        s.place::integer as series_no,
-        s.tenant_id,
-        s.symbol,
-        feature.bars_before(
-            s.tenant_id, s.symbol, p_from - v_reach.minutes * interval '1 minute', v_reach.bars + 1
-        ) as context_from
-    from unnest(p_tenant_ids, p_symbols) with ordinality as s (tenant_id, symbol, place);
-    analyze slice;
-    perform feature.collect_slice_ticks(p_from, p_to, v_clock.live_from);
-
-    perform feature.find_moments(v_clock.live_from);
-    perform feature.collect_moment_ticks();
-    create temp table own on commit drop as select * from feature.own_value();
-    analyze own;
-
-    perform feature.find_epochs();
-    perform feature.find_epoch_outputs(p_from);
-    perform feature.collect_epoch_bars();
-    create temp table window_value on commit drop as select * from feature.window_value();
-    analyze window_value;
-
-    perform feature.make_timeline(p_from);
-    return feature.append_history(v_clock.live_from);
+    -- What is computed does not depend on what publishes append: they wait only while this appends.
+    for v_try in 1 .. c_tries loop
+        begin
+            if v_try = c_tries then
+                -- while history is being loaded, each try could come too late
+                perform from feature.clock as c for update;
+            end if;
+            select c.* into strict v_clock from feature.clock as c;
+            v_changes := feature.history_changes(p_tenant_ids, p_symbols);
+            perform feature.make_history(
+                p_tenant_ids, p_symbols, p_from, p_to, v_clock.live_from
+            );
+            select c.* into strict v_locked from feature.clock as c for update;
+            if v_locked.live_from = v_clock.live_from
+                and feature.history_changes(p_tenant_ids, p_symbols) = v_changes then
+                return feature.append_history(v_clock.live_from);
+            end if;
+            -- A publish has left ticks to this slice that it did not read. As an error it undoes
+            -- what was made here, and gives the lock back.
+            raise sqlstate 'FH001' using message = 'the history of a series changed meanwhile';
+        exception
+            when sqlstate 'FH001' then null;
+        end;
+    end loop;
 end
 $$;
 revoke all on function feature.backfill_slice(
@@ -55,4 +47,5 @@ grant execute on function feature.backfill_slice(
 comment on function feature.backfill_slice(integer[], text[], timestamptz, timestamptz) is
 'The versions of some series'' bars with bucket in [p_from, p_to), built from the ticks and '
 'appended where a bar has none as early. p_tenant_ids, p_symbols: the series, element by element. '
-'Returns how many were appended. Called by feature.backfill().';
+'Returns how many were appended. Publishes wait only while it appends; when live_from or the '
+'history of a series changed before, it is built anew. Called by feature.backfill().';

@@ -15,6 +15,17 @@ begin
         returning c.*
     ),
 
+    -- a backfill that has read these series' ticks before must know (feature.backfill_slice)
+    noted as (
+        insert into feature.history_change as h (symbol, tenant_id)
+        select distinct
+            t.symbol,
+            t.tenant_id
+        from taken as t
+        where t.known_from <= p_clock.live_from and not t.bars_before
+        on conflict (symbol, tenant_id) do update set publishes = h.publishes + 1
+    ),
+
     due as (
         select * from taken
         union all
@@ -73,5 +84,6 @@ comment on function feature.take_changed_bars(feature.clock) is
 'p_clock.published_at, and makes of them the temporary table changed: one row per bar, with its '
 'number (series_no), tenant_id, symbol, bucket, cause_rank (1 late, 2 correction, 3 cancel), '
 'known_from and known_to of the changes, bars_before, and its last version in the log. A bar known '
-'as a whole by p_clock.live_from without a version is history, and is left out. Returns how many. '
-'Step of feature.publish().';
+'as a whole by p_clock.live_from without a version is history, and is left out; in which series '
+'history has changed is counted in feature.history_change. Returns how many. Step of '
+'feature.publish().';
