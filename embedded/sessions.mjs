@@ -34,6 +34,7 @@ export class EngineError extends Error {
   constructor(fields) {
     super(fields.M)
     this.code = fields.C
+    this.fields = fields
   }
 }
 

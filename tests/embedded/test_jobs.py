@@ -9,6 +9,20 @@ import psycopg
 from tests.embedded.conftest import StartEngine
 
 WAIT_S = 30.0
+RAISED = "'on purpose' using errcode = '22023', detail = 'The test wants it', hint = 'Wait'"
+WORDS = "on purpose. The test wants it. Wait"
+STATS = """
+    select
+        last_run_status, total_runs >= 1, total_successes >= 1,
+        total_failures = 0 and isfinite(last_successful_finish),
+        total_runs = total_successes + total_failures and next_start > last_run_started_at
+            and last_run_duration < interval '1 minute'
+    from timescaledb_information.job_stats where job_id = {}
+"""
+ERRORS = """
+    select proc_schema, proc_name, sqlerrcode, err_message, finish_time >= start_time
+    from timescaledb_information.job_errors where job_id = {} order by start_time limit 1
+"""
 
 
 def _wait_for(client: psycopg.Connection, query: str, wanted: tuple[object, ...]) -> None:
@@ -42,21 +56,47 @@ def test_failing_job_stops_nothing_else(connection: psycopg.Connection) -> None:
     schema = connection.execute("select current_schema()").fetchone()
     assert schema is not None
     for name, body in (
-        ("fails", "begin raise exception 'on purpose'; end"),
+        ("fails", f"begin raise exception {RAISED}; end"),
         ("beats", f"begin insert into {schema[0]}.beat values (1); end"),
     ):
         connection.execute(
             f"create procedure {name}(job_id int, config jsonb) language plpgsql as $$ {body} $$"
         )
-    jobs = [
+    fails, beats = (
         connection.execute(f"select add_job('{schema[0]}.{name}', '1 second')").fetchone()
         for name in ("fails", "beats")
-    ]
+    )
+    assert fails is not None
+    assert beats is not None
     try:
         _wait_for(connection, "select count(*) >= 2 from beat", (True,))
+        _wait_for(connection, STATS.format(beats[0]), ("Success", True, True, True, True))
+        _wait_for(connection, STATS.format(fails[0]), ("Failed", True, False, False, True))
+        _wait_for(connection, ERRORS.format(fails[0]), (schema[0], "fails", "22023", WORDS, True))
+        assert connection.execute(ERRORS.format(beats[0])).fetchone() is None
     finally:
-        for job in jobs:
+        for job in (fails, beats):
             connection.execute("select delete_job(%s)", job)
+
+
+def test_a_job_that_deletes_itself_stops_nothing(start_engine: StartEngine) -> None:
+    running = start_engine(jobs_every_s=0.2)
+    with psycopg.connect(running.url, autocommit=True) as client:
+        client.execute("create table beat (name text)")
+        client.execute(
+            "create procedure once(job_id int, config jsonb) language plpgsql as $$ begin"
+            " insert into public.beat values ('once'); perform public.delete_job(job_id); end $$"
+        )
+        client.execute(
+            "create procedure beats(job_id int, config jsonb) language sql"
+            " as $$ insert into public.beat values ('beats') $$"
+        )
+        for name in ("once", "beats"):
+            client.execute("select add_job(%s::regproc, '1 second')", [name])
+        _wait_for(client, "select count(*) >= 2 from beat where name = 'beats'", (True,))
+        left = "select proc_name from timescaledb_information.jobs where job_id >= 1000"
+        assert client.execute(left).fetchall() == [("beats",)]
+        assert client.execute("select count(*) from beat where name = 'once'").fetchone() == (1,)
 
 
 def test_unscheduled_jobs_stay_idle(start_engine: StartEngine) -> None:
