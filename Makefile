@@ -64,7 +64,7 @@ down: install ## stop the embedded engine, broker and Redis; the data stays
 	@$(BIN)/python -m embedded.redis stop
 	@$(BIN)/python -m engine down
 
-status: install ## which engine is used, and whether it answers
+status: install ## which engine is used, whether it answers, the last publish, failing jobs
 	@$(BIN)/python -m engine status
 
 migrate: install ## apply pending migrations, load the reference seeds

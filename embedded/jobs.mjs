@@ -10,6 +10,8 @@ const DUE = `
   where j.scheduled and (j.job_id >= 1000 or j.proc_name = 'policy_job_stat_history_retention')
   order by j.job_id`
 const MAX_DOUBLINGS = 6
+// as TimescaleDB's scheduler: however often it has failed, a job is not left alone for longer
+const MAX_INTERVALS = 5
 
 const moment = (ms) => `to_timestamp(${ms / 1000})`
 
@@ -72,10 +74,9 @@ export class Jobs {
     if (this.#busy) return
     this.#busy = true
     try {
-      const due = await this.#whenFree(() => this.#due())
+      const due = await this.#inTurn(() => this.#due())
       for (const job of due ?? []) {
-        if (this.#timer === null) break
-        await this.#whenFree(() => this.#run(job))
+        await this.#inTurn(() => this.#run(job))
       }
     } catch (error) {
       this.#shared.log(`jobs: ${error.message}`)
@@ -84,13 +85,13 @@ export class Jobs {
     }
   }
 
-  /** Does nothing while a client owns the engine: the next look comes soon. */
-  async #whenFree(work) {
+  /** Waits its turn as clients do: beside busy ones the engine is hardly ever free when one looks. */
+  async #inTurn(work) {
     const { turns } = this.#shared
-    if (turns.owner !== null) return undefined
     await turns.acquire(this, 0)
     try {
-      return await work()
+      // not when the server has begun to stop meanwhile
+      return this.#timer === null ? undefined : await work()
     } finally {
       turns.release(this)
     }
@@ -120,7 +121,8 @@ export class Jobs {
       run.finished = Date.now()
       job.next = run.finished + job.every
     } catch (error) {
-      const wait = Math.max(job.retry, 1000) * 2 ** Math.min(job.failures++, MAX_DOUBLINGS)
+      const doubled = Math.max(job.retry, 1000) * 2 ** Math.min(job.failures++, MAX_DOUBLINGS)
+      const wait = Math.min(doubled, MAX_INTERVALS * job.every)
       run.finished = Date.now()
       run.error = error
       job.next = run.finished + wait

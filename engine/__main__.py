@@ -9,7 +9,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from embedded.errors import UserError
-from engine import dbt, tenant
+from engine import dbt, status, tenant
 from engine.errors import EngineError
 from engine.migrate import migrate, rollback
 from engine.resolve import STATE_DIR, choice, compose, start
@@ -44,7 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start the engine, or find it running, and print its address")
     commands.add_parser("down", help="stop the embedded engine; the data stays")
-    commands.add_parser("status", help="say which engine is used and whether it answers")
+    commands.add_parser(
+        "status", help="say which engine is used, whether it answers, and how it does"
+    )
     commands.add_parser("url", help="print the address of the running engine, password included")
     commands.add_parser("migrate", help="apply pending migrations and load the reference seeds")
     back = commands.add_parser("rollback", help="roll back the last migration, or --steps n or all")
@@ -121,14 +123,21 @@ def _down() -> int:
 def _status() -> int:
     kind = choice()
     print(f"engine: {kind}")
-    if kind != "embedded":
-        print(shown(start().url))
-        return 0
-    from embedded import database
+    if kind == "embedded":
+        from embedded import database
 
-    running = database.status(STATE_DIR / "timescaledb")
-    print(f"{running.url} (pid {running.pid})" if running else "not running; start it with make up")
-    return 0 if running else 3
+        running = database.status(STATE_DIR / "timescaledb")
+        if running is None:
+            print("not running; start it with make up")
+            return 3
+        url = running.url
+        print(f"{url} (pid {running.pid})")
+    else:
+        url = start().url
+        print(shown(url))
+    for line in status.report(url):
+        print(line)
+    return 0
 
 
 if __name__ == "__main__":

@@ -55,6 +55,27 @@ def migrate(url: str) -> list[str]:
     return [*bridged, *(m.id for m in pending), *replaced]
 
 
+def pending(connection: psycopg.Connection[Any]) -> list[str]:
+    """Names of what migrate() would apply or replace, as it returns them; changes nothing.
+
+    connection: of a login that may read public's tables. Raises MigrationFailed.
+    """
+    files = sorted(
+        path.stem
+        for path in MIGRATIONS.glob("[0-9]*.sql")
+        if not path.name.endswith(".rollback.sql")
+    )
+    there = connection.execute("select to_regclass('public.migration_checksum')").fetchone()
+    applied: set[str] = set()
+    if there != (None,):
+        rows = connection.execute("select migration from public.migration_checksum").fetchall()
+        applied = {name for (name,) in rows}
+    waiting = [name for name in files if name not in applied]
+    if waiting and "0001_create_schemas" in waiting:
+        return [*waiting, *(one.path for one in objects.read(MIGRATIONS))]
+    return [*waiting, *objects.pending(connection, MIGRATIONS)]
+
+
 def rollback(url: str, steps: int | None = None) -> list[str]:
     """Roll back the last migrations, all without steps, and return the names, newest first.
 

@@ -102,14 +102,11 @@ def replace(connection: psycopg.Connection[Any], directory: Path, schema: str) -
     Returns the paths of what was replaced or dropped. Raises MigrationFailed.
     """
     objects = read(directory)
-    known = _known(connection)
-    texts = {one.path: one.text for one in objects}
-    digests = {one.path: _digest(connection, one, texts) for one in objects}
-    changed = [
-        one
-        for one in objects
-        if known.get(one.path) != (digests[one.path], _made(connection, one.path))
-    ]
+    connection.execute(
+        f"create table if not exists public.{TABLE}"
+        " (path text primary key, sha256 text not null, made text[] not null)"
+    )
+    digests, changed, known = _compare(connection, objects)
     gone = sorted(known.keys() - {one.path for one in objects})
     if not changed and not gone:
         return []
@@ -130,19 +127,36 @@ def replace(connection: psycopg.Connection[Any], directory: Path, schema: str) -
     return [*gone, *(one.path for one in changed)]
 
 
+def pending(connection: psycopg.Connection[Any], directory: Path) -> list[str]:
+    """Paths of what replace() would replace or drop; changes nothing."""
+    row = connection.execute("select to_regclass(%s) is null", (f"public.{TABLE}",)).fetchone()
+    objects = read(directory)
+    if row == (True,):
+        return [one.path for one in objects]
+    _, changed, known = _compare(connection, objects)
+    gone = sorted(known.keys() - {one.path for one in objects})
+    return [*gone, *(one.path for one in changed)]
+
+
 def forget(connection: psycopg.Connection[Any]) -> None:
     """Have every object made again by the next replace()."""
     connection.execute(f"drop table if exists public.{TABLE}")
 
 
-def _known(connection: psycopg.Connection[Any]) -> dict[str, tuple[str, list[str]]]:
-    """What was made from which text, by path."""
-    connection.execute(
-        f"create table if not exists public.{TABLE}"
-        " (path text primary key, sha256 text not null, made text[] not null)"
-    )
+def _compare(
+    connection: psycopg.Connection[Any], objects: list[Object]
+) -> tuple[dict[str, str], list[Object], dict[str, tuple[str, list[str]]]]:
+    """Digests by path, what is not as its file says, and by path what was made from which text."""
     rows = connection.execute(f"select path, sha256, made from public.{TABLE}").fetchall()
-    return {path: (digest, made) for path, digest, made in rows}
+    known = {path: (digest, made) for path, digest, made in rows}
+    texts = {one.path: one.text for one in objects}
+    digests = {one.path: _digest(connection, one, texts) for one in objects}
+    changed = [
+        one
+        for one in objects
+        if known.get(one.path) != (digests[one.path], _made(connection, one.path))
+    ]
+    return digests, changed, known
 
 
 def _digest(connection: psycopg.Connection[Any], one: Object, texts: dict[str, str]) -> str:

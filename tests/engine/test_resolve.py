@@ -231,8 +231,11 @@ def test_status_prints_no_password(
 ) -> None:
     monkeypatch.setenv("ENGINE", "given")
     monkeypatch.setenv("DATABASE_URL", url)
-    assert main(["status"]) == 0
-    assert capsys.readouterr().out == f"engine: given\n{printed}\n"
+    assert main(["status"]) == 1  # nothing answers there
+    told = capsys.readouterr()
+    assert told.out == f"engine: given\n{printed}\n"
+    assert told.err.startswith("status: no connection to db:5432")
+    assert "hush" not in told.err
 
 
 def test_psql_reaches_the_database(database: str) -> None:

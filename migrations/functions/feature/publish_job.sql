@@ -26,10 +26,21 @@ begin
         select from timescaledb_information.jobs as j
         where j.proc_schema = 'feature' and j.proc_name = 'publish_job'
     ) then
-        -- the contract's fields are due 30 s after the bar's close at the earliest
         execute format(
-            'select %s.add_job(''feature.publish_job'', interval ''30 seconds'')', v_ts
+            'select %s.add_job(''feature.publish_job'', interval ''20 seconds'')', v_ts
         );
     end if;
+    -- The contract's fields are due 30 s after the bar's close at the earliest: that leaves 10 s for
+    -- the publish itself. By default a job that failed is tried again after 5 minutes. What an
+    -- operator has set stays.
+    execute format(
+        'select %s.alter_job(j.job_id, schedule_interval => interval ''20 seconds'','
+        ' retry_period => interval ''10 seconds'')'
+        ' from timescaledb_information.jobs as j'
+        ' where j.proc_schema = ''feature'' and j.proc_name = ''publish_job'''
+        ' and j.schedule_interval in (interval ''20 seconds'', interval ''30 seconds'')'
+        ' and j.retry_period = interval ''5 minutes''',
+        v_ts
+    );
 end
 $$;

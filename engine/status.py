@@ -1,0 +1,91 @@
+"""What `make status` says of a database that answers: what it is, and whether its jobs run."""
+
+from typing import Any
+
+import psycopg
+
+from engine.errors import EngineError
+from engine.migrate import pending
+from engine.server import connect
+
+NAMED = 8
+JOBS = """
+    select count(*) from timescaledb_information.jobs where scheduled and job_id >= 1000
+"""
+LAST = """
+    select
+        (published_at > live_from)::int,
+        extract(epoch from clock_timestamp() - published_at)::float8,
+        to_char(published_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC')
+    from feature.clock
+"""
+KNOWN = "select to_regprocedure('feature.failing_jobs()') is not null"
+FAILING = (
+    "select job_id, job, coalesce(error, 'no words in job_errors') from feature.failing_jobs()"
+)
+LETTERS = """
+    select reason, count(*) from market.dead_letter group by reason order by count(*) desc, reason
+"""
+
+
+def report(url: str) -> list[str]:
+    """Lines about the database: versions, what is pending, the last publish, jobs, dead letters.
+
+    It changes nothing. Errors: EngineUnavailable; EngineError where the login may not read it.
+    """
+    with connect(url) as connection:
+        try:
+            connection.execute("set default_transaction_read_only = on")
+            lines = [_versions(connection)]
+            lines.append(_migrations(pending(connection)))
+            if connection.execute(KNOWN).fetchone() == (True,):
+                lines += _running(connection)
+        except psycopg.Error as error:
+            raise EngineError(
+                f"the database answers, but not this: {str(error).strip()}. Ask as a login that "
+                "migrates or has market_operator"
+            ) from error
+    return lines
+
+
+def _versions(connection: psycopg.Connection[Any]) -> str:
+    row = connection.execute(
+        "select extversion from pg_extension where extname = 'timescaledb'"
+    ).fetchone()
+    number = connection.info.server_version
+    extension = f"TimescaleDB {row[0]}" if row else "no TimescaleDB yet"
+    return f"PostgreSQL {number // 10000}.{number % 10000}, {extension}"
+
+
+def _migrations(waiting: list[str]) -> str:
+    if not waiting:
+        return "migrations: all applied"
+    named = waiting if len(waiting) <= NAMED else [*waiting[:NAMED], "..."]
+    return f"migrations: {len(waiting)} pending, run make migrate: {', '.join(named)}"
+
+
+def _running(connection: psycopg.Connection[Any]) -> list[str]:
+    lines = []
+    row = connection.execute(LAST).fetchone()
+    if row is not None and row[0]:
+        lines.append(f"last publish: {_age(row[1])} ({row[2]})")
+    else:
+        lines.append("last publish: none yet")
+    jobs = connection.execute(JOBS).fetchone()
+    failing = connection.execute(FAILING).fetchall()
+    number = jobs[0] if jobs else 0
+    lines.append(f"jobs: {number} scheduled, {len(failing) or 'none'} failing")
+    lines += [f"  {job_id} {job}: {error}" for job_id, job, error in failing]
+    letters = connection.execute(LETTERS).fetchall()
+    by_reason = ", ".join(f"{reason} {count}" for reason, count in letters)
+    lines.append(f"dead letters: {by_reason or 'none'}")
+    return lines
+
+
+def _age(seconds: float) -> str:
+    if seconds < 0:
+        return f"{-seconds:.0f} s ahead of the server's clock"
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"

@@ -1,0 +1,154 @@
+"""What `make status` says: of a database that works, of one that does not, and of none."""
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from engine.__main__ import main
+
+Status = Callable[[str], tuple[int, list[str], str]]
+
+
+@pytest.fixture
+def status(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Status:
+    """status(url): exit code, the lines behind the address, and what is on stderr."""
+
+    def run(url: str) -> tuple[int, list[str], str]:
+        monkeypatch.setenv("ENGINE", "given")
+        monkeypatch.setenv("DATABASE_URL", url)
+        code = main(["status"])
+        told = capsys.readouterr()
+        return code, told.out.splitlines()[2:], told.err
+
+    return run
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[psycopg.Connection]:
+    """A session whose database runs no job by itself, and has the jobs' failures forgotten."""
+    with psycopg.connect(database, autocommit=True) as connected:
+        connected.execute(
+            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
+        )
+        yield connected
+
+
+def test_a_database_that_works(
+    status: Status, database: str, connection: psycopg.Connection
+) -> None:
+    connection.execute("update feature.clock set live_from = now(), published_at = now()")
+    code, lines, _ = status(database)
+    assert code == 0
+    assert lines[0].startswith("PostgreSQL 1")
+    assert ", TimescaleDB 2." in lines[0]
+    assert lines[1:] == [
+        "migrations: all applied",
+        "last publish: none yet",
+        "jobs: 0 scheduled, none failing",
+        "dead letters: none",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ago", "said"),
+    [
+        ("90 seconds", r"9\d s ago"),
+        ("50 minutes", r"50 min ago"),
+        ("30 hours", r"30 h ago"),
+        ("3 days", r"3 days ago"),
+        ("-1 hour", r"3[56]\d\d s ahead of the server's clock"),
+    ],
+)
+def test_the_age_of_the_last_publish(
+    status: Status, database: str, connection: psycopg.Connection, ago: str, said: str
+) -> None:
+    connection.execute(
+        "update feature.clock set live_from = '-infinity',"
+        " published_at = clock_timestamp() - %s::interval",
+        [ago],
+    )
+    found = status(database)[1][2]
+    assert re.fullmatch(rf"last publish: {said} \(\d+-\d\d-\d\d \d\d:\d\d:\d\d UTC\)", found), found
+
+
+def test_a_job_that_fails_and_dead_letters(
+    status: Status, database: str, connection: psycopg.Connection
+) -> None:
+    """Noted as TimescaleDB does: whether it notes them is the business of the jobs' own tests."""
+    (job,) = connection.execute(
+        "select job_id from timescaledb_information.jobs where proc_name = 'publish_job'"
+    ).fetchall()[0]
+    connection.execute("select alter_job(%s, scheduled => true, next_start => 'infinity')", [job])
+    fail(connection, job)
+    connection.execute(
+        'insert into market.dead_letter (topic, partition, "offset", reason, message)'
+        " select 'trades', 0, n, case when n < 3 then 'late' else 'unknown_symbol' end, 'words'"
+        " from generate_series(1, 5) as n"
+    )
+    code, lines, _ = status(database)
+    assert code == 0
+    assert lines[-3:] == [
+        "jobs: 1 scheduled, 1 failing",
+        f"  {job} feature.publish_job: no models. Run dbt",
+        "dead letters: unknown_symbol 3, late 2",
+    ]
+    connection.execute("select alter_job(%s, scheduled => false)", [job])
+    assert "jobs: 0 scheduled, none failing" in status(database)[1]
+
+
+def fail(connection: psycopg.Connection, job: int) -> None:
+    """Note a failed run of the job, with its words."""
+    connection.execute("delete from _timescaledb_internal.bgw_job_stat where job_id = %s", [job])
+    connection.execute(
+        "insert into _timescaledb_internal.bgw_job_stat values (%s, now(), now(), 'infinity',"
+        " '-infinity', false, 1, '1 s', '1 s', 0, 1, 0, 1, 0)",
+        [job],
+    )
+    connection.execute(
+        "insert into _timescaledb_internal.bgw_job_stat_history"
+        " (job_id, execution_start, execution_finish, succeeded, data) values (%s, now(), now(),"
+        ' false, \'{"error_data": {"message": "no models", "hint": "Run dbt"}}\')',
+        [job],
+    )
+
+
+def test_what_is_pending_is_named_and_nothing_is_applied(
+    status: Status, database: str, connection: psycopg.Connection
+) -> None:
+    connection.execute("drop function api.latest_quote(text[])")
+    for _ in range(2):
+        code, lines, _ = status(database)
+        assert code == 0
+        assert lines[1] == "migrations: 1 pending, run make migrate: functions/api/latest_quote"
+
+
+def test_a_database_without_anything(status: Status, empty_database: str) -> None:
+    code, lines, _ = status(empty_database)
+    assert code == 0
+    assert " pending, run make migrate: 0001_create_schemas, " in lines[1]
+    assert len(lines) == 2
+    with psycopg.connect(empty_database) as connection:
+        made = connection.execute("select count(*) from pg_tables where schemaname = 'public'")
+        assert made.fetchone() == (0,)
+
+
+def test_none_that_answers(status: Status) -> None:
+    code, lines, error = status("postgresql://nobody@127.0.0.1:1/nowhere")
+    assert (code, lines) == (1, [])
+    assert error.startswith("status: no connection to 127.0.0.1:1, database 'nowhere'")
+
+
+def test_a_login_that_may_not_read_it(
+    status: Status, database: str, connection: psycopg.Connection
+) -> None:
+    login = f"stranger_{uuid.uuid4().hex[:12]}"
+    connection.execute(f"create role {login} login".encode())
+    try:
+        code, _, error = status(database.replace("postgres@", f"{login}@"))
+    finally:
+        connection.execute(f"drop role {login}".encode())
+    assert code == 1
+    assert error.startswith("status: ")
