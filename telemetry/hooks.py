@@ -50,7 +50,17 @@ class Hooks:
         """Push what is left and stop the endpoint; takes 2 seconds at most."""
 
 
-class Telemetry(Hooks):
+class PublishingHooks(Hooks):
+    """What the processes have that tell whether features go on being published."""
+
+    def publishing(self, url: str) -> None:
+        """Have the database's last publish and failing jobs asked for from now on.
+
+        url: of a login that has market_ingest, market_pool or market_reader.
+        """
+
+
+class Telemetry(PublishingHooks):
     """Ingest's hooks. They are called by one thread at a time, the main loop's or the writer's."""
 
     def batch(
@@ -101,7 +111,7 @@ class PushTelemetry(Hooks):
         """Count a round that failed."""
 
 
-class ApiTelemetry(Hooks):
+class ApiTelemetry(PublishingHooks):
     """The hooks of the feature API, called by its event loop. None takes a tenant or a symbol."""
 
     def watch(self, waiting: Callable[[], int]) -> None:

@@ -36,6 +36,20 @@ REQUEST_BOUNDS_S: Final = (
     *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0),
 )
 
+
+def _publishing(process: str) -> tuple[Metric, Metric]:
+    """What a process tells of the database's publishes and jobs."""
+    return (
+        Metric(f"{process}.publish.age", "gauge", "s", "Time since the last publish."),
+        Metric(
+            f"{process}.failing_jobs",
+            "gauge",
+            "{job}",
+            "Scheduled jobs of the database whose last run failed.",
+        ),
+    )
+
+
 MESSAGES = Metric(
     "messaging.client.consumed.messages",
     "counter",
@@ -83,9 +97,10 @@ LATENCY_S = Metric(
     "Time of the database's commit minus ts, of each row applied.",
     LATENCY_BOUNDS_S,
 )
+INGEST_PUBLISHING: Final = _publishing("ingest")
 INGEST: Final = (
     *(MESSAGES, BATCH_S, BATCHES, ROWS, BYTES, DUPLICATES, DEAD_LETTERS, RETRIES),
-    *(LAG, PAUSED, LATENCY_S),
+    *(LAG, PAUSED, LATENCY_S, *INGEST_PUBLISHING),
 )
 
 PUSH_SERIES = Metric(
@@ -146,6 +161,7 @@ LOG_WAITING = Metric(
     "{access}",
     "Accesses that are not in api.access_log yet.",
 )
-API: Final = (REQUESTS, REQUEST_S, ENTITIES, REJECTED, LOG_WAITING)
+API_PUBLISHING: Final = _publishing("feature_api")
+API: Final = (REQUESTS, REQUEST_S, ENTITIES, REJECTED, LOG_WAITING, *API_PUBLISHING)
 
 ALL: Final = (*INGEST, *PUSH, *API)

@@ -11,9 +11,17 @@ from opentelemetry.trace import SpanKind
 
 from telemetry import metrics
 from telemetry.health import Health
-from telemetry.hooks import NO_SPAN, ApiTelemetry, Hooks, PushTelemetry, Telemetry
+from telemetry.hooks import (
+    NO_SPAN,
+    ApiTelemetry,
+    Hooks,
+    PublishingHooks,
+    PushTelemetry,
+    Telemetry,
+)
 from telemetry.latency import Latency
-from telemetry.outputs import Attributes, Outputs
+from telemetry.outputs import Attributes, Observe, Outputs
+from telemetry.publishing import Publishing
 from telemetry.settings import TelemetryConfig
 
 if TYPE_CHECKING:
@@ -67,7 +75,35 @@ class _On(Hooks):
         self._out.close()
 
 
-class OtelTelemetry(_On, Telemetry):
+class _Publishing(_On, PublishingHooks):
+    """What two of them share: the database's publishes and jobs."""
+
+    _publishing: Publishing | None = None
+
+    def _gauges(
+        self, about: tuple[metrics.Metric, metrics.Metric]
+    ) -> dict[metrics.Metric, Observe]:
+        age, failing = about
+        return {age: self._observe_age, failing: self._observe_failing}
+
+    def publishing(self, url: str) -> None:
+        self._publishing = Publishing(url)
+
+    def close(self) -> None:
+        if self._publishing is not None:
+            self._publishing.close()
+        super().close()
+
+    def _observe_age(self) -> Values:
+        age_s = self._publishing.age() if self._publishing else None
+        return [] if age_s is None else [(age_s, {})]
+
+    def _observe_failing(self) -> Values:
+        number = self._publishing.failing() if self._publishing else None
+        return [] if number is None else [(number, {})]
+
+
+class OtelTelemetry(_Publishing, Telemetry):
     """Ingest's."""
 
     def __init__(
@@ -88,7 +124,11 @@ class OtelTelemetry(_On, Telemetry):
                 "ingest",
                 self.health,
                 [metric for metric in metrics.INGEST if metric is not metrics.LATENCY_S],
-                {metrics.LAG: self._observe_lags, metrics.PAUSED: self._observe_pauses},
+                {
+                    metrics.LAG: self._observe_lags,
+                    metrics.PAUSED: self._observe_pauses,
+                    **self._gauges(metrics.INGEST_PUBLISHING),
+                },
                 self._latency,
             )
         )
@@ -201,7 +241,7 @@ class OtelPush(_On, PushTelemetry):
         self._out.add(metrics.PUSH_FAILURES, 1)
 
 
-class OtelApi(_On, ApiTelemetry):
+class OtelApi(_Publishing, ApiTelemetry):
     """The feature API's."""
 
     def __init__(self, config: TelemetryConfig) -> None:
@@ -214,7 +254,10 @@ class OtelApi(_On, ApiTelemetry):
                 "feature_api",
                 self.health,
                 metrics.API,
-                {metrics.LOG_WAITING: lambda: [(self._waiting(), {})]},
+                {
+                    metrics.LOG_WAITING: lambda: [(self._waiting(), {})],
+                    **self._gauges(metrics.API_PUBLISHING),
+                },
             )
         )
         self._out.add(metrics.ENTITIES, 0)

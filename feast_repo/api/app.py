@@ -83,6 +83,7 @@ class Api:
         self.reader = Reader(store)
         self.telemetry = telemetry
         self.telemetry.watch(lambda: len(self.access_log))
+        self.telemetry.publishing(database_url)
         self.catalog = Catalog.read(store)
         if not self.catalog.services:
             raise EngineError("Feast's registry is empty: run `make feast ARGS=apply` first")

@@ -74,6 +74,7 @@ def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
     config = Config.from_env({**env, "DATABASE_URL": database_url()})
     outputs = TelemetryConfig.from_env(env, service_name="ingest")
     telemetry = start.ingest(outputs, config.kafka_group, KINDS, reasons())
+    telemetry.publishing(config.database_url)
     with closing(telemetry), open_ingester(config, telemetry) as ingester:
         stop_on_signals(ingester.stop)
         if not args.until_end:

@@ -13,5 +13,6 @@ def call_every_hook(telemetry: Telemetry) -> None:
     telemetry.paused("trades", 1, "registry")
     telemetry.resumed("trades", 2)
     telemetry.revoked("trades", 3)
+    telemetry.publishing("postgresql://nobody@127.0.0.1:1/nowhere")
     telemetry.health.beat()
     telemetry.health.ready(True)

@@ -1,4 +1,3 @@
--- depends: functions/feature/failing_jobs
 create or replace function api.publishing(
     out published_at timestamptz, out failing_jobs bigint
 )
