@@ -84,18 +84,21 @@ class Storm:
 
 
 def feed(storm: Storm, chance: random.Random) -> Callable[[psycopg.Connection[Any]], None]:
-    """Trades that happen now, and now and then one of the last minutes that comes late."""
+    """Trades that happen now; of the first two series also some of the last minutes that come late.
+
+    Of the others nothing comes that would mend a bar which a publish has lost.
+    """
     seq = iter(range(1, 1_000_000))
 
     def work(connection: psycopg.Connection[Any]) -> None:
-        for tenant in storm.tenants:
+        for place, tenant in enumerate(storm.tenants):
             number, price, size = next(seq), chance.randint(90, 110), chance.randint(1, 9)
             row = connection.execute(
                 FED,
                 {
                     "tenant": tenant,
                     "symbol": SYMBOL,
-                    "ago": chance.choice((0, 0, 0, 0, 0.5, 45, 200)),
+                    "ago": chance.choice((0, 0, 0, 0, 0.5, 45, 200)) if place < 2 else 0,
                     "seq": number,
                     "price": price,
                     "size": size,
@@ -133,7 +136,7 @@ def backfiller(storm: Storm, until: datetime) -> Callable[[psycopg.Connection[An
 
 def hold_over_the_turn(storm: Storm, connection: psycopg.Connection[Any], turn: datetime) -> None:
     """Keep the publishes that are called before the minute's turn waiting until after it."""
-    sleep_until(connection, turn - timedelta(seconds=0.8))
+    sleep_until(connection, turn - timedelta(seconds=1.5))
     with connection.transaction():
         connection.execute("select from feature.clock for update")
         sleep_until(connection, turn + timedelta(seconds=0.5))
@@ -231,7 +234,7 @@ def test_every_closed_bar_has_its_version_whatever_the_order_of_call_lock_and_mi
     stamp = world.published_at()
     got = logged(admin, [*storm.tenants, *old])
     for tenant, ticks in storm.ticks.items():
-        assert len(bars(ticks, stamp)) >= 3
+        assert bars(ticks, stamp)
         assert got[tenant] == bars(ticks, stamp)
     for tenant in old:
         price = 100.0 + tenant
