@@ -17,6 +17,9 @@ import polars as pl
 SCHEMA_DIR = Path(__file__).resolve().parent / "schemas"
 KEY = ("tenant_id", "symbol", "ts", "seq")
 COMMON = (*KEY, "action", "known_at")
+# Bounds within which no arithmetic on ticks can overflow, underflow or divide by nothing, and far
+# beyond real ones; derived in migrations/0021_bound_ticks.sql, whose tables check the same.
+LEAST, HIGHEST_PRICE, LARGEST_SIZE = 1e-12, 1e12, 1e18
 # Avro's types in Polars; one encoding for int and long: what does not fit an int must not be cut
 # down to one
 TYPES: dict[str, Any] = {
@@ -39,7 +42,17 @@ class Reason:
 
 
 NOT_A_NUMBER = Reason("not_a_number", "send a finite number, or null where there is none")
-NEGATIVE_PRICE = Reason("negative_price", "send a price above 0")
+OUT_OF_RANGE = Reason(
+    "out_of_range",
+    f"send a price that is 0 or {LEAST:g} to {HIGHEST_PRICE:g} away from it, a size of {LEAST:g} to "
+    f"{LARGEST_SIZE:g}; a feed's word for no value is null, or no tick",
+)
+NEGATIVE_PRICE = Reason(
+    "negative_price",
+    "if this instrument trades at zero or below, set allows_negative_price in its line of "
+    "seeds/instrument.csv and run make migrate; else send a price above 0, null for a side that is "
+    "not quoted",
+)
 ZERO_SIZE = Reason("zero_size", "send a size above 0 (a quote's may be 0)")
 NO_SIDE_QUOTED = Reason("no_side_quoted", "send a bid or an ask")
 UNKNOWN_SIDE = Reason("unknown_side", "use buy, sell or null")
@@ -50,12 +63,14 @@ class Rule:
     """What must hold of a tick. The one text serves a whole batch and the reason of one refusal.
 
     columns: those that a refusal shows. holds: of a row, where false breaks the rule; as in a
-    CHECK constraint null breaks none.
+    CHECK constraint null breaks none. spares_signed: instruments with allows_negative_price need
+    not keep it.
     """
 
     reason: Reason
     columns: tuple[str, ...]
     holds: pl.Expr
+    spares_signed: bool = False
 
 
 def finite(*names: str) -> tuple[Rule, ...]:
@@ -68,9 +83,27 @@ def above_zero(reason: Reason, *names: str) -> tuple[Rule, ...]:
     return tuple(Rule(reason, (name,), pl.col(name) > 0) for name in names)
 
 
+def priced(*names: str) -> tuple[Rule, ...]:
+    """A price: finite, within bounds, above zero unless the instrument allows others."""
+    return (
+        *finite(*names),
+        *(Rule(OUT_OF_RANGE, (name,), _within(name, HIGHEST_PRICE)) for name in names),
+        *(Rule(NEGATIVE_PRICE, (name,), pl.col(name) > 0, spares_signed=True) for name in names),
+    )
+
+
 def not_negative(reason: Reason, *names: str) -> tuple[Rule, ...]:
     """Zero or more: a rule for each column."""
     return tuple(Rule(reason, (name,), pl.col(name) >= 0) for name in names)
+
+
+def sized(*names: str) -> tuple[Rule, ...]:
+    """Within the bounds of a size: a rule for each column. Say first which of them may be 0."""
+    return tuple(Rule(OUT_OF_RANGE, (name,), _within(name, LARGEST_SIZE)) for name in names)
+
+
+def _within(name: str, most: float) -> pl.Expr:
+    return (pl.col(name) == 0) | pl.col(name).abs().is_between(LEAST, most)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,9 +221,10 @@ TRADE = Kind(
     topic="trades",
     prices=("price",),
     rules=(
-        *finite("price", "size"),
-        *above_zero(NEGATIVE_PRICE, "price"),
+        *priced("price"),
+        *finite("size"),
         *above_zero(ZERO_SIZE, "size"),
+        *sized("size"),
         Rule(UNKNOWN_SIDE, ("side",), pl.col("side").is_in(["buy", "sell"])),
     ),
 )
@@ -201,10 +235,11 @@ QUOTE = Kind(
     prices=("bid", "ask"),
     either=("bid", "ask"),
     rules=(
-        *finite("bid", "bid_size", "ask", "ask_size"),
         Rule(NO_SIDE_QUOTED, ("bid", "ask"), pl.any_horizontal(pl.col("bid", "ask").is_not_null())),
-        *above_zero(NEGATIVE_PRICE, "bid", "ask"),
+        *priced("bid", "ask"),
+        *finite("bid_size", "ask_size"),
         *not_negative(ZERO_SIZE, "bid_size", "ask_size"),
+        *sized("bid_size", "ask_size"),
     ),
 )
 KINDS = {kind.name: kind for kind in (TRADE, QUOTE)}

@@ -14,7 +14,7 @@ REREAD_S = 1.0
 
 
 class Reference:
-    """Tenants and symbols, read again when a tick names another one, at most once a second."""
+    """Tenants and symbols, read again when a tick asks for more, at most once a second."""
 
     def __init__(self, database: Database) -> None:
         """database: where to read them."""
@@ -22,10 +22,16 @@ class Reference:
         self._known = read_known(database)
         self._read = time.monotonic()
 
-    def __call__(self, tenants: Collection[int], symbols: Collection[str]) -> Known:
-        """Return what ticks that name these are to be judged by."""
+    def __call__(
+        self, tenants: Collection[int], symbols: Collection[str], signed: Collection[str]
+    ) -> Known:
+        """Return what ticks that name these, and have negative prices of `signed`, are judged by."""
         known = self._known
-        there = known.tenants.issuperset(tenants) and known.symbols.issuperset(symbols)
+        there = (
+            known.tenants.issuperset(tenants)
+            and known.symbols.issuperset(symbols)
+            and known.signed.issuperset(signed)
+        )
         if not there and time.monotonic() - self._read > REREAD_S:
             self._known, self._read = read_known(self._database), time.monotonic()
         return self._known
@@ -36,7 +42,13 @@ def read_known(database: Database) -> Known:
 
     def work(connection: psycopg.Connection, _: bool) -> Known:
         tenants = connection.execute("select tenant_id from market.tenant").fetchall()
-        symbols = connection.execute("select symbol from market.instrument").fetchall()
-        return Known(frozenset(row[0] for row in tenants), frozenset(row[0] for row in symbols))
+        symbols = connection.execute(
+            "select symbol, allows_negative_price from market.instrument"
+        ).fetchall()
+        return Known(
+            frozenset(row[0] for row in tenants),
+            frozenset(row[0] for row in symbols),
+            frozenset(row[0] for row in symbols if row[1]),
+        )
 
     return database.transact(work)

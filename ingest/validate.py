@@ -40,10 +40,11 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Known:
-    """The tenants and symbols that ticks may name."""
+    """The tenants and symbols that ticks may name; signed: symbols that allow negative prices."""
 
     tenants: frozenset[int]
     symbols: frozenset[str]
+    signed: frozenset[str] = frozenset()
 
 
 def key_rules(known: Known, latest_us: int) -> tuple[Rule, ...]:
@@ -82,8 +83,8 @@ def passes(kind: str, known: Known, now_us: int, tolerance_us: int) -> pl.Expr:
     now_us: the ingester's clock; tolerance_us: how far beyond it a time may lie; both in
     microseconds. Of a cancel only the key counts.
     """
-    key = _all(key_rules(known, now_us + tolerance_us))
-    values = (pl.col("action") == "cancel") | _all(KINDS[kind].rules)
+    key = _all([rule.holds for rule in key_rules(known, now_us + tolerance_us)])
+    values = (pl.col("action") == "cancel") | _all(_values_hold(kind, known))
     return (key & values).fill_null(True)
 
 
@@ -94,7 +95,8 @@ def refusals(
     of_key = key_rules(known, now_us + tolerance_us)
     of_values = KINDS[kind].rules
     counts = pl.col("action") != "cancel"
-    broken = [~rule.holds for rule in of_key] + [counts & ~rule.holds for rule in of_values]
+    broken = [~rule.holds for rule in of_key]
+    broken += [counts & ~holds for holds in _values_hold(kind, known)]
     first = pl.coalesce(pl.when(one).then(pl.lit(at)) for at, one in enumerate(broken))
     rules = (*of_key, *of_values)
     places = rows.select(first.alias("rule")).to_series()
@@ -125,8 +127,18 @@ def key_of(kind: str, record: Record) -> str:
     return f"{kind} of {symbol!r}, tenant {tenant_id}, ts {moment(ts)}, seq {seq}"
 
 
-def _all(rules: tuple[Rule, ...]) -> pl.Expr:
-    return reduce(operator.and_, (rule.holds for rule in rules))
+def _values_hold(kind: str, known: Known) -> list[pl.Expr]:
+    """Whether a row keeps each rule of its kind, in their order."""
+    if not known.signed:
+        return [rule.holds for rule in KINDS[kind].rules]
+    is_signed = pl.col("symbol").is_in(list(known.signed))
+    return [
+        rule.holds | is_signed if rule.spares_signed else rule.holds for rule in KINDS[kind].rules
+    ]
+
+
+def _all(hold: list[pl.Expr]) -> pl.Expr:
+    return reduce(operator.and_, hold)
 
 
 def _shown(record: Record, columns: tuple[str, ...]) -> str:

@@ -92,7 +92,7 @@ def _int(value: int | None) -> int:
     return -1 if value is None else value
 
 
-KnownFor = Callable[[Collection[int], Collection[str]], Known]
+KnownFor = Callable[[Collection[int], Collection[str], Collection[str]], Known]
 
 
 def build(
@@ -108,7 +108,8 @@ def build(
 
     kinds: kind of each topic. positions: next offset of each partition held; messages before it,
     or of other partitions, are left out: a rebalance makes Kafka say them again.
-    known: the tenants and symbols to judge records by, given those that they name.
+    known: the tenants and symbols to judge records by, given those that they name, and the symbols
+    at prices of zero and below.
     A partition whose next message has a schema that source does not have now is blocked there.
     """
     batch = Batch(source)
@@ -175,8 +176,11 @@ def _judged(
     records, places, faults = columns.read(kind, payloads, batch.source)
     for place, error in faults.items():
         batch.refusals[ordinals[place]] = Refusal(UNDECODABLE.name, str(error))
+    low = pl.any_horizontal(pl.lit(value=False), *(pl.col(p) <= 0 for p in KINDS[kind].prices))
     known = known_for(
-        set(records["tenant_id"].unique().to_list()), set(records["symbol"].unique().to_list())
+        set(records["tenant_id"].unique().to_list()),
+        set(records["symbol"].unique().to_list()),
+        set(records.filter(low)["symbol"].unique().to_list()),
     )
     records = records.with_columns(
         pl.Series("ordinal", [ordinals[place] for place in places], pl.Int64)

@@ -41,7 +41,8 @@ final as (
         low,
         close,
         volume,
-        notional / nullif(volume, 0) as vwap,
+        -- a mean of prices lies between them; that of rounded products need not
+        case when volume > 0 then greatest(low, least(high, notional / volume)) end as vwap,
         sma_20,
         volatility_1h,
         regime_tag,

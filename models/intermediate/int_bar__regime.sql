@@ -6,12 +6,16 @@ scored as (
     select
         *,
         -- the move over the trend's bars, in standard deviations of a move of that length
-        ln(close / close_before_trend) / (
-            nullif(volatility_1h, 0)
-            * sqrt(
-                {{ var('regime_trend_bars') }}::double precision / {{ var('volatility_minutes') }}
-            )
-        ) as trend_score
+        case
+            when least(close, close_before_trend) > 0
+                then ln(close / close_before_trend) / (
+                    nullif(volatility_1h, 0)
+                    * sqrt(
+                        {{ var('regime_trend_bars') }}::double precision
+                        / {{ var('volatility_minutes') }}
+                    )
+                )
+        end as trend_score
     from bar
 ),
 

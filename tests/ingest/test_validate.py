@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,9 @@ from ingest.validate import EARLIEST_US, Known, passes, reasons, refusals, valid
 
 NOW_US = 1_700_100_000_000_000
 TOLERANCE_US = 5_000_000
-KNOWN = Known(frozenset({1, 2}), frozenset({"SYN_ES"}))
+KNOWN = Known(frozenset({1, 2}), frozenset({"SYN_ES", "SYN_CL"}), signed=frozenset({"SYN_CL"}))
 NAN, INF = float("nan"), float("inf")
+UNSET = 1.7976931348623157e308  # Interactive Brokers' word for no value
 
 Table = list[tuple[dict[str, Any], str | None]]
 
@@ -41,9 +43,25 @@ TRADES: Table = [
     ({"size": NAN}, "not_a_number"),
     ({"price": 0.0}, "negative_price"),
     ({"price": -37.63}, "negative_price"),
-    ({"price": 5e-324}, None),
+    ({"price": 5e-324}, "out_of_range"),
+    ({"price": math.nextafter(1e-12, 0)}, "out_of_range"),
+    ({"price": 1e-12}, None),
+    ({"price": 1e12}, None),
+    ({"price": math.nextafter(1e12, INF)}, "out_of_range"),
+    ({"price": UNSET}, "out_of_range"),
+    ({"price": -UNSET}, "out_of_range"),
+    ({"price": -1.0, "symbol": "SYN_CL"}, None),
+    ({"price": 0.0, "symbol": "SYN_CL"}, None),
+    ({"price": -1e12, "symbol": "SYN_CL"}, None),
+    ({"price": -2e12, "symbol": "SYN_CL"}, "out_of_range"),
+    ({"price": NAN, "symbol": "SYN_CL"}, "not_a_number"),
     ({"size": 0.0}, "zero_size"),
     ({"size": -1.0}, "zero_size"),
+    ({"size": 1e-300}, "out_of_range"),
+    ({"size": 1e-12}, None),
+    ({"size": 1e18}, None),
+    ({"size": 1e19}, "out_of_range"),
+    ({"size": UNSET}, "out_of_range"),
     ({"side": "B"}, "unknown_side"),
     ({"action": "correction", "price": -1.0}, "negative_price"),
     ({"action": "cancel", "price": NAN, "size": 0.0, "side": "B"}, None),
@@ -61,6 +79,11 @@ QUOTES: Table = [
     ({"bid_size": INF}, "not_a_number"),
     ({"ask_size": NAN}, "not_a_number"),
     ({"bid": 0.0}, "negative_price"),
+    ({"bid": 0.0, "ask": -0.5, "symbol": "SYN_CL"}, None),
+    ({"ask": UNSET}, "out_of_range"),
+    ({"ask": 1e305}, "out_of_range"),
+    ({"bid_size": UNSET}, "out_of_range"),
+    ({"ask_size": 5e-324}, "out_of_range"),
     ({"ask": -1.0}, "negative_price"),
     ({"bid_size": -1.0}, "zero_size"),
     ({"ask_size": -0.5}, "zero_size"),

@@ -40,7 +40,13 @@ def bars(trades: pd.DataFrame) -> pd.DataFrame:
                 "low": min(price),
                 "close": price[-1],
                 "volume": volume,
-                "vwap": math.fsum(p * s for p, s in zip(price, size, strict=True)) / volume,
+                "vwap": min(
+                    max(
+                        math.fsum(p * s for p, s in zip(price, size, strict=True)) / volume,
+                        min(price),
+                    ),
+                    max(price),
+                ),
                 "order_imbalance": (buy - sell) / (buy + sell) if buy + sell else None,
             }
         )
@@ -48,11 +54,11 @@ def bars(trades: pd.DataFrame) -> pd.DataFrame:
 
 
 def spreads(quotes: pd.DataFrame) -> dict[pd.Timestamp, float]:
-    """Mean spread in basis points of each minute with a two-sided, uncrossed quote."""
+    """Mean spread in basis points of each minute with a quote of 0 < bid <= ask <= 2 bid."""
     usable = [
         (row.ts.floor("min"), 10000 * (row.ask - row.bid) / (row.bid + row.ask) * 2)
         for row in quotes.itertuples()
-        if row.bid is not None and row.ask is not None and row.ask >= row.bid
+        if row.bid is not None and row.ask is not None and 0 < row.bid <= row.ask <= 2 * row.bid
     ]
     return {
         minute: math.fsum(group["bps"]) / len(group)
@@ -61,11 +67,11 @@ def spreads(quotes: pd.DataFrame) -> dict[pd.Timestamp, float]:
 
 
 def realised(
-    returns: list[tuple[pd.Timestamp, float]], bucket: pd.Timestamp, minutes: int
+    returns: list[tuple[pd.Timestamp, float | None]], bucket: pd.Timestamp, minutes: int
 ) -> list[tuple[pd.Timestamp, float]]:
-    """The returns whose bar starts in (bucket - minutes, bucket]."""
+    """The returns that there are whose bar starts in (bucket - minutes, bucket]."""
     start = bucket - minutes * MINUTE
-    return [(at, value) for at, value in returns if start < at <= bucket]
+    return [(at, value) for at, value in returns if value is not None and start < at <= bucket]
 
 
 def regime(volatility: float, baseline: float, close: float, close_20_ago: float) -> str:
@@ -81,7 +87,11 @@ def features(trades: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
     frame = bars(trades)
     spread = spreads(quotes)
     closes, buckets = frame["close"].tolist(), frame["bucket"].tolist()
-    returns = [(buckets[i], math.log(closes[i] / closes[i - 1])) for i in range(1, len(closes))]
+    # the return of the bar at [i - 1]; None where a price is not above zero
+    returns = [
+        (later, math.log(close / before) if min(close, before) > 0 else None)
+        for later, close, before in zip(buckets[1:], closes[1:], closes, strict=False)
+    ]
     sma: list[float | None] = []
     hourly: list[float | None] = []
     tags: list[str | None] = []
@@ -90,7 +100,7 @@ def features(trades: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
         hour = realised(returns[:i], bucket, 60)
         volatility = math.sqrt(math.fsum(r * r for _, r in hour)) if len(hour) >= 30 else None
         hourly.append(volatility)
-        if not volatility or i < 20:
+        if not volatility or i < 20 or min(closes[i], closes[i - 20]) <= 0:
             tags.append(None)
             continue
         six = realised(returns[:i], bucket, 360)

@@ -141,7 +141,11 @@ def bars(trades: Iterable[Version], quotes: Iterable[Version]) -> dict[datetime,
     for version in quotes:
         quote = version.values
         assert isinstance(quote, Quote)
-        if quote.bid is not None and quote.ask is not None and quote.ask >= quote.bid:
+        if (
+            quote.bid is not None
+            and quote.ask is not None
+            and 0 < quote.bid <= quote.ask <= 2 * quote.bid
+        ):
             spread = 10_000 * (quote.ask - quote.bid) / ((quote.ask + quote.bid) / 2)
             spreads.setdefault(floor_minute(version.ts), []).append(spread)
     return {
@@ -162,7 +166,7 @@ def _bar(ticks: Sequence[Trade | Quote], spreads: list[float]) -> Bar:
         low=min(price),
         close=price[-1],
         volume=volume,
-        vwap=math.fsum(trade.price * trade.size for trade in trades) / volume,
+        vwap=min(max(math.fsum(t.price * t.size for t in trades) / volume, min(price)), max(price)),
         spread_bps=math.fsum(spreads) / len(spreads) if spreads else None,
         order_imbalance=(bought - sold) / (bought + sold) if bought + sold else None,
         spreads=tuple(sorted(spreads)),
@@ -179,9 +183,13 @@ class Series:
 
 
 def series(made: Mapping[datetime, Bar]) -> Series:
-    """The bars with their returns; the first one has none, and gets a NaN that nothing reads."""
+    """The bars with their returns; NaN: the first one has none, nor has a price at or below 0."""
     buckets = sorted(made)
-    returns = [math.log(made[later].close / made[one].close) for one, later in pairwise(buckets)]
+    closes = [made[bucket].close for bucket in buckets]
+    returns = [
+        math.log(later / one) if min(one, later) > 0 else math.nan
+        for one, later in pairwise(closes)
+    ]
     return Series(made, buckets, [math.nan, *returns])
 
 
@@ -193,12 +201,12 @@ def features(made: Series, bucket: datetime) -> tuple[dict[str, Value], frozense
     def window(length: timedelta) -> list[float]:
         # a return belongs to the minute of the later bar, however long ago the earlier one was
         begin = bisect_right(made.buckets, bucket - length)
-        return [r * r for r in made.returns[max(1, begin) : end]]
+        return [r * r for r in made.returns[max(1, begin) : end] if not math.isnan(r)]
 
     hour = window(HOUR)
     volatility = math.sqrt(math.fsum(hour)) if len(hour) >= 30 else None
     tags: tuple[str | None, ...] = (None,)
-    if volatility and len(closes) > 20:
+    if volatility and len(closes) > 20 and min(closes[0], closes[-1]) > 0:
         first = made.buckets[bisect_right(made.buckets, bucket - 6 * HOUR)]
         hours = max(1.0, (bucket + MINUTE - first) / HOUR)
         baseline = math.sqrt(math.fsum(window(6 * HOUR)) / hours)

@@ -29,6 +29,7 @@ begin
         timestamptz '2000-01-01 00:00:00+00'
     );
     perform feature.require_formulas();
+    perform pg_catalog.set_config('feature.left_out', '', false);
 
     select r.*
     into v_run
@@ -103,6 +104,14 @@ begin
     update feature.backfill_run as r
     set done_to = r.range_to, finished_at = clock_timestamp()
     where r.run_id = v_run.run_id;
+    if pg_catalog.current_setting('feature.left_out') <> '' then
+        commit;
+        raise exception 'left out, because a formula fails on them: %',
+            pg_catalog.current_setting('feature.left_out')
+            using errcode = 'data_exception',
+            hint = 'All else is done. Correct or cancel the ticks, or change the formula, then call '
+                'it again: what is there stays as it is.';
+    end if;
 end
 $$;
 revoke all on procedure feature.backfill(timestamptz, timestamptz) from public;
@@ -113,6 +122,7 @@ comment on procedure feature.backfill(timestamptz, timestamptz) is -- noqa: LT01
 'believed and changed a value, stamped with that moment. What a bar''s first version in the log '
 'has said stays: nothing is written at or after it, so a second call adds nothing. Load history '
 'first, then call it once. Works in slices of a day and 20 series, each committed, with a notice '
-'per day; an interrupted call is taken up by the same call. It cannot run inside a transaction. '
-'Errors: 22023 for an empty range, 42P01 when "dbt run" has not made the models, 2D000 in a '
+'per day; an interrupted call is taken up by the same call. It cannot run inside a transaction. A '
+'series that a formula fails on is left out of its slice, with a warning; all others are built, and '
+'at the end the error 22000 names those. Errors: 22023 for an empty range, 42P01 when "dbt run" has not made the models, 2D000 in a '
 'transaction.';

@@ -48,4 +48,5 @@ comment on function feature.backfill_slice(integer[], text[], timestamptz, times
 'The versions of some series'' bars with bucket in [p_from, p_to), built from the ticks and '
 'appended where a bar has none as early. p_tenant_ids, p_symbols: the series, element by element. '
 'Returns how many were appended. Publishes wait only while it appends; when live_from or the '
-'history of a series changed before, it is built anew. Called by feature.backfill().';
+'history of a series changed before, it is built anew. A series whose formulas fail is left out, '
+'with a warning and in the setting feature.left_out. Called by feature.backfill().';

@@ -58,6 +58,8 @@ begin
         'by feature.compile().'
     );
     perform feature.try_formulas();
+    -- other formulas may not fail: the next publish tries
+    update feature.set_aside as s set try_after = '-infinity' where s.try_after <> '-infinity';
 end
 $$;
 revoke all on procedure feature.compile() from public;

@@ -16,7 +16,7 @@ begin
         pg_temp.moment, pg_temp.series_trade, pg_temp.series_quote, pg_temp.own,
         pg_temp.bar_state, pg_temp.stable, pg_temp.disturbance, pg_temp.epoch,
         pg_temp.epoch_output, pg_temp.span, pg_temp.window_bar, pg_temp.window_output,
-        pg_temp.window_value, pg_temp.timeline, pg_temp.history_version;
+        pg_temp.window_value, pg_temp.timeline, pg_temp.history_version, pg_temp.failed;
 
     create temp table slice on commit drop as
     select
@@ -32,14 +32,22 @@ begin
 
     perform feature.find_moments(p_live_from);
     perform feature.collect_moment_ticks();
-    create temp table own on commit drop as select * from feature.own_value();
-    analyze own;
+    perform feature.evaluate(
+        'own_value', 'own', array['series_trade', 'series_quote'],
+        'select m.moment_no as series_no, s.tenant_id, s.symbol from moment as m '
+        'inner join slice as s on m.series_no = s.series_no'
+    );
+    perform feature.leave_out();
 
     perform feature.find_epochs();
     perform feature.find_epoch_outputs(p_from);
     perform feature.collect_epoch_bars();
-    create temp table window_value on commit drop as select * from feature.window_value();
-    analyze window_value;
+    perform feature.evaluate(
+        'window_value', 'window_value', array['window_bar', 'window_output'],
+        'select e.epoch_no as series_no, s.tenant_id, s.symbol from epoch as e '
+        'inner join slice as s on e.series_no = s.series_no'
+    );
+    perform feature.leave_out();
 
     perform feature.make_timeline(p_from);
     perform feature.make_history_versions();

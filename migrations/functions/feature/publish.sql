@@ -19,23 +19,32 @@ begin
     perform set_config('feature.moment', v_clock.published_at::text, true);
     drop table if exists pg_temp.changed, pg_temp.series_trade, pg_temp.series_quote, pg_temp.own,
         pg_temp.moved, pg_temp.island, pg_temp.window_bar, pg_temp.window_output,
-        pg_temp.window_value, pg_temp.next_version;
+        pg_temp.window_value, pg_temp.next_version, pg_temp.failed;
     if feature.take_changed_bars(v_clock) = 0 then
         return;
     end if;
     perform feature.require_formulas();
 
     perform feature.collect_changed_ticks(v_clock.published_at);
-    create temp table own on commit drop as select * from feature.own_value();
-    analyze own;
+    perform feature.evaluate(
+        'own_value', 'own', array['series_trade', 'series_quote'],
+        'select c.series_no, c.tenant_id, c.symbol from changed as c'
+    );
+    perform feature.put_aside(v_clock.published_at);
 
     perform feature.find_islands();
     perform feature.collect_island_bars();
-    create temp table window_value on commit drop as select * from feature.window_value();
-    analyze window_value;
+    perform feature.evaluate(
+        'window_value', 'window_value', array['window_bar', 'window_output'],
+        'select i.series_no, i.tenant_id, i.symbol from island as i'
+    );
+    perform feature.put_aside(v_clock.published_at);
 
     perform feature.make_next_versions();
     p_versions := feature.append_versions(v_clock.published_at);
+    delete from feature.set_aside as s
+    using changed as c
+    where s.tenant_id = c.tenant_id and s.symbol = c.symbol;
 end
 $$;
 revoke all on procedure feature.publish(timestamptz, bigint) from public;
@@ -47,5 +56,6 @@ comment on procedure feature.publish(timestamptz, bigint) is -- noqa: LT01
 'the stamp, default now; after the last one and not in the future. It reads the ticks as believed '
 'at the stamp. p_versions: leave out; returns how many versions were appended. Bars that were '
 'known as a whole before feature.clock.live_from and have no version are left to '
-'feature.backfill(). Errors: 22023 for a stamp that cannot be; 42P01 when "dbt run" has not made '
+'feature.backfill(). A series whose formulas fail is set aside, with a warning that names it, and '
+'all others are published: see feature.set_aside. Errors: 22023 for a stamp that cannot be; 42P01 when "dbt run" has not made '
 'the models.';

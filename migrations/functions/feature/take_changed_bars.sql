@@ -7,11 +7,29 @@ declare
     v_bars bigint;
 begin
     create temp table changed on commit drop as
-    with taken as (
+    -- series whose formulas failed not long ago, and whose ticks were only added to since
+    with waiting as (
+        select
+            s.tenant_id,
+            s.symbol
+        from feature.set_aside as s
+        where
+            s.try_after > p_clock.published_at
+            and s.amends = (
+                select count(*)
+                from feature.changed_bar as c
+                where c.tenant_id = s.tenant_id and c.symbol = s.symbol and c.cause <> 'late'
+            )
+    ),
+
+    taken as (
         delete from feature.changed_bar as c
         where
             c.bucket <= p_clock.published_at - interval '1 minute'
             and c.known_to <= p_clock.published_at
+            and not exists (
+                select from waiting as w where w.tenant_id = c.tenant_id and w.symbol = c.symbol
+            )
         returning c.*
     ),
 
@@ -36,6 +54,9 @@ begin
             c.bucket <= p_clock.published_at - interval '1 minute'
             and c.known_from <= p_clock.published_at
             and c.known_to > p_clock.published_at
+            and not exists (
+                select from waiting as w where w.tenant_id = c.tenant_id and w.symbol = c.symbol
+            )
     ),
 
     bar as (
@@ -83,7 +104,7 @@ comment on function feature.take_changed_bars(feature.clock) is
 'Takes from the queue feature.changed_bar the closed bars whose ticks had changed by the stamp '
 'p_clock.published_at, and makes of them the temporary table changed: one row per bar, with its '
 'number (series_no), tenant_id, symbol, bucket, cause_rank (1 late, 2 correction, 3 cancel), '
-'known_from and known_to of the changes, bars_before, and its last version in the log. A bar known '
-'as a whole by p_clock.live_from without a version is history, and is left out; in which series '
-'history has changed is counted in feature.history_change. Returns how many. Step of '
-'feature.publish().';
+'known_from and known_to of the changes, bars_before, and its last version in the log. Those of a '
+'series that is set aside stay in the queue until it is to be tried again. A bar known as a whole '
+'by p_clock.live_from without a version is history, and is left out; in which series history has '
+'changed is counted in feature.history_change. Returns how many. Step of feature.publish().';

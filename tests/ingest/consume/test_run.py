@@ -204,7 +204,8 @@ def test_a_symbol_that_is_added_later_is_known(
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute(
                 "insert into market.instrument select %s, description, venue, asset_class,"
-                " currency, calendar_id, tick_size from market.instrument where symbol = 'SYN_ES'",
+                " currency, calendar_id, tick_size, allows_negative_price from market.instrument"
+                " where symbol = 'SYN_ES'",
                 (symbol,),
             )
         produce(config, ("trade", trade(1, symbol=symbol)))

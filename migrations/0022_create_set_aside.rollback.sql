@@ -1,0 +1,2 @@
+-- loses: which series are set aside; their bars stay in the queue, and one that fails stops all again
+drop table feature.set_aside;
