@@ -76,6 +76,10 @@ class Push:
             self._connection = psycopg.connect(self._url, autocommit=True, row_factory=dict_row)
         began = time.monotonic()
         self._connection.execute("call feature.publish()")
+        (aside,) = self._connection.execute(
+            "select count(*) as series from feature.set_aside"
+        ).fetchall()
+        self.telemetry.set_aside(aside["series"])
         rows = self._connection.execute("select * from feature_pit_snapshot_all()").fetchall()
         now = time.monotonic()
         due = now - self._renewed_at >= RENEW_S

@@ -25,7 +25,7 @@ class Reference:
     def __call__(
         self, tenants: Collection[int], symbols: Collection[str], signed: Collection[str]
     ) -> Known:
-        """Return what ticks that name these, and have negative prices of `signed`, are judged by."""
+        """Return what ticks are judged by. signed: symbols of which some have negative prices."""
         known = self._known
         there = (
             known.tenants.issuperset(tenants)

@@ -110,6 +110,9 @@ class PushTelemetry(Hooks):
     def failed(self) -> None:
         """Count a round that failed."""
 
+    def set_aside(self, series: int) -> None:
+        """Note how many series are not published because a formula fails on them."""
+
 
 class ApiTelemetry(PublishingHooks):
     """The hooks of the feature API, called by its event loop. None takes a tenant or a symbol."""

@@ -134,7 +134,13 @@ PUSH_LAG = Metric(
 PUBLISH_AGE = Metric(
     "feature_push.publish.age", "gauge", "s", "Time since the last publish that is online."
 )
-PUSH: Final = (PUSH_SERIES, PUSH_ROWS, PUSH_FAILURES, PUSH_S, PUSH_LAG, PUBLISH_AGE)
+SET_ASIDE = Metric(
+    "feature_push.set_aside",
+    "gauge",
+    "{series}",
+    "Series that are not published because a formula fails on them: feature.set_aside.",
+)
+PUSH: Final = (PUSH_SERIES, PUSH_ROWS, PUSH_FAILURES, PUSH_S, PUSH_LAG, PUBLISH_AGE, SET_ASIDE)
 
 REQUESTS = Metric(
     "feature_api.requests",

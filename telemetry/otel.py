@@ -208,13 +208,18 @@ class OtelPush(_On, PushTelemetry):
         super().__init__(Health(config.stall_s))
         self._published_at: float | None = None
         self._lag_s: float | None = None
+        self._set_aside: int | None = None
         self._started(
             Outputs(
                 config,
                 "feature_push",
                 self.health,
                 metrics.PUSH,
-                {metrics.PUSH_LAG: self._observe_lag, metrics.PUBLISH_AGE: self._observe_age},
+                {
+                    metrics.PUSH_LAG: self._observe_lag,
+                    metrics.PUBLISH_AGE: self._observe_age,
+                    metrics.SET_ASIDE: self._observe_set_aside,
+                },
             )
         )
         for counter in (metrics.PUSH_SERIES, metrics.PUSH_ROWS, metrics.PUSH_FAILURES):
@@ -226,6 +231,9 @@ class OtelPush(_On, PushTelemetry):
     def _observe_age(self) -> Values:
         at = self._published_at
         return [] if at is None else [(max(0.0, time.time() - at), {})]
+
+    def _observe_set_aside(self) -> Values:
+        return [] if self._set_aside is None else [(self._set_aside, {})]
 
     def pushed(  # noqa: D102
         self, series: int, rows: int, seconds: float, published_at: float | None
@@ -239,6 +247,9 @@ class OtelPush(_On, PushTelemetry):
 
     def failed(self) -> None:  # noqa: D102
         self._out.add(metrics.PUSH_FAILURES, 1)
+
+    def set_aside(self, series: int) -> None:  # noqa: D102
+        self._set_aside = series
 
 
 class OtelApi(_Publishing, ApiTelemetry):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from decimal import InvalidOperation as NotDecimal
 from fnmatch import fnmatch
-from math import floor
+from math import floor, isnan
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -49,6 +49,7 @@ class Mapping(BaseModel):
     columns: dict[str, str]
     filter: dict[str, str] = {}
     side: dict[str, Literal["buy", "sell", "unknown"]] = {"buy": "buy", "sell": "sell"}
+    null_values: dict[str, list[float | str]] = {}
 
     @field_validator("kind")
     @classmethod
@@ -66,6 +67,11 @@ class Mapping(BaseModel):
             raise ValueError(f"[columns] has {', '.join(unknown)}; it may have {_list(known)}")
         if missing := required - set(self.columns):
             raise ValueError(f"[columns] lacks {_list(missing)}")
+        if strange := sorted(set(self.null_values) - set(kind.numbers) & set(self.columns)):
+            raise ValueError(
+                f"[null_values] has {', '.join(strange)}; it may have "
+                f"{_list(set(kind.numbers) & set(self.columns))}"
+            )
         if kind.either and not set(kind.either) & set(self.columns):
             raise ValueError(f"[columns] has neither {' nor '.join(kind.either)}")
         if (self.symbol is None) == ("symbol" not in self.columns):
@@ -139,7 +145,12 @@ def mapper(
     }
     kind = KINDS[mapping.kind]
     numbers = [
-        (role, columns.get(role), mapping.price_scale if role in kind.prices else 1.0)
+        (
+            role,
+            columns.get(role),
+            mapping.price_scale if role in kind.prices else 1.0,
+            frozenset(mapping.null_values.get(role, [])),
+        )
         for role in kind.numbers
     ]
     words = [(role, columns.get(role)) for role in kind.values if role not in kind.numbers]
@@ -166,8 +177,8 @@ def mapper(
             "ts": _read(clocks["ts"], "ts", row[columns["ts"]]),
             "seq": _read(_integer, "seq", row[columns["seq"]]) if "seq" in columns else number,
         }
-        for role, column, scale in numbers:
-            value = None if column is None else _number(role, row[column])
+        for role, column, scale, null_values in numbers:
+            value = None if column is None else _number(role, row[column], null_values)
             if value is not None:
                 value /= scale
             elif role in kind.required:
@@ -209,15 +220,17 @@ def _word(mapping: Mapping, role: str, value: Any) -> str | None:
     return None if side == "unknown" else side
 
 
-def _number(role: str, value: Any) -> float | None:
-    if value is None or value == "":
+def _number(role: str, value: Any, null_values: frozenset[float | str]) -> float | None:
+    """The number; None where there is none: empty, NaN, or one of the feed's words for that."""
+    if value is None or value == "" or (isinstance(value, str) and value in null_values):
         return None
     if isinstance(value, str) and "_" in value:  # float() would take it
         raise Unmappable(f"{role} is {value!r}, not a number")
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise Unmappable(f"{role} is {value!r}, not a number") from None
+    return None if isnan(number) or number in null_values else number
 
 
 def _read(convert: Callable[[Any], int], role: str, value: Any) -> int:

@@ -232,6 +232,7 @@ def test_what_was_pushed_is_on_the_metrics_endpoint(
         age_s = time.time() - world.published_at().timestamp()
         assert 0 <= found["feature_push_lag_seconds",] <= age_s
         assert 0 <= found["feature_push_publish_age_seconds",] <= age_s
+        assert found["feature_push_set_aside",] == 0
         assert get(telemetry, "/healthz") == (200, "ok\n")
         assert get(telemetry, "/readyz")[0] == 503
     finally:

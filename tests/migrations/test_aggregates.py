@@ -43,8 +43,9 @@ FLOW = """
 """
 QUOTE = """
     select symbol, date_bin('{width}', ts, '2000-01-01Z') as bucket,
-        sum(case when bid <= ask then (ask - bid) / ((bid + ask) * 0.5) * 10000 end),
-        count(case when bid <= ask then 1 end),
+        sum(case when 0 < bid and bid <= ask and ask <= bid + bid
+            then (ask - bid) / ((bid + ask) * 0.5) * 10000 end),
+        count(case when 0 < bid and bid <= ask and ask <= bid + bid then 1 end),
         (array_agg(bid order by ts desc, seq desc) filter (where bid is not null))[1],
         (array_agg(ask order by ts desc, seq desc) filter (where ask is not null))[1], count(*)
     from market.quote where tenant_id = %(tenant)s group by 1, 2

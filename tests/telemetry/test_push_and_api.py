@@ -34,6 +34,9 @@ def test_a_round_is_counted(closed: Closed, monkeypatch: pytest.MonkeyPatch) -> 
     assert ("feature_push_lag_seconds",) not in got
     assert ("feature_push_publish_age_seconds",) not in got
 
+    assert ("feature_push_set_aside",) not in got
+
+    push.set_aside(2)
     push.pushed(3, 9, 0.25, 999.5)
     now[0] = 1003.0
     push.pushed(0, 0, 0.1, 999.5)  # nothing was published since
@@ -45,6 +48,7 @@ def test_a_round_is_counted(closed: Closed, monkeypatch: pytest.MonkeyPatch) -> 
     assert got["feature_push_round_duration_seconds_count",] == 2
     assert got["feature_push_lag_seconds",] == 0.5
     assert got["feature_push_publish_age_seconds",] == 3.5
+    assert got["feature_push_set_aside",] == 2
 
     push.pushed(3, 9, 0.25, 1003.5)  # the database's clock is ahead
     got = scrape(push)

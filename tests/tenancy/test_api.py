@@ -31,7 +31,10 @@ def changed(world: World, change: str, undo: str) -> Iterator[None]:
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("tenant", VISIBLE)
 def test_a_view_shows_own_and_entitled_rows(world: World, view: str, tenant: int) -> None:
-    relation = {"feature_version": "feature.log", "regime": "feature.log"}.get(view)
+    relation = {
+        **{"feature_version": "feature.log", "regime": "feature.log"},
+        **{"set_aside": "feature.set_aside"},
+    }.get(view)
     relation = relation or ("feature.log" if view == "feature_1m" else f"market.{view}")
     with psycopg.connect(world.url) as everything:
         held = everything.execute(

@@ -15,7 +15,7 @@ from psycopg import sql
 VIEWS = (
     *("trade", "quote", "ohlc_1m", "ohlc_5m", "ohlc_15m", "ohlc_1h", "ohlc_1d", "flow_1m"),
     *("flow_1h", "quote_1m", "quote_1h", "range_1h", "latency_1m"),
-    *("feature_version", "feature_1m", "regime"),
+    *("feature_version", "feature_1m", "regime", "set_aside"),
 )
 AGGREGATES = VIEWS[2:13]
 NO_LOGINS = "the embedded engine lets everybody in as its one superuser"
@@ -38,6 +38,11 @@ FILL = """
     from market.ohlc_1m cross join generate_series(0, 1) as n;
     insert into feature.series (symbol, tenant_id)
     select distinct symbol, tenant_id from feature.log;
+    insert into feature.set_aside (
+        tenant_id, symbol, since, tries, tried_at, try_after, amends, sqlstate, message
+    )
+    select tenant_id, symbol, now(), 1, now(), now(), 0, '22012', 'division by zero'
+    from feature.series;
     update feature.clock set published_at = live_from;
 """
 

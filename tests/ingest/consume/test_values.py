@@ -39,7 +39,7 @@ def test_a_symbol_may_trade_below_zero_from_when_its_instrument_says_so(
 
 
 def test_feeds_words_for_no_value_are_dead_letters_and_stop_nothing(
-    config: Config, trade: Make, quote: Make, query: Query
+    config: Config, trade: Make, quote: Make
 ) -> None:
     """What the database would not add up: Interactive Brokers' "unset", and as bad ones."""
     unset = 1.7976931348623157e308

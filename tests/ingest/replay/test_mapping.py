@@ -164,11 +164,49 @@ def test_a_row_of_another_length_is_unmappable() -> None:
         mapped(trade(), Ragged(ROW))
 
 
-@pytest.mark.parametrize(("text", "is_nan"), [("nan", True), ("-1.5", False)])
-def test_wrong_prices_are_left_to_the_ingester(text: str, is_nan: bool) -> None:
-    record = mapped(trade(), ROW | {"p": text})
+def test_wrong_prices_are_left_to_the_ingester() -> None:
+    record = mapped(trade(), ROW | {"p": "-1.5"})
     assert record is not None
-    assert (record["price"] != record["price"]) is is_nan
+    assert record["price"] == -1.5
+
+
+QUOTE = {"ts": "t", "bid": "b", "bid_size": "v", "ask": "a"}
+NO_QUOTE = {"bid": [0, -1, "N/A"], "ask": [0, -1]}
+
+
+@pytest.mark.parametrize("word", [0, 0.0, "0", "0.00", -1, "-1.0", "N/A", "", None, "nan"])
+def test_a_feeds_words_for_no_quote_make_it_one_sided(word: object) -> None:
+    mapping = Mapping(
+        **{"name": "m", "kind": "quote", "format": "csv", "columns": QUOTE, "time_unit": "us"},
+        symbol="X",
+        null_values=NO_QUOTE,
+    )
+    row = {"t": "1700000000000000", "b": word, "v": 0, "a": "1.5"}
+    record = mapper(mapping, source("t", "b", "v", "a"), 1)(1, row)
+    assert record is not None
+    assert (record["bid"], record["bid_size"], record["ask"]) == (None, 0.0, 1.5)
+
+
+def test_without_being_told_only_nan_is_a_word_for_none() -> None:
+    mapping = Mapping(
+        **{"name": "m", "kind": "quote", "format": "parquet", "columns": QUOTE, "time_unit": "us"},
+        symbol="X",
+    )
+    row = {"t": 1_700_000_000_000_000, "b": 0.0, "v": float("nan"), "a": float("nan")}
+    record = mapper(mapping, source("t", "b", "v", "a"), 1)(1, row)
+    assert record is not None
+    assert (record["bid"], record["bid_size"], record["ask"]) == (0.0, None, None)
+
+
+@pytest.mark.parametrize("price", [float("nan"), "NaN", ""])
+def test_a_trade_without_a_price_is_none(price: object) -> None:
+    with pytest.raises(Unmappable, match="price is empty"):
+        mapped(trade(), ROW | {"p": price})
+
+
+def test_words_for_none_are_of_columns_that_are_numbers_and_there() -> None:
+    with pytest.raises(ValueError, match=r"\[null_values\] has side; it may have price, size"):
+        trade(null_values={"side": ["?"]})
 
 
 def test_a_symbol_given_by_hand_goes_first() -> None:
