@@ -44,8 +44,8 @@ class Reason:
 NOT_A_NUMBER = Reason("not_a_number", "send a finite number, or null where there is none")
 OUT_OF_RANGE = Reason(
     "out_of_range",
-    f"send a price that is 0 or {LEAST:g} to {HIGHEST_PRICE:g} away from it, a size of {LEAST:g} to "
-    f"{LARGEST_SIZE:g}; a feed's word for no value is null, or no tick",
+    f"send a price that is 0 or {LEAST:g} to {HIGHEST_PRICE:g} away from it, a size of {LEAST:g} "
+    f"to {LARGEST_SIZE:g}; a feed's word for no value is null, or no tick",
 )
 NEGATIVE_PRICE = Reason(
     "negative_price",

@@ -2,8 +2,10 @@
 --   aggregates; those show all from the ticks until they are refreshed
 set local role market_owner;
 
-delete from market.trade where price <= 0;
-delete from market.quote where bid <= 0 or ask <= 0;
+delete from market.trade
+where price <= 0;
+delete from market.quote
+where bid <= 0 or ask <= 0;
 
 alter table market.instrument drop column allows_negative_price;
 

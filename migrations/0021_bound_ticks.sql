@@ -39,7 +39,8 @@ declare
     );
 begin
     if cardinality(v_beyond) > 0 then
-        raise exception e'ticks that no arithmetic can bear are stored, up to five of each kind:\n%',
+        raise exception
+            e'ticks that no arithmetic can bear are stored, up to five of each kind:\n%',
             array_to_string(v_beyond, e'\n')
             using errcode = 'check_violation',
             hint = 'Nothing was changed. Delete them from market.trade and market.quote, each by '
@@ -60,9 +61,9 @@ begin
             select
                 r.oid,
                 0 as depth
-            from unnest(array[
-                'market.quote_1m'::regclass, 'market.quote_1h'::regclass, 'market.range_1h'::regclass
-            ]) as r (oid)
+            from unnest(
+                array['market.quote_1m', 'market.quote_1h', 'market.range_1h']::regclass[]
+            ) as r (oid)
             union all
             select
                 w.ev_class,
@@ -99,7 +100,8 @@ begin
                 ) || array(
                     select format(
                         'grant %s (%I) on %I.%I to %s', g.privilege_type, a.attname, n.nspname,
-                        c.relname, case g.grantee when 0 then 'public' else g.grantee::regrole::text end
+                        c.relname,
+                        case g.grantee when 0 then 'public' else g.grantee::regrole::text end
                     )
                     from pg_attribute as a
                     cross join aclexplode(a.attacl) as g
@@ -191,8 +193,8 @@ drop materialized view market.quote_1h cascade;
 drop materialized view market.quote_1m cascade;
 
 -- Left out: crossed quotes, one-sided ones (the comparison is NULL), and those whose ask is beyond
--- twice their bid: such a pair is a market maker's stub, no price at which anyone trades, and one of
--- them would be the mean. Of a mid at or below zero there are no basis points.
+--   twice their bid: such a pair is a market maker's stub, no price at which anyone trades, and one
+--   of them would be the mean. Of a mid at or below zero there are no basis points.
 create materialized view market.quote_1m
 with (timescaledb.continuous, timescaledb.materialized_only = false) as
 select

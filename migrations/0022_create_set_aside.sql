@@ -27,6 +27,7 @@ comment on column feature.set_aside.tries is 'How many publishes have tried sinc
 comment on column feature.set_aside.tried_at is 'Stamp of the last of them.';
 comment on column feature.set_aside.try_after is 'The first publish after this tries again.';
 comment on column feature.set_aside.amends is
-'Its rows of correction and cancel in the queue when that had failed: one more, and it is tried again.';
+'Its rows of correction and cancel in the queue when that had failed: one more, and it is tried '
+'again.';
 comment on column feature.set_aside.sqlstate is 'Error code of the last failure.';
 comment on column feature.set_aside.message is 'What PostgreSQL said.';

@@ -104,7 +104,7 @@ def test_what_is_set_aside_is_tried_again_ever_more_rarely(
 ) -> None:
     break_formula(*OWN)
     scene.trade(scene.at(0), 100, symbol=BAD)
-    tried = []
+    tried: list[int] = []
     for half_minute in range(2, 100):
         scene.world.publish(scene.at(0, 30 * half_minute))
         ((_, tries, *_),) = set_aside(scene)

@@ -64,10 +64,10 @@ def test_accepted_ticks_fail_nothing(
         quoted = [one for one in quotes if accepted("quote", symbol, one)]
         # the same ones again: enough bars for every window
         again = good * (70 // max(len(good), 1) + 1)
+        ticks: list[tuple[int, Trade | Quote]] = [*enumerate(again), *enumerate(quoted)]
         world.apply(
             Event("new", scene.tenant, symbol, at, place, values, at)
-            for made in (again, quoted)
-            for place, values in enumerate(made)
+            for place, values in ticks
             for at in [scene.at(place / a_minute)]
         )
     world.publish(scene.at(200))
@@ -158,13 +158,13 @@ def test_a_return_is_null_where_a_price_has_no_logarithm(scene: Scene) -> None:
     # twenty bars before it the price was below zero
     assert found[36 - 11][5] is None
     assert found[67][5] is not None
-    hour = scene.world.connection.execute(
+    ranges = scene.world.connection.execute(
         "select bars, parkinson_sum, garman_klass_sum, rogers_satchell_sum from market.range_1h"
         " where tenant_id = %s order by bucket",
         [scene.tenant],
     ).fetchall()
-    assert hour[0] == (60, None, None, None)
-    assert None not in hour[1]
+    assert ranges[0] == (60, None, None, None)
+    assert None not in ranges[1]
 
 
 def test_what_is_beyond_the_bounds_the_tables_refuse_as_ingest_does(scene: Scene) -> None:

@@ -123,6 +123,6 @@ comment on procedure feature.backfill(timestamptz, timestamptz) is -- noqa: LT01
 'has said stays: nothing is written at or after it, so a second call adds nothing. Load history '
 'first, then call it once. Works in slices of a day and 20 series, each committed, with a notice '
 'per day; an interrupted call is taken up by the same call. It cannot run inside a transaction. A '
-'series that a formula fails on is left out of its slice, with a warning; all others are built, and '
-'at the end the error 22000 names those. Errors: 22023 for an empty range, 42P01 when "dbt run" has not made the models, 2D000 in a '
-'transaction.';
+'series that a formula fails on is left out of its slice, with a warning; all others are built, '
+'and at the end the error 22000 names those. Errors: 22023 for an empty range, 42P01 when "dbt '
+'run" has not made the models, 2D000 in a transaction.';

@@ -18,7 +18,8 @@ end
 $$;
 revoke all on function feature.evaluate(text, text, text[], text) from public;
 comment on function feature.evaluate(text, text, text[], text) is
-'Makes the temporary table p_result of what feature.p_formula() gives; where that fails, of what it '
-'gives for the series that it does not fail for: see feature.evaluate_apart(). p_formula: own_value '
-'or window_value; p_inputs: the temporary tables that it reads, each with a column series_no; '
-'p_owners: a query of series_no, tenant_id and symbol, which series each of these numbers is of.';
+'Makes the temporary table p_result of what feature.p_formula() gives; where that fails, of what '
+'it gives for the series that it does not fail for: see feature.evaluate_apart(). p_formula: '
+'own_value or window_value; p_inputs: the temporary tables that it reads, each with a column '
+'series_no; p_owners: a query of series_no, tenant_id and symbol, which series each of these '
+'numbers is of.';

@@ -57,5 +57,5 @@ comment on procedure feature.publish(timestamptz, bigint) is -- noqa: LT01
 'at the stamp. p_versions: leave out; returns how many versions were appended. Bars that were '
 'known as a whole before feature.clock.live_from and have no version are left to '
 'feature.backfill(). A series whose formulas fail is set aside, with a warning that names it, and '
-'all others are published: see feature.set_aside. Errors: 22023 for a stamp that cannot be; 42P01 when "dbt run" has not made '
-'the models.';
+'all others are published: see feature.set_aside. Errors: 22023 for a stamp that cannot be; 42P01 '
+'when "dbt run" has not made the models.';

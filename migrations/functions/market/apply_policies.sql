@@ -1,5 +1,5 @@
 -- rows: market.policy_setting
--- It runs again, too, when this text has changed: after 0021, which made aggregates anew, it had to.
+-- It runs again, too, when this text has changed: after 0021, which made aggregates anew, it must.
 create or replace procedure market.apply_policies()
 language plpgsql
 set search_path = pg_catalog, pg_temp

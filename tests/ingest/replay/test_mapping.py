@@ -171,16 +171,17 @@ def test_wrong_prices_are_left_to_the_ingester() -> None:
 
 
 QUOTE = {"ts": "t", "bid": "b", "bid_size": "v", "ask": "a"}
-NO_QUOTE = {"bid": [0, -1, "N/A"], "ask": [0, -1]}
+NO_QUOTE: dict[str, list[float | str]] = {"bid": [0, -1, "N/A"], "ask": [0, -1]}
+
+
+def quote(**changes: Any) -> Mapping:
+    columns = {"kind": "quote", "columns": QUOTE, "symbol": "X"}
+    return trade(**columns | changes)
 
 
 @pytest.mark.parametrize("word", [0, 0.0, "0", "0.00", -1, "-1.0", "N/A", "", None, "nan"])
 def test_a_feeds_words_for_no_quote_make_it_one_sided(word: object) -> None:
-    mapping = Mapping(
-        **{"name": "m", "kind": "quote", "format": "csv", "columns": QUOTE, "time_unit": "us"},
-        symbol="X",
-        null_values=NO_QUOTE,
-    )
+    mapping = quote(null_values=NO_QUOTE)
     row = {"t": "1700000000000000", "b": word, "v": 0, "a": "1.5"}
     record = mapper(mapping, source("t", "b", "v", "a"), 1)(1, row)
     assert record is not None
@@ -188,10 +189,7 @@ def test_a_feeds_words_for_no_quote_make_it_one_sided(word: object) -> None:
 
 
 def test_without_being_told_only_nan_is_a_word_for_none() -> None:
-    mapping = Mapping(
-        **{"name": "m", "kind": "quote", "format": "parquet", "columns": QUOTE, "time_unit": "us"},
-        symbol="X",
-    )
+    mapping = quote(format="parquet")
     row = {"t": 1_700_000_000_000_000, "b": 0.0, "v": float("nan"), "a": float("nan")}
     record = mapper(mapping, source("t", "b", "v", "a"), 1)(1, row)
     assert record is not None
