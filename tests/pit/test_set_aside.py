@@ -52,7 +52,9 @@ def warnings(scene: Scene) -> Iterator[list[tuple[str | None, str | None]]]:
     said: list[tuple[str | None, str | None]] = []
 
     def note(diagnostic: Diagnostic) -> None:
-        said.append((diagnostic.sqlstate, diagnostic.message_primary))
+        # the embedded engine says of each subtransaction that it is aborted
+        if diagnostic.sqlstate != "01000":
+            said.append((diagnostic.sqlstate, diagnostic.message_primary))
 
     scene.world.connection.add_notice_handler(note)
     yield said
