@@ -206,3 +206,43 @@ def test_a_bridge_leads_to_a_migration_that_is_there() -> None:
     for bridge in (MIGRATIONS / "bridges").glob("*.sql"):
         leads = bridge.read_text().splitlines()[1].removeprefix("-- leads: ")
         assert (MIGRATIONS / f"{leads}.sql").exists()
+
+
+def desk(url: str) -> list[str]:
+    """What a schema of somebody else's holds, with its rights and comments."""
+    found = [line for line in catalog.lines(url, ["desk"]) if "desk." in line]
+    assert len(found) > 6, found
+    return found
+
+
+def test_ticks_beyond_the_bounds_are_named_and_views_of_others_stay(database: str) -> None:
+    """0021 refuses what it cannot keep, and puts back what hangs on aggregates that it remakes."""
+    later = [path for path in MIGRATIONS.glob("[0-9]*.sql") if path.name >= "0021"]
+    rollback(database, sum(not path.name.endswith(".rollback.sql") for path in later))
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "insert into market.trade (tenant_id, symbol, ts, seq, price, size, known_at)"
+            " values (1, 'SYN_ES', '2024-03-04 10:00+00', 5, 1.7976931348623157e308, 1,"
+            " '2024-03-04 10:00+00')"
+        )
+        connection.execute("create schema desk")
+        connection.execute(
+            "create view desk.spread with (security_barrier) as"
+            " select symbol, spread_bps_sum / spread_bps_count as bps from market.quote_1h"
+        )
+        connection.execute("create view desk.wide as select * from desk.spread where bps > 10")
+        connection.execute("comment on column desk.wide.bps is 'of an hour'")
+        connection.execute("grant select on desk.wide to market_reader")
+        connection.execute("grant select (bps) on desk.spread to market_reader")
+        before = desk(database)
+        with pytest.raises(MigrationFailed, match=r"trade of 'SYN_ES', tenant 1, ts .*, seq 5"):
+            migrate(database)
+        assert desk(database) == before
+        connection.execute("delete from market.trade where seq = 5")
+        migrate(database)
+        assert desk(database) == before
+        jobs = connection.execute(
+            "select hypertable_name from timescaledb_information.jobs"
+            " where proc_name = 'policy_refresh_continuous_aggregate'"
+        ).fetchall()
+    assert {("quote_1m",), ("quote_1h",), ("range_1h",)} <= set(jobs)

@@ -125,6 +125,15 @@ def walk(symbol: str, seed: int, quiet: float) -> tuple[pd.DataFrame, pd.DataFra
     return _finish(trades, TRADE), _finish(quotes, QUOTE)
 
 
+def crude(trades: pd.DataFrame, quotes: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The same, but for half an hour below zero and a market maker's stub now and then."""
+    first = trades["ts"].min().floor("min") + pd.Timedelta(minutes=90)
+    below = trades["ts"].between(first, first + pd.Timedelta(minutes=30), inclusive="left")
+    trades.loc[below, "price"] *= -0.37
+    quotes.loc[::97, "bid"], quotes.loc[::97, "ask"] = 0.01, 199_999.99
+    return trades, quotes
+
+
 def copy(connection: psycopg.Connection, table: str, frame: pd.DataFrame) -> None:
     """COPY the frame into market.<table>, columns by name."""
     columns = ", ".join(frame.columns)

@@ -72,6 +72,7 @@ READS = [
     ),
     Probe("own_bars", "select * from api.ohlc_1m", OWN),
     Probe("own_features", "select * from api.feature_version", OWN),
+    Probe("own_set_aside", "select * from api.set_aside", OWN),
     Probe("own_newest_features", "select * from api.feature_1m", OWN),
     Probe("own_predictions", "select * from api.prediction", OWN),
     Probe("own_access_log", "select tenant_id, * from api.access_log", OWN),
