@@ -199,6 +199,8 @@ def test_numbered_migrations_call_no_function_of_ours() -> None:
             continue
         code = re.sub(r"^comment on .*?;$|--[^\n]*", "", file.read_text(), flags=re.M | re.S)
         assert re.findall(rf"\b(?:{ours})\(", code) == [], file.name
+        # a view that is put back as it was found, whoever made it, is no text of ours
+        code = code.replace("'create view %s %s as %s'", "")
         assert not re.search(r"create (or replace )?(function|procedure|view|trigger)", code)
 
 
