@@ -18,7 +18,7 @@ from rich.table import Table
 
 from demo import queries, report, served
 from embedded.errors import UserError
-from engine import dbt
+from engine import dbt, reference
 from engine.migrate import migrate
 from engine.resolve import STATE_DIR, Engine, kafka_bootstrap, start
 from engine.settings import ENVIRONMENT
@@ -58,7 +58,7 @@ def run(data: list[Path] | None, report_path: Path) -> None:
         engine = start()
     with step("migrations and seeds"):
         migrate(engine.url)
-        dbt.run(engine.url, "seed", "--quiet", quiet=True)
+        reference.load(engine.url)
     with step("broker"):
         environment = {**ENVIRONMENT, "DATABASE_URL": engine.url, "KAFKA_BOOTSTRAP": broker()}
     if data:

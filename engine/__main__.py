@@ -9,7 +9,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from embedded.errors import UserError
-from engine import dbt, status, tenant
+from engine import dbt, reference, status, tenant
 from engine.errors import EngineError
 from engine.migrate import migrate, rollback
 from engine.resolve import STATE_DIR, choice, compose, start
@@ -81,7 +81,8 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     elif options.command == "migrate":
         applied = migrate(url)
         print(_said(applied))
-        dbt.run(url, "seed", "--quiet")
+        for change in reference.load(url):
+            print(change)
     elif options.command == "rollback":
         for name in rollback(url, options.steps):
             print(f"rolled back {name}")

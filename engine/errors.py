@@ -5,6 +5,7 @@ EngineError
 ├── EngineUnavailable   the server cannot be reached, refuses the login or cannot be started
 ├── EngineUnsuitable    the server answers but lacks TimescaleDB, or is too old
 ├── MigrationFailed     a migration stopped, or the files on disk are not those that were applied
+├── ReferenceRefused    a line of seeds/ is wrong
 └── TenantRefused       a tenant cannot be made, changed or removed as asked
 """
 
@@ -29,6 +30,10 @@ class EngineUnsuitable(EngineError):
 
 class MigrationFailed(EngineError):
     """A migration stopped, or its file changed after it was applied."""
+
+
+class ReferenceRefused(EngineError):
+    """A line of seeds/ is wrong; nothing of them was loaded."""
 
 
 class TenantRefused(EngineError):

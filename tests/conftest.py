@@ -17,7 +17,7 @@ from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from engine import dbt, resolve
+from engine import dbt, reference, resolve
 from engine.migrate import migrate
 
 # plugins, not imports: so each service runs once, whoever asks
@@ -65,7 +65,7 @@ def _prepare(url: str, stage: Stage) -> None:
     """Bring a database of the stage before to this one."""
     if stage == "migrated":
         migrate(url)
-        dbt.run(url, "seed", "--quiet", quiet=True)
+        reference.load(url)
     elif stage == "modelled":
         dbt.run(url, "run", "--quiet", quiet=True)
 

@@ -8,7 +8,7 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 
-from engine import dbt
+from engine import dbt, reference
 from engine.migrate import migrate
 
 END = datetime(2026, 1, 1, tzinfo=UTC)
@@ -139,7 +139,7 @@ def random_pairs(count: int, symbols: int, since: datetime) -> Pairs:
 def prepare(url: str, symbols: int) -> None:
     """The project's schema, seeds and models, the symbols, and no background jobs."""
     migrate(url)
-    dbt.run(url, "seed", "--quiet", quiet=True)
+    reference.load(url)
     dbt.run(url, "run", "--quiet", quiet=True)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(

@@ -155,6 +155,22 @@ def test_a_bar_outside_its_session_does_not_age_until_the_next(scene: Scene) -> 
     assert scene.ask(evening + timedelta(hours=9), symbol="SYN_AAPL")["close"] == 100
 
 
+@pytest.mark.parametrize("statement", ["delete from market.calendar_session", None])
+def test_where_nobody_knows_the_hours_the_clock_counts(scene: Scene, statement: str | None) -> None:
+    friday = datetime(2024, 3, 1, 20, 59, tzinfo=UTC)
+    scene.world.set_clock(friday, friday)
+    scene.trade(friday, 100, symbol="SYN_AAPL")
+    scene.world.publish(friday + timedelta(minutes=1))
+    with scene.world.connection.transaction(force_rollback=True):
+        scene.world.connection.execute(
+            (statement or "delete from market.instrument where symbol = 'SYN_AAPL'").encode()
+        )
+        found = scene.ask(friday + timedelta(minutes=16), symbol="SYN_AAPL")
+        assert (found["is_stale"], found["close"]) == (False, 100)
+        found = scene.ask(friday + timedelta(minutes=16, microseconds=1), symbol="SYN_AAPL")
+        assert (found["is_stale"], found["close"]) == (True, None)
+
+
 def test_a_field_with_a_shorter_maximum_is_null_by_itself(scene: Scene) -> None:
     scene.trade(scene.at(0, 30), 100, side="buy")
     scene.world.publish(scene.at(1))

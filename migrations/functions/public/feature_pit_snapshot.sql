@@ -24,7 +24,7 @@ begin
     from market.contract as c;
     if v_shortest is null then
         raise exception 'market.contract is empty'
-            using errcode = 'object_not_in_prerequisite_state', hint = 'Run "dbt seed".';
+            using errcode = 'object_not_in_prerequisite_state', hint = 'Run "make migrate".';
     end if;
     return query
     with answer as (
@@ -36,7 +36,8 @@ begin
         ) as v
     ),
 
-    -- A bar that looks too old may be so only by the clock: count the hours its market traded.
+    -- A bar that looks too old may be so only by the clock: count the hours its market traded. By
+    -- a calendar that has no sessions it would never age.
     aged as (
         select
             a.place,
@@ -45,7 +46,11 @@ begin
             a.as_of
         from answer as a
         inner join market.instrument as i on a.symbol = i.symbol
-        where a.age > v_shortest
+        where
+            a.age > v_shortest
+            and exists (
+                select from market.calendar_session as s where s.calendar_id = i.calendar_id
+            )
     ),
 
     session as (

@@ -1,0 +1,281 @@
+"""Load seeds/ into the reference tables: all files in one transaction, or none and the reasons."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from engine.errors import ReferenceRefused
+from engine.server import connect
+
+SEEDS = Path(__file__).resolve().parent.parent / "seeds"
+# file and table, those that others name first
+TABLES = {
+    "calendar": "calendar",
+    "calendar_session": "calendar_session",
+    "calendar_holiday": "calendar_holiday",
+    "instrument": "instrument",
+    "tenant": "tenant",
+    "smartdb_contract": "contract",
+}
+# rows that are not from a file: tenants that access.set_tenant() has added
+ALSO = {
+    "tenant": "insert into loaded_tenant (tenant_id, name) select t.tenant_id, t.name"
+    " from api.tenant as t where t.tenant_id not in (select l.tenant_id from loaded_tenant as l)"
+}
+SHOWN = 20
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a reference table. type: as PostgreSQL writes it."""
+
+    name: str
+    type: str
+    is_required: bool
+
+
+def load(url: str, directory: Path = SEEDS) -> list[str]:
+    """Make the reference tables hold what the files of directory say.
+
+    Readers see all of the former rows or all of the new ones. Rows that did not change are not
+    touched. Returns a line for each table that changed. Errors: EngineUnavailable;
+    ReferenceRefused, with file, line and reason of each wrong row: then nothing was changed.
+    """
+    changes = []
+    with connect(url) as connection, connection.transaction():
+        connection.execute("set local client_min_messages = warning")
+        # one load after the other; readers go on
+        connection.execute(
+            sql.SQL("lock table {} in share row exclusive mode").format(
+                sql.SQL(", ").join(_table(table) for table in TABLES.values())
+            )
+        )
+        problems = []
+        for file, table in TABLES.items():
+            found = _read(connection, directory / f"{file}.csv", table)
+            problems += [f"seeds/{file}.csv {problem}" for problem in found]
+        if problems:
+            more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+            raise ReferenceRefused("\n".join(["nothing was loaded:", *problems[:SHOWN], *more]))
+        for file, table in TABLES.items():
+            changes += _replace(connection, file, table)
+        connection.execute("set constraints all immediate")
+        _validate(connection)
+    return changes
+
+
+def _table(name: str) -> sql.Identifier:
+    return sql.Identifier("market", name)
+
+
+def _columns(connection: Connection, table: str) -> list[Column]:
+    rows = connection.execute(
+        "select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull and not a.atthasdef"
+        " from pg_attribute as a where a.attrelid = %s::regclass and a.attnum > 0"
+        " and not a.attisdropped order by a.attnum",
+        [f"market.{table}"],
+    ).fetchall()
+    return [Column(*row) for row in rows]
+
+
+def _read(connection: Connection, path: Path, table: str) -> list[str]:
+    """Make the temporary table loaded_<table> of a file; return what is wrong with its lines."""
+    columns = {column.name: column for column in _columns(connection, table)}
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        return [f"cannot be read: {error}"]
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    rows = []
+    try:
+        header = next(reader, [])
+        wrong = [name for name in header if name not in columns]
+        missing = [c.name for c in columns.values() if c.is_required and c.name not in header]
+        if wrong or missing or len(set(header)) < len(header):
+            return [
+                f"line 1: its columns are {', '.join(header)}; they may be {', '.join(columns)}, "
+                "each once" + (f", and {', '.join(missing)} must be there" if missing else "")
+            ]
+        for cells in reader:
+            if cells:
+                rows.append((reader.line_num, cells))
+    except csv.Error as error:
+        return [f"line {reader.line_num}: {error}"]
+    problems = [
+        (line, f"{len(cells)} cells under {len(header)} columns")
+        for line, cells in rows
+        if len(cells) != len(header)
+    ]
+    if not problems:
+        problems = _judge(connection, table, [columns[name] for name in header], rows)
+    return [f"line {line}: {problem}" for line, problem in sorted(problems)]
+
+
+def _judge(
+    connection: Connection, table: str, columns: list[Column], rows: list[tuple[int, list[str]]]
+) -> list[tuple[int, str]]:
+    raw, typed = sql.Identifier(f"raw_{table}"), sql.Identifier(f"loaded_{table}")
+    names = [sql.Identifier(column.name) for column in columns]
+    connection.execute(
+        sql.SQL("create temp table {} (line integer, {}) on commit drop").format(
+            raw, sql.SQL(", ").join(sql.SQL("{} text").format(name) for name in names)
+        )
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            sql.SQL("insert into {} values (%s, {})").format(
+                raw, sql.SQL(", ").join([sql.Placeholder()] * len(names))
+            ),
+            [[line, *(cell or None for cell in cells)] for line, cells in rows],
+        )
+    problems: list[tuple[int, str]] = []
+    for column, name in zip(columns, names, strict=True):
+        problems += _cells(connection, raw, column, name)
+    if problems:
+        return problems
+    connection.execute(
+        sql.SQL(
+            "create temp table {} (line integer, like {} including defaults) on commit drop"
+        ).format(typed, _table(table))
+    )
+    connection.execute(
+        sql.SQL("insert into {} (line, {}) select line, {} from {}").format(
+            typed,
+            sql.SQL(", ").join(names),
+            sql.SQL(", ").join(
+                sql.SQL("{}::{}").format(name, sql.SQL(column.type))
+                for column, name in zip(columns, names, strict=True)
+            ),
+            raw,
+        )
+    )
+    return _rules(connection, table, typed)
+
+
+def _cells(
+    connection: Connection, raw: sql.Identifier, column: Column, name: sql.Identifier
+) -> list[tuple[int, str]]:
+    """What is wrong with the cells of a column, whatever the others hold."""
+    rows: list[tuple[int, str]] = connection.execute(
+        sql.SQL(
+            "select line, case when {name} is null then format('%%s is empty', {label})"
+            " when {name} <> btrim({name}) then"
+            " format('%%s %%L begins or ends with a blank', {label}, {name})"
+            " else format('%%s %%L is no %%s', {label}, {name}, {type}) end"
+            " from {raw}"
+            " where {name} <> btrim({name}) or not pg_input_is_valid({name}, {type})"
+            " or {name} is null and %s order by line"
+        ).format(name=name, label=column.name, type=column.type, raw=raw),
+        [column.is_required],
+    ).fetchall()
+    return rows
+
+
+def _rules(connection: Connection, table: str, typed: sql.Identifier) -> list[tuple[int, str]]:
+    """What breaks a key, a check or a reference of the table."""
+    problems: list[tuple[int, str]] = []
+    for kind, columns, rule, other, other_columns in connection.execute(
+        "select c.contype::text, array(select a.attname from unnest(c.conkey) with ordinality as k"
+        " (attnum, place) inner join pg_attribute as a"
+        " on a.attrelid = c.conrelid and k.attnum = a.attnum order by k.place),"
+        " pg_get_expr(c.conbin, c.conrelid), o.relname::text,"
+        " array(select a.attname from unnest(c.confkey) with ordinality as k (attnum, place)"
+        " inner join pg_attribute as a on a.attrelid = c.confrelid and k.attnum = a.attnum"
+        " order by k.place)"
+        " from pg_constraint as c left join pg_class as o on c.confrelid = o.oid"
+        " where c.conrelid = %s::regclass and c.contype in ('p', 'u', 'c', 'f') order by c.conname",
+        [f"market.{table}"],
+    ).fetchall():
+        key = sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+        parts: dict[str, sql.Composable] = {
+            "typed": typed,
+            "key": key,
+            "names": sql.Literal(", ".join(columns)),
+        }
+        if kind == "c":
+            query = "select line, {rule} from {typed} where not ({check})"
+            parts |= {"check": sql.SQL(rule), "rule": sql.Literal(f"breaks the rule {rule}")}
+        elif kind == "f":
+            query = (
+                "select line, format('%%s %%L is in no line of %%s', {names},"
+                " concat_ws(', ', {key}), {seed}) from {typed}"
+                " where ({key}) not in (select {others} from {other})"
+            )
+            parts |= {
+                "other": sql.Identifier(f"loaded_{other}"),
+                "others": sql.SQL(", ").join(sql.Identifier(column) for column in other_columns),
+                "seed": sql.Literal(f"seeds/{other}.csv"),
+            }
+        else:
+            query = (
+                "select line, format('%%s %%L stands in line %%s already', {names},"
+                " concat_ws(', ', {key}), first) from (select line, {key}, min(line) over"
+                " (partition by {key}) as first from {typed}) as t where line > first"
+            )
+        if kind != "f" or _is_there(connection, f"loaded_{other}"):
+            problems += connection.execute(sql.SQL(query).format(**parts), []).fetchall()
+    return problems
+
+
+def _is_there(connection: Connection, temporary: str) -> bool:
+    return connection.execute(
+        "select to_regclass('pg_temp.' || quote_ident(%s)) is not null", [temporary]
+    ).fetchone() == (True,)
+
+
+def _replace(connection: Connection, file: str, table: str) -> list[str]:
+    """Bring a table to its loaded rows; return a line that counts what changed."""
+    if file in ALSO:
+        connection.execute(ALSO[file])
+    names = [column.name for column in _columns(connection, table)]
+
+    def columns(*of: str) -> sql.Composable:
+        return sql.SQL(", ").join(sql.Identifier(*of, name) for name in names)
+
+    parts = {
+        "table": _table(table),
+        "loaded": sql.Identifier(f"loaded_{table}"),
+        "columns": columns(),
+        "of_table": columns("t"),
+        "of_loaded": columns("l"),
+    }
+
+    def run(statement: str) -> int:
+        return connection.execute(sql.SQL(statement).format(**parts)).rowcount
+
+    old = run("select {columns} from {table}")
+    new = run("select {columns} from {loaded}")
+    kept = run("select {columns} from {table} intersect select {columns} from {loaded}")
+    if old == new == kept:
+        return []
+    run(
+        "delete from {table} as t where not exists (select from {loaded} as l"
+        " where row({of_table}) is not distinct from row({of_loaded}))"
+    )
+    run(
+        "insert into {table} ({columns}) select {columns} from {loaded}"
+        " except select {columns} from {table}"
+    )
+    return [
+        f"{table}: {new} rows, {new - kept} new or changed, {old - kept} gone or changed"
+    ]
+
+
+def _validate(connection: Connection) -> None:
+    """Rules that rows of an older release broke hold from here on."""
+    for table, name in connection.execute(
+        "select c.conrelid::regclass::text, c.conname from pg_constraint as c"
+        " where not c.convalidated and c.conrelid = any(%s::regclass[])",
+        [[f"market.{table}" for table in TABLES.values()]],
+    ).fetchall():
+        connection.execute(
+            sql.SQL("alter table {} validate constraint {}").format(
+                sql.SQL(table), sql.Identifier(name)
+            )
+        )
