@@ -37,7 +37,8 @@ class Column:
 
     name: str
     type: str
-    is_required: bool
+    is_not_null: bool
+    has_default: bool
 
 
 def load(url: str, directory: Path = SEEDS) -> list[str]:
@@ -76,7 +77,7 @@ def _table(name: str) -> sql.Identifier:
 
 def _columns(connection: Connection, table: str) -> list[Column]:
     rows = connection.execute(
-        "select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull and not a.atthasdef"
+        "select a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef"
         " from pg_attribute as a where a.attrelid = %s::regclass and a.attnum > 0"
         " and not a.attisdropped order by a.attnum",
         [f"market.{table}"],
@@ -96,7 +97,8 @@ def _read(connection: Connection, path: Path, table: str) -> list[str]:
     try:
         header = next(reader, [])
         wrong = [name for name in header if name not in columns]
-        missing = [c.name for c in columns.values() if c.is_required and c.name not in header]
+        required = [c.name for c in columns.values() if c.is_not_null and not c.has_default]
+        missing = [name for name in required if name not in header]
         if wrong or missing or len(set(header)) < len(header):
             return [
                 f"line 1: its columns are {', '.join(header)}; they may be {', '.join(columns)}, "
@@ -172,7 +174,7 @@ def _cells(
             " where {name} <> btrim({name}) or not pg_input_is_valid({name}, {type})"
             " or {name} is null and %s order by line"
         ).format(name=name, label=column.name, type=column.type, raw=raw),
-        [column.is_required],
+        [column.is_not_null],
     ).fetchall()
     return rows
 
@@ -262,9 +264,7 @@ def _replace(connection: Connection, file: str, table: str) -> list[str]:
         "insert into {table} ({columns}) select {columns} from {loaded}"
         " except select {columns} from {table}"
     )
-    return [
-        f"{table}: {new} rows, {new - kept} new or changed, {old - kept} gone or changed"
-    ]
+    return [f"{table}: {new} rows, {new - kept} new or changed, {old - kept} gone or changed"]
 
 
 def _validate(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from engine import __main__ as command
-from engine import dbt
+from engine import reference
 
 MANY = [f"{n:04}_m" for n in range(1, 10)] + [f"functions/api/f{n}" for n in range(20)]
 
@@ -25,6 +25,6 @@ def test_migrate_says_what_it_did(
     """Without a server: what migrate() returns is its own tests' business."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://somewhere")
     monkeypatch.setattr(command, "migrate", lambda _: applied)
-    monkeypatch.setattr(dbt, "run", lambda *_: "")
+    monkeypatch.setattr(reference, "load", lambda _: ["tenant: 3 rows"])
     assert command.main(["migrate"]) == 0
-    assert capsys.readouterr().out == f"{said}\n"
+    assert capsys.readouterr().out == f"{said}\ntenant: 3 rows\n"

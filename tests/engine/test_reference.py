@@ -1,4 +1,4 @@
-"""seeds/: a wrong line is refused with its file and number, and readers never see half of a load."""
+"""seeds/: a wrong line is refused with file and number; readers never see half of a load."""
 
 import shutil
 import threading
@@ -42,13 +42,30 @@ def rows(url: str) -> dict[str, list[tuple[str, str]]]:
 @pytest.mark.parametrize(
     ("file", "line", "said"),
     [
-        ("instrument", "X,a,V,future,USD,cme_globx,1", "calendar_id 'cme_globx' is in no line of "),
-        ("instrument", "X ,a,V,future,USD,cme_globex,1", "symbol 'X ' begins or ends with a blank"),
-        ("instrument", "X,a,V,future,USD,,1", "calendar_id is empty"),
-        ("instrument", "X,a,V,future,USD,cme_globex,0", "breaks the rule (tick_size > "),
-        ("instrument", "X,a,V,future,USD,cme_globex,1 cent", "tick_size '1 cent' is no double "),
-        ("instrument", "X,a,V,future,USD", "5 cells under 7 columns"),
-        ("instrument", "SYN_ES,a,V,future,USD,cme_globex,1", "symbol 'SYN_ES' stands in line 2 "),
+        (
+            "instrument",
+            "X,a,V,future,USD,cme_globx,1,false",
+            "calendar_id 'cme_globx' is in no line of ",
+        ),
+        (
+            "instrument",
+            "X ,a,V,future,USD,cme_globex,1,false",
+            "symbol 'X ' begins or ends with a blank",
+        ),
+        ("instrument", "X,a,V,future,USD,,1,false", "calendar_id is empty"),
+        ("instrument", "X,a,V,future,USD,cme_globex,0,false", "breaks the rule (tick_size > "),
+        (
+            "instrument",
+            "X,a,V,future,USD,cme_globex,1 cent,false",
+            "tick_size '1 cent' is no double ",
+        ),
+        ("instrument", "X,a,V,future,USD,cme_globex,1,", "allows_negative_price is empty"),
+        ("instrument", "X,a,V,future,USD", "5 cells under 8 columns"),
+        (
+            "instrument",
+            "SYN_ES,a,V,future,USD,cme_globex,1,false",
+            "symbol 'SYN_ES' stands in line 2 ",
+        ),
         ("calendar", "mars,Mars/Olympus,a", "breaks the rule market.is_time_zone(time_zone)"),
         ("calendar", "posix,ABC5,a", "breaks the rule market.is_time_zone(time_zone)"),
         ("calendar_session", "nope,1,00:00,24:00", "calendar_id 'nope' is in no line of "),
@@ -77,7 +94,7 @@ def test_a_wrong_line_is_named_and_nothing_is_loaded(
 
 def test_every_wrong_line_is_named_at_once(loaded: str, seeds: Path) -> None:
     with (seeds / "instrument.csv").open("a") as file:
-        file.writelines(f"X{number},a,V,future,USD,nope,1\n" for number in range(30))
+        file.writelines(f"X{number},a,V,future,USD,nope,1,true\n" for number in range(30))
     (seeds / "calendar_session.csv").write_text("calendar_id,weekday\n")
     with pytest.raises(ReferenceRefused) as refused:
         reference.load(loaded, seeds)
@@ -97,7 +114,7 @@ def test_what_did_not_change_is_not_touched(loaded: str, seeds: Path) -> None:
     # as spreadsheets write it
     path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     with path.open("a") as file:
-        file.write("NEW,new,V,future,USD,cme_globex,1\r\n")
+        file.write("NEW,new,V,future,USD,cme_globex,1,false\r\n")
     count = len(before["instrument"])
     said = f"instrument: {count + 1} rows, 2 new or changed, 1 gone or changed"
     assert reference.load(loaded, seeds) == [said]

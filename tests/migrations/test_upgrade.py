@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from engine import dbt
+from engine import dbt, reference
 from engine import migrate as migrate_module
 from engine.errors import MigrationFailed
 from engine.migrate import MIGRATIONS, migrate, rollback
@@ -167,6 +167,7 @@ def test_an_upgrade_keeps_every_row_and_answer_and_ends_where_a_new_database_doe
     assert migrate(old.world.url)[0] == BRIDGE
     assert ask(old.world.connection, old.arguments) == old.answers
     assert migrate(old.world.url) == []
+    assert reference.load(old.world.url) == []
 
     # before dbt has run, and after
     publish_one_more(old.world)
