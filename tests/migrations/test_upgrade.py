@@ -167,6 +167,8 @@ def test_an_upgrade_keeps_every_row_and_answer_and_ends_where_a_new_database_doe
     assert migrate(old.world.url)[0] == BRIDGE
     assert ask(old.world.connection, old.arguments) == old.answers
     assert migrate(old.world.url) == []
+    # what this release says otherwise, and nothing else
+    assert [line.partition(":")[0] for line in reference.load(old.world.url)] == ["contract"]
     assert reference.load(old.world.url) == []
 
     # before dbt has run, and after
