@@ -1,11 +1,13 @@
 """Mappings: small TOML files that say which columns of a captured file mean what."""
 
+import re
 import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from decimal import InvalidOperation as NotDecimal
 from fnmatch import fnmatch
+from hashlib import blake2b
 from math import floor, isnan
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -22,7 +24,13 @@ BUNDLED = Path(__file__).parent / "mappings"
 REPEATS = 1_000_000
 REPEATS_KEPT = 200_000
 BIGINT = 2**63
-PER_MICROSECOND = {"ns": Decimal(1000), "us": Decimal(1), "ms": Decimal("0.001")}
+NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000}
+FINER = re.compile(r"[.,]\d{6}(\d{1,3})")
+# of the 63 bits of a seq: the nanoseconds that ts has no room for, then the file's own number, or a
+# digest of the row and a number among equal rows
+NANOSECOND_PLACE = 2**53
+DIGEST_BITS = 43
+EQUAL_ROWS = 2**10
 
 
 class MappingError(IngestError):
@@ -129,17 +137,18 @@ def choose(path: Path, mappings: list[Mapping]) -> Mapping:
 
 def mapper(
     mapping: Mapping, source: Source, tenant_id: int, symbol: str | None = None
-) -> Callable[[int, Row], Record | None]:
-    """map(number of the row, row) -> record, or None for a row the filter leaves out.
+) -> Callable[[Row], Record | None]:
+    """map(row) -> record, or None for a row the filter leaves out.
 
-    Clocks are microseconds, rounded down. known_at is the capture clock, ts where there is
-    none, and never before ts. map raises Unmappable for a row that cannot be read.
+    Clocks are microseconds, rounded down; nanoseconds stay in seq. known_at is the capture clock,
+    ts where there is none, and never before ts. map raises Unmappable for a row that cannot be
+    read.
     """
     columns = mapping.columns
     constant = symbol or mapping.symbol
     symbol_column = columns.get("symbol", "")
     clocks = {
-        role: _clock("us" if columns[role] in source.microseconds else mapping.time_unit)
+        role: _clock(source.clocks.get(columns[role], mapping.time_unit))
         for role in ("ts", "known_at")
         if role in columns
     }
@@ -155,28 +164,39 @@ def mapper(
     ]
     words = [(role, columns.get(role)) for role in kind.values if role not in kind.numbers]
     filters = list(mapping.filter.items())
-    repeats: dict[tuple[str, int, int], int] = {}
+    repeats = Repeats()
 
-    def unique(record: Record) -> int:
-        key = (record["symbol"], record["ts"], record["seq"])
-        number = repeats[key] = repeats.get(key, -1) + 1
-        if len(repeats) > REPEATS_KEPT:
-            # repeats stand close together in a feed; the older half cannot come again
-            for old in list(repeats)[: REPEATS_KEPT // 2]:
-                del repeats[old]
-        return _bigint("seq", key[2] * REPEATS + number)
+    def numbered(record: Record, nanoseconds: int, seq: int | None) -> int:
+        """Return what tells the row from others of its microsecond, in any file that has it."""
+        at = record["symbol"], record["ts"]
+        if seq is None:
+            digest = _digest([record[name] for name in kind.values])
+            number = repeats.number((*at, nanoseconds, digest))
+            if number >= EQUAL_ROWS:
+                raise Unmappable(
+                    f"more than {EQUAL_ROWS:,} equal rows at one ts; give [columns] a seq"
+                )
+            seq = digest * EQUAL_ROWS + number
+        elif mapping.number_repeats:
+            return _bigint("seq", seq * REPEATS + repeats.number((*at, seq)))
+        elif nanoseconds and seq >= NANOSECOND_PLACE:
+            raise Unmappable(f"seq is {seq}: with a ts in nanoseconds it must be below 2^53")
+        return nanoseconds * NANOSECOND_PLACE + seq if seq >= 0 else seq
 
-    def map_row(number: int, row: Row) -> Record | None:
+    def map_row(row: Row) -> Record | None:
         if isinstance(row, Ragged):
             raise Unmappable(f"the row does not have the header's {len(source.columns)} fields")
         if any(str(row[name]) != value for name, value in filters):
             return None
+        ts, nanoseconds = _moment(clocks["ts"], "ts", row[columns["ts"]])
+        seq = None
         record: Record = {
             "tenant_id": tenant_id,
             "symbol": constant or _symbol(row[symbol_column]),
-            "ts": _read(clocks["ts"], "ts", row[columns["ts"]]),
-            "seq": _read(_integer, "seq", row[columns["seq"]]) if "seq" in columns else number,
+            "ts": ts,
         }
+        if "seq" in columns:
+            seq = _bigint("seq", _read(_integer, "seq", row[columns["seq"]]))
         for role, column, scale, null_values in numbers:
             value = None if column is None else _number(role, row[column], null_values)
             if value is not None:
@@ -186,16 +206,37 @@ def mapper(
             record[role] = value
         for role, column in words:
             record[role] = None if column is None else _word(mapping, role, row[column])
-        if mapping.number_repeats:
-            record["seq"] = unique(record)
+        record["seq"] = numbered(record, nanoseconds, seq)
         record["action"] = "new"
-        captured = record["ts"]
+        captured = ts
         if "known_at" in clocks:
-            captured = _read(clocks["known_at"], "known_at", row[columns["known_at"]])
-        record["known_at"] = max(captured, record["ts"])
+            captured, _ = _moment(clocks["known_at"], "known_at", row[columns["known_at"]])
+        record["known_at"] = max(captured, ts)
         return record
 
     return map_row
+
+
+class Repeats:
+    """Numbers what comes again: 0, 1, 2, ... in the order of the file."""
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self._numbers: dict[Any, int] = {}
+
+    def number(self, key: Any) -> int:
+        """Return how often the key has come before, lately."""
+        number = self._numbers[key] = self._numbers.get(key, -1) + 1
+        if len(self._numbers) > REPEATS_KEPT:
+            # repeats stand close together in a feed; the older half cannot come again
+            for old in list(self._numbers)[: REPEATS_KEPT // 2]:
+                del self._numbers[old]
+        return number
+
+
+def _digest(values: list[Any]) -> int:
+    digest = blake2b(repr(values).encode(), digest_size=8).digest()
+    return int.from_bytes(digest) >> (64 - DIGEST_BITS)
 
 
 def _list(names: Any) -> str:
@@ -233,11 +274,17 @@ def _number(role: str, value: Any, null_values: frozenset[float | str]) -> float
     return None if isnan(number) or number in null_values else number
 
 
+def _moment(clock: Callable[[Any], int], role: str, value: Any) -> tuple[int, int]:
+    """Microseconds since 1970, and the nanoseconds beyond them."""
+    micros, nanoseconds = divmod(_read(clock, role, value), 1000)
+    return _bigint(role, micros), nanoseconds
+
+
 def _read(convert: Callable[[Any], int], role: str, value: Any) -> int:
     if value is None or value == "":
         raise Unmappable(f"{role} is empty")
     try:
-        return _bigint(role, convert(value))
+        return convert(value)
     except (TypeError, ValueError, OverflowError, NotDecimal):
         raise Unmappable(f"{role} is {value!r}, which the mapping cannot read") from None
 
@@ -258,14 +305,15 @@ def _integer(value: Any) -> int:
 
 
 def _clock(unit: str) -> Callable[[Any], int]:
+    """Nanoseconds since 1970 of a value in that unit."""
     if unit == "iso":
         return _iso
-    per_microsecond = PER_MICROSECOND[unit]
+    nanoseconds = NANOSECONDS[unit]
 
     def clock(value: Any) -> int:
-        if isinstance(value, int) and unit != "ms":
-            return value // 1000 if unit == "ns" else value
-        return floor(Decimal(str(value)) / per_microsecond)
+        if isinstance(value, int):
+            return value * nanoseconds
+        return floor(Decimal(str(value)) * nanoseconds)
 
     return clock
 
@@ -274,4 +322,6 @@ def _iso(value: Any) -> int:
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    finer = FINER.search(str(value))
+    nanoseconds = int(finer[1].ljust(3, "0")) if finer else 0
+    return (moment - EPOCH) // timedelta(microseconds=1) * 1000 + nanoseconds

@@ -133,7 +133,7 @@ def _records(
             for row in batch.rows:
                 capture.read += 1
                 try:
-                    record = map_row(capture.read, row)
+                    record = map_row(row)
                 except Unmappable as error:
                     message = f"{capture.source.path.name}, row {capture.read}: {error}"
                     producer.reject(mapping.kind, _json(row), "unmappable", message)

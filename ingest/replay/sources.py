@@ -3,10 +3,10 @@
 import csv
 import os
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -46,14 +46,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Source:
-    """An open file: its columns, those whose values are microseconds, and batches(columns).
+    """An open file: its columns, the unit of those that are clocks, and batches(columns).
 
     Rows hold at least the asked columns. batches raises DamagedFile after the last good row.
     """
 
     path: Path
     columns: tuple[str, ...]
-    microseconds: frozenset[str]
+    clocks: Mapping[str, Literal["us", "ns"]]
     batches: Callable[[list[str]], Iterator[Batch]]
 
 
@@ -93,7 +93,7 @@ def _open_csv(path: Path) -> Source:
             raw.seek(0)
             yield from _csv_batches(path, raw, header, size, ends_in_newline)
 
-    return Source(path, tuple(header), frozenset(), batches)
+    return Source(path, tuple(header), {}, batches)
 
 
 def _csv_reader(raw: BinaryIO) -> Any:
@@ -142,7 +142,9 @@ def _open_parquet(path: Path) -> Source:
             "mapping of its true format with --map"
         ) from None
     schema = file.schema_arrow
-    clocks = frozenset(field.name for field in schema if pa.types.is_timestamp(field.type))
+    clocks = {
+        field.name: _unit(field.type) for field in schema if pa.types.is_timestamp(field.type)
+    }
 
     def batches(columns: list[str]) -> Iterator[Batch]:
         number, total = 0, file.metadata.num_rows
@@ -159,11 +161,16 @@ def _open_parquet(path: Path) -> Source:
     return Source(path, tuple(schema.names), clocks, batches)
 
 
+def _unit(clock: Any) -> Literal["us", "ns"]:
+    return "ns" if clock.unit == "ns" else "us"
+
+
 def _plain(column: Any) -> Any:
-    """Timestamps become integers of microseconds; everything else stays."""
+    """Timestamps become integers of their unit; everything else stays."""
     if pa.types.is_timestamp(column.type):
-        # finer clocks are cut, not refused; a clock without a zone is taken as UTC
-        return column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64())
+        # a clock without a zone is taken as UTC
+        unit = _unit(column.type)
+        return column.cast(pa.timestamp(unit, column.type.tz), safe=False).cast(pa.int64())
     return column
 
 
@@ -197,4 +204,4 @@ def _open_dbn(path: Path) -> Source:
                 position = f"after {number:,} rows, near byte {raw.tell():,} of {size:,}"
                 raise DamagedFile(path, position, error) from None
 
-    return Source(path, columns, frozenset(), batches)
+    return Source(path, columns, {}, batches)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -20,8 +20,8 @@ def no_batches(_: list[str]) -> Iterator[Batch]:
     return iter(())
 
 
-def source(*columns: str, microseconds: frozenset[str] = frozenset()) -> Source:
-    return Source(Path("x.csv"), columns or tuple(ROW), microseconds, no_batches)
+def source(*columns: str, **clocks: Literal["us", "ns"]) -> Source:
+    return Source(Path("x.csv"), columns or tuple(ROW), clocks, no_batches)
 
 
 def trade(**changes: Any) -> Mapping:
@@ -31,8 +31,8 @@ def trade(**changes: Any) -> Mapping:
     )
 
 
-def mapped(mapping: Mapping, row: dict[str, Any], number: int = 1) -> dict[str, Any] | None:
-    return mapper(mapping, source(), 1)(number, row)
+def mapped(mapping: Mapping, row: dict[str, Any]) -> dict[str, Any] | None:
+    return mapper(mapping, source(), 1)(row)
 
 
 def test_a_row_becomes_a_record() -> None:
@@ -63,8 +63,8 @@ def test_clocks_are_microseconds_rounded_down(unit: str, value: object, expected
 
 
 def test_a_typed_timestamp_column_ignores_the_unit() -> None:
-    map_row = mapper(trade(time_unit="ns"), source(microseconds=frozenset({"t"})), 1)
-    record = map_row(1, ROW | {"t": 1_700_000_000_123_456})
+    map_row = mapper(trade(time_unit="ns"), source(t="us"), 1)
+    record = map_row(ROW | {"t": 1_700_000_000_123_456})
     assert record is not None
     assert record["ts"] == 1_700_000_000_123_456
 
@@ -86,17 +86,87 @@ def test_the_capture_clock_is_kept_but_never_before_ts(known_at: int, expected: 
     assert record["known_at"] == base + expected
 
 
-def test_without_a_seq_column_seq_is_the_number_of_the_row() -> None:
-    columns = {role: name for role, name in COLUMNS.items() if role != "seq"}
-    record = mapped(trade(columns=columns), ROW, number=42)
+WITHOUT_SEQ = {role: name for role, name in COLUMNS.items() if role != "seq"}
+
+
+def keys(mapping: Mapping, rows: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    """(ts, seq) of the rows of one file."""
+    map_row = mapper(mapping, source(), 1)
+    records = [map_row(row) for row in rows]
+    return [(record["ts"], record["seq"]) for record in records if record]
+
+
+def test_without_a_seq_column_a_row_has_the_same_key_in_any_file_that_has_it() -> None:
+    t = int(ROW["t"])
+    rows = [ROW | {"t": t + at // 3, "p": price} for at, price in enumerate([1, 2, 2, 1, 3, "1.0"])]
+    mapping = trade(columns=WITHOUT_SEQ)
+    whole = keys(mapping, rows)
+    assert len(set(whole)) == len(rows), "equal rows of one instant are as many as there are"
+    assert all(0 <= seq < 2**53 for _, seq in whole)
+    for first in range(len(rows)):
+        assert set(keys(mapping, rows[first:])) <= set(whole)
+        assert set(keys(mapping, rows[:first])) <= set(whole)
+    assert keys(mapping, rows[3:]) == whole[3:]
+    assert keys(mapping, [row | {"s": "Y"} for row in rows]) == whole
+    capture = trade(columns=WITHOUT_SEQ | {"known_at": "k"})
+    assert keys(capture, [row | {"k": t + 9} for row in rows]) == whole, "whoever captured it"
+
+
+def test_more_equal_rows_than_can_be_told_apart_say_what_to_do() -> None:
+    map_row = mapper(trade(columns=WITHOUT_SEQ), source(), 1)
+    for _ in range(1024):
+        map_row(ROW)
+    with pytest.raises(Unmappable, match=r"more than 1,024 equal rows at one ts; give .* a seq"):
+        map_row(ROW)
+
+
+NANOSECOND = 1_700_000_000_000_000_000
+
+
+@pytest.mark.parametrize("columns", [COLUMNS, WITHOUT_SEQ], ids=["seq", "no seq"])
+def test_nanoseconds_do_not_collide_and_keep_their_order(columns: dict[str, str]) -> None:
+    rows = [(100, 0, 100), (900, 0, 101), (900, 1, 102), (999, 2**53 - 1, 103), (1000, 0, 104)]
+    ticks = [ROW | {"t": NANOSECOND + ns, "n": seq, "p": price} for ns, seq, price in rows]
+    found = keys(trade(time_unit="ns", columns=columns), ticks)
+    assert [ts - NANOSECOND // 1000 for ts, _ in found] == [0, 0, 0, 0, 1]
+    assert len(set(found)) == len(rows)
+    assert all(seq < 2**63 for _, seq in found)
+    by_ns = sorted(zip(found, rows, strict=True))
+    assert [ns for _, (ns, _, _) in by_ns] == [ns for ns, _, _ in rows]
+    if columns is COLUMNS:
+        assert found == sorted(found)
+        assert found[-1] == (NANOSECOND // 1000 + 1, 0), "whole microseconds keep their seq"
+
+
+def test_nanoseconds_are_kept_whatever_the_clock_is_written_in() -> None:
+    text = "2023-11-14T22:13:20.123456"
+    micros = 1_700_000_000_123_456
+    seq = 789 * 2**53 + 5
+    for unit, value in [
+        ("ns", micros * 1000 + 789),
+        ("ns", str(micros * 1000 + 789)),
+        ("us", f"{micros}.789"),
+        ("ms", f"{micros // 1000}.{micros % 1000}789"),
+        ("iso", f"{text}789Z"),
+        ("iso", f"{text}789123+00:00"),
+    ]:
+        assert keys(trade(time_unit=unit), [ROW | {"t": value}]) == [(micros, seq)], (unit, value)
+    record = mapper(trade(), source(t="ns"), 1)(ROW | {"t": micros * 1000 + 789})
     assert record is not None
-    assert record["seq"] == 42
+    assert (record["ts"], record["seq"]) == (micros, seq)
+
+
+def test_a_seq_that_leaves_no_room_for_nanoseconds_is_refused() -> None:
+    row = ROW | {"t": NANOSECOND + 1, "n": 2**53}
+    with pytest.raises(Unmappable, match=r"seq is 9007199254740992: with a ts in nanoseconds"):
+        mapped(trade(time_unit="ns"), row)
+    assert keys(trade(time_unit="ns"), [row | {"t": NANOSECOND}]) == [(NANOSECOND // 1000, 2**53)]
 
 
 def test_repeated_keys_are_numbered_in_the_order_of_the_file() -> None:
     map_row = mapper(trade(number_repeats=True), source(), 1)
     rows = [ROW, ROW, ROW | {"n": "6"}, ROW, ROW | {"s": "Y"}]
-    records = [map_row(number, row) for number, row in enumerate(rows)]
+    records = [map_row(row) for row in rows]
     numbers = [record["seq"] for record in records if record]
     assert numbers == [5_000_000, 5_000_001, 6_000_000, 5_000_002, 5_000_000]
 
@@ -208,7 +278,7 @@ def test_words_for_none_are_of_columns_that_are_numbers_and_there() -> None:
 
 
 def test_a_symbol_given_by_hand_goes_first() -> None:
-    record = mapper(trade(), source(), 2, "MINE")(1, ROW)
+    record = mapper(trade(), source(), 2, "MINE")(ROW)
     assert record is not None
     assert (record["tenant_id"], record["symbol"]) == (2, "MINE")
 
@@ -283,7 +353,7 @@ def test_the_documented_mapping_works(tmp_path: Path) -> None:
     path = tmp_path / "quotes.toml"
     path.write_text(text.split("```toml\n")[1].split("```")[0])
     row = {"time": "1700000000123", "pair": "EURUSD", "b": "1.0911", "a": "1.0912"}
-    record = mapper(load(path), source(*row), 1)(1, row)
+    record = mapper(load(path), source(*row), 1)(row)
     assert record is not None
     assert (record["symbol"], record["bid"], record["ts"]) == ("EURUSD", 1.0911, 1700000000123000)
 

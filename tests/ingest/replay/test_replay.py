@@ -119,7 +119,7 @@ def test_the_files_of_one_market_are_sent_in_the_order_of_time(read: Read) -> No
     ]
     assert [{name: record[name] for name in expected[0]} for record in trades] == expected
     assert all(record["known_at"] == record["ts"] for record in trades)
-    assert [record["seq"] for record in quotes] == list(range(1, 452))
+    assert len({(record["ts"], record["seq"]) for record in quotes}) == 451
     assert {record["symbol"] for record in trades + quotes} == {"BTCUSDT"}
     assert {record["tenant_id"] for record in trades + quotes} == {2}
 
