@@ -178,6 +178,11 @@ class Kind:
         return f"market.{self.name}_superseded"
 
     @property
+    def events(self) -> str:
+        """The table of the events of ticks that were corrected or cancelled."""
+        return f"market.{self.name}_event"
+
+    @property
     def incoming(self) -> str:
         """The temporary table that `apply` reads."""
         return f"incoming_{self.name}"
@@ -186,14 +191,6 @@ class Kind:
     def apply(self) -> str:
         """The function that knows corrections, cancels and what repeats."""
         return f"market.apply_{self.name}s"
-
-    @property
-    def not_current(self) -> Reason:
-        """Why a correction or cancel is refused whose target is not there."""
-        return Reason(
-            f"unknown_{self.name}",
-            f"no such {self.name} is current: send the {self.name} first, or correct the key",
-        )
 
 
 def primitive(field: dict[str, Any]) -> tuple[str, bool] | None:

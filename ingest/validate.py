@@ -27,6 +27,11 @@ TIME_TOO_EARLY = Reason(
 TIME_IN_FUTURE = Reason(
     "time_in_future", "check the unit and the clocks, or raise FUTURE_TOLERANCE_S"
 )
+CONFLICT = Reason(
+    "conflict",
+    "two ticks need two keys, a change of one is a correction with a known_at of its own, a change "
+    "of its ts a cancel and a new tick",
+)
 NEGATIVE_SEQ = Reason("negative_seq", "number equal times from 0")
 
 
@@ -64,8 +69,7 @@ def reasons() -> dict[str, Reason]:
     """Return all reasons of refusals by name: of bytes, of keys, of each kind."""
     rules = [*key_rules(Known(frozenset(), frozenset()), 0)]
     rules += [rule for kind in KINDS.values() for rule in kind.rules]
-    found = [UNDECODABLE, *(rule.reason for rule in rules)]
-    found += [kind.not_current for kind in KINDS.values()]
+    found = [UNDECODABLE, CONFLICT, *(rule.reason for rule in rules)]
     return {reason.name: reason for reason in found}
 
 
@@ -101,7 +105,7 @@ def refusals(
     rules = (*of_key, *of_values)
     places = rows.select(first.alias("rule")).to_series()
     return [
-        refuse(kind, record, rules[at].reason, _shown(record, rules[at].columns))
+        refuse(kind, record, rules[at].reason, shown(record, rules[at].columns))
         for record, at in zip(rows.iter_rows(named=True), places, strict=True)
     ]
 
@@ -141,7 +145,8 @@ def _all(hold: list[pl.Expr]) -> pl.Expr:
     return reduce(operator.and_, hold)
 
 
-def _shown(record: Record, columns: tuple[str, ...]) -> str:
+def shown(record: Record, columns: tuple[str, ...]) -> str:
+    """Write some fields of a record: 'price=-1.0, side=null'."""
     return ", ".join(f"{name}={_value(name, record[name])}" for name in columns)
 
 

@@ -71,13 +71,15 @@ class Telemetry(PublishingHooks):
         bytes_: int,
         seconds: float,
         event_ages: Ages = (),
+        waiting: int = 0,
     ) -> None:
         """Count a batch; call it after its commit.
 
         kind_rows: rows applied, by kind; duplicates: messages stored before; dead_letters: messages
-        refused, by reason; the three together are the batch's messages. bytes_: size of their
-        values. seconds: from the first message at hand to the commit. event_ages: time of commit
-        minus ts of each row applied, in seconds, finite; a ts ahead of the clock counts as 0.
+        refused, by reason; waiting: corrections and cancels stored until their tick comes; the four
+        together are the batch's messages. bytes_: size of their values. seconds: from the first
+        message at hand to the commit. event_ages: time of commit minus ts of each row applied, in
+        seconds, finite; a ts ahead of the clock counts as 0.
         Making the ages costs time: make them only when `on`.
         """
 

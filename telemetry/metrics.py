@@ -54,7 +54,7 @@ MESSAGES = Metric(
     "messaging.client.consumed.messages",
     "counter",
     "{message}",
-    "Messages taken from Kafka and committed: applied, duplicate or refused.",
+    "Messages taken from Kafka and committed: applied, duplicate, refused or waiting.",
 )
 BATCH_S = Metric(
     "messaging.process.duration",
@@ -68,6 +68,12 @@ ROWS = Metric("ingest.rows", "counter", "{row}", "Rows applied, by kind.")
 BYTES = Metric("ingest.consumed", "counter", "By", "Size of the values of messages committed.")
 DUPLICATES = Metric(
     "ingest.duplicates", "counter", "{message}", "Messages whose tick was stored before."
+)
+WAITING = Metric(
+    "ingest.waiting",
+    "counter",
+    "{message}",
+    "Corrections and cancels stored until their tick comes: market.waiting_event.",
 )
 DEAD_LETTERS = Metric(
     "ingest.dead_letters",
@@ -99,7 +105,7 @@ LATENCY_S = Metric(
 )
 INGEST_PUBLISHING: Final = _publishing("ingest")
 INGEST: Final = (
-    *(MESSAGES, BATCH_S, BATCHES, ROWS, BYTES, DUPLICATES, DEAD_LETTERS, RETRIES),
+    *(MESSAGES, BATCH_S, BATCHES, ROWS, BYTES, DUPLICATES, WAITING, DEAD_LETTERS, RETRIES),
     *(LAG, PAUSED, LATENCY_S, *INGEST_PUBLISHING),
 )
 

@@ -141,6 +141,7 @@ class OtelTelemetry(_Publishing, Telemetry):
             self._out.add(metrics.DEAD_LETTERS, 0, {"error.type": reason})
         self._out.add(metrics.BATCHES, 0)
         self._out.add(metrics.DUPLICATES, 0)
+        self._out.add(metrics.WAITING, 0)
 
     def _observe_lags(self) -> Values:
         return [(behind, _partition(*at)) for at, behind in list(self._lags.items())]
@@ -159,17 +160,19 @@ class OtelTelemetry(_Publishing, Telemetry):
         bytes_: int,
         seconds: float,
         event_ages: Ages = (),
+        waiting: int = 0,
     ) -> None:
         for kind, number in kind_rows.items():
             self._out.add(metrics.ROWS, number, {"ingest.kind": kind})
         for reason, number in dead_letters.items():
             self._out.add(metrics.DEAD_LETTERS, number, {"error.type": str(reason)})
         process = KAFKA | self._group | {"messaging.operation.name": "batch"}
-        messages = sum(kind_rows.values()) + duplicates + sum(dead_letters.values())
+        messages = sum(kind_rows.values()) + duplicates + sum(dead_letters.values()) + waiting
         self._out.add(metrics.MESSAGES, messages, process)
         self._out.record(metrics.BATCH_S, seconds, process)
         self._out.add(metrics.BATCHES, 1)
         self._out.add(metrics.DUPLICATES, duplicates)
+        self._out.add(metrics.WAITING, waiting)
         self._out.add(metrics.BYTES, bytes_)
         self._latency.record(event_ages)
 

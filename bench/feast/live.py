@@ -19,10 +19,12 @@ TICKS = 10  # a second and symbol
 POLL_S = 0.02
 MINUTE = timedelta(minutes=1)
 INCOMING = """
-    create temp table if not exists incoming_trade (ordinal bigint, action text, like market.trade)
-    on commit delete rows;
-    create temp table if not exists incoming_quote (ordinal bigint, action text, like market.quote)
-    on commit delete rows
+    create temp table if not exists incoming_trade (
+        ordinal bigint, action text, own_clock boolean not null default false, like market.trade
+    ) on commit delete rows;
+    create temp table if not exists incoming_quote (
+        ordinal bigint, action text, own_clock boolean not null default false, like market.quote
+    ) on commit delete rows
 """
 # One batch of ticks that just happened, as ingest writes them: known when they are written.
 TRADES = """

@@ -90,7 +90,8 @@ def measure(url: str, symbols: list[str], days: int, minutes: int) -> Published:
     stamp = minute + STAMP_AFTER + timedelta(seconds=30)
     with psycopg.connect(url) as connection:
         connection.execute(
-            "create temp table incoming_trade (ordinal bigint, action text, like market.trade)"
+            "create temp table incoming_trade (ordinal bigint, action text,"
+            " own_clock boolean not null default false, like market.trade)"
         )
         symbol = symbols[0]
         connection.execute(

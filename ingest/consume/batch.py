@@ -11,8 +11,8 @@ import polars as pl
 
 from ingest.deadletters.publish import DeadLetter
 from ingest.errors import IngestError, SchemaUnavailableError, UndecodableError
-from ingest.kinds import KINDS
-from ingest.validate import UNDECODABLE, Known, Refusal, passes, refusals, refuse
+from ingest.kinds import KINDS, Record
+from ingest.validate import CONFLICT, UNDECODABLE, Known, Refusal, passes, refusals, refuse, shown
 from ingest.wire import columns
 from ingest.wire.codec import decode
 from ingest.wire.registry import FILES, SchemaSource
@@ -77,10 +77,16 @@ class Batch:
             refusal.message,
         )
 
-    def not_current(self, kind: str, ordinal: int) -> Refusal:
-        """Make the refusal of a correction or cancel whose target is not there."""
+    def conflict(self, kind: str, ordinal: int, was: Record) -> Refusal:
+        """Make the refusal of an event that contradicts another one of its key.
+
+        was: that one's values, by name.
+        """
         record = decode(kind, self.messages[ordinal].value(), self.source)
-        return refuse(kind, record, KINDS[kind].not_current, record["action"])
+        values = KINDS[kind].values
+        was |= {name: float(was[name]) for name in KINDS[kind].numbers if was[name] is not None}
+        what = f"{record['action']} with {shown(record, values)}, but {shown(was, values)} is there"
+        return refuse(kind, record, CONFLICT, what)
 
 
 def place_of(message: KafkaMessage) -> Partition:
@@ -201,6 +207,7 @@ def _rows(batch: Batch, kind: str, records: pl.DataFrame, now_us: int) -> pl.Dat
     return records.select(
         "ordinal",
         "action",
+        pl.col("known_at").is_null().alias("own_clock"),
         "tenant_id",
         "symbol",
         pl.from_epoch("ts", time_unit="us"),

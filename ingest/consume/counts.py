@@ -1,4 +1,4 @@
-"""What became of the messages: each is applied, a duplicate or refused."""
+"""What became of the messages: each is applied, a duplicate, refused, or waits for its tick."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Counts:
-    """Numbers of messages; refused: by reason; kinds: applied ones, by kind."""
+    """Numbers of messages; refused: by reason; kinds: applied ones, by kind.
+
+    waiting: corrections and cancels whose tick had not come; they count here alone.
+    """
 
     applied: int = 0
     duplicates: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter, compare=False)
+    waiting: int = 0
 
     @property
     def dead_lettered(self) -> int:
@@ -23,7 +27,7 @@ class Counts:
     @property
     def messages(self) -> int:
         """All messages that were taken from Kafka."""
-        return self.applied + self.duplicates + self.dead_lettered
+        return self.applied + self.duplicates + self.dead_lettered + self.waiting
 
     def add(self, other: Counts) -> None:
         """Add the numbers of one more batch."""
@@ -31,12 +35,14 @@ class Counts:
         self.duplicates += other.duplicates
         self.refused += other.refused
         self.kinds += other.kinds
+        self.waiting += other.waiting
 
     def __str__(self) -> str:
         """One line, and one more for each reason of refusal."""
-        lines = [
+        line = (
             f"{self.messages} messages: {self.applied} applied, {self.duplicates} duplicates, "
             f"{self.dead_lettered} dead-lettered"
-        ]
+        )
+        lines = [line + (f", {self.waiting} waiting for their tick" if self.waiting else "")]
         lines += [f"  {reason}: {number}" for reason, number in sorted(self.refused.items())]
         return "\n".join(lines)

@@ -229,6 +229,7 @@ class Ingester:
                 batch.size,
                 now_s - started_ns / 1e9,
                 np.concatenate(ages) if ages else (),
+                counts.waiting,
             )
         return counts
 

@@ -127,18 +127,20 @@ class Sink:
 
     def _write(self, connection: psycopg.Connection, batch: Batch) -> Counts:
         refusals = dict(batch.refusals)
-        duplicates = 0
+        duplicates = waiting = 0
         applied: Counter[str] = Counter()
         for kind in KINDS:
             if kind not in batch.rows:
                 continue
             others = self._ticks.write(connection, kind, batch.rows[kind])
             applied[kind] = batch.rows[kind].height - len(others)
-            for ordinal, outcome in others:
+            for ordinal, outcome, was in others:
                 if outcome == "duplicate":
                     duplicates += 1
+                elif outcome == "waiting":
+                    waiting += 1
                 else:
-                    refusals[ordinal] = batch.not_current(kind, ordinal)
+                    refusals[ordinal] = batch.conflict(kind, ordinal, was or {})
         if refusals:
             letters = [batch.letter(ordinal, refusals[ordinal]) for ordinal in sorted(refusals)]
             with connection.cursor() as cursor:
@@ -151,7 +153,7 @@ class Sink:
         else:
             self._advance(connection, batch)
         reasons = Counter(refusal.reason for refusal in refusals.values())
-        return Counts(applied.total(), duplicates, reasons, applied)
+        return Counts(applied.total(), duplicates, reasons, applied, waiting)
 
     def _advance(self, connection: psycopg.Connection, batch: Batch) -> None:
         """Move the offsets, where they and the epoch are still ours: what fences a zombie off."""

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import psycopg
 
-from ingest.kinds import KEY, KINDS
+from ingest.kinds import KEY, KINDS, Record
 
 KEY_TYPES: dict[str, Any] = {
     "tenant_id": pl.Int64,
@@ -18,9 +18,12 @@ KEY_TYPES: dict[str, Any] = {
     "ts": pl.Datetime("us"),
     "seq": pl.Int64,
 }
+# what incoming_<kind> has before the columns of the kind's table
+OF_EVENT = ("ordinal", "action", "own_clock")
+Other = tuple[int, str, Record | None]
 # text, not binary: Polars writes it in no time, row by row in Python takes longer than the insert
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
-SUPERSEDED = """
+AMENDED = """
     select s.tenant_id, s.symbol, s.ts at time zone 'UTC', s.seq
     from
         unnest(%s::integer[], %s::text[], %s::timestamptz[], %s::timestamptz[])
@@ -36,7 +39,7 @@ SUPERSEDED = """
     ) as s
     limit %s
 """
-MOST_SUPERSEDED = 1000
+MOST_AMENDED = 1000
 FIRST_APPLIED, MOST_APPLIED = 8, 512
 
 
@@ -63,12 +66,10 @@ class Ticks:
         """Start by trying to copy."""
         self._runs: defaultdict[str, Run] = defaultdict(Run)
 
-    def write(
-        self, connection: psycopg.Connection, kind: str, rows: pl.DataFrame
-    ) -> list[tuple[int, str]]:
+    def write(self, connection: psycopg.Connection, kind: str, rows: pl.DataFrame) -> list[Other]:
         """Write the rows, columns as incoming_<kind>; return those that changed nothing.
 
-        They are (ordinal, outcome), as market.apply_trades says them. Raises psycopg.Error.
+        They are (ordinal, outcome, was), as market.apply_trades says them. Raises psycopg.Error.
         """
         if self.copies(kind):
             rows = self._copied(connection, kind, rows)
@@ -92,14 +93,14 @@ class Ticks:
         new = rows.filter(pl.col("action") == "new")
         if new.is_empty():
             return rows
-        columns = new.columns[2:]
+        columns = new.columns[len(OF_EVENT) :]
         try:
             with connection.transaction() as copying:
                 # in the order of the index, which is then written page by page
                 ordered = new.select(columns).sort(KEY)
                 _copy(connection, f"{KINDS[kind].table} ({', '.join(columns)})", ordered)
                 # afterwards: the copy has waited for whoever was cancelling one of them
-                if _was_superseded(connection, kind, new):
+                if _was_amended(connection, kind, new):
                     raise psycopg.Rollback(copying)
                 self._runs[kind].length = FIRST_APPLIED
                 return rows.filter(pl.col("action") != "new")
@@ -109,24 +110,23 @@ class Ticks:
         return rows
 
 
-def _applied(
-    connection: psycopg.Connection, kind: str, rows: pl.DataFrame
-) -> list[tuple[int, str]]:
+def _applied(connection: psycopg.Connection, kind: str, rows: pl.DataFrame) -> list[Other]:
     create_incoming(connection, kind)
     _copy(connection, f"pg_temp.{KINDS[kind].incoming}", rows)
-    return connection.execute(f"select ordinal, outcome from {KINDS[kind].apply}()").fetchall()
+    return connection.execute(f"select ordinal, outcome, was from {KINDS[kind].apply}()").fetchall()
 
 
 def create_incoming(connection: psycopg.Connection, kind: str) -> None:
     """Make the session's table that a kind's apply function reads; a commit empties it."""
     connection.execute(
         f"create temporary table if not exists {KINDS[kind].incoming}"
-        f" (ordinal bigint, action text, like {KINDS[kind].table}) on commit delete rows"
+        " (ordinal bigint, action text, own_clock boolean not null default false, like"
+        f" {KINDS[kind].table}) on commit delete rows"
     )
 
 
-def _was_superseded(connection: psycopg.Connection, kind: str, new: pl.DataFrame) -> bool:
-    """Whether one of these keys was ever corrected or cancelled: then it is not new.
+def _was_amended(connection: psycopg.Connection, kind: str, new: pl.DataFrame) -> bool:
+    """Whether one of these keys was ever corrected or cancelled, or a correction waits for it.
 
     Also true when so many keys were, in the time ranges of these, that looking would take long.
     """
@@ -134,11 +134,11 @@ def _was_superseded(connection: psycopg.Connection, kind: str, new: pl.DataFrame
     ranges = new.group_by("tenant_id", "symbol").agg(
         ts.min().alias("first_ts"), ts.max().alias("last_ts")
     )
-    most = MOST_SUPERSEDED + 1
+    most = MOST_AMENDED + 1
     values = [*(ranges[name].to_list() for name in ranges.columns), most, most]
-    found = connection.execute(SUPERSEDED.format(table=KINDS[kind].superseded), values).fetchall()
-    superseded = pl.DataFrame(found, schema=KEY_TYPES, orient="row")
-    return len(found) == most or not new.join(superseded, on=KEY, how="semi").is_empty()
+    found = connection.execute(AMENDED.format(table=KINDS[kind].events), values).fetchall()
+    amended = pl.DataFrame(found, schema=KEY_TYPES, orient="row")
+    return len(found) == most or not new.join(amended, on=KEY, how="semi").is_empty()
 
 
 def _copy(connection: psycopg.Connection, target: str, rows: pl.DataFrame) -> None:

@@ -6,10 +6,15 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from datetime import timedelta
+from itertools import zip_longest
 
 from ingest.kinds import Record
+from ingest.validate import EPOCH
 from ingest.wire.codec import encode
+from tests.pit import oracle as pit
+from tests.pit.beliefs import Tick
 
 SYMBOLS = ("SYN_ES", "SYN_NQ", "SYN_CL", "SYN_GC", "SYN_BTCUSD", "SYN_ETHUSD", "SYN_AAPL")
 TENANTS = (1, 2)
@@ -18,6 +23,7 @@ DAY_US = 86_400_000_000
 STEP_US = 5_000
 JITTER_US = 5_000_000
 REMEMBERED = 400
+MICROSECOND = timedelta(microseconds=1)
 
 Key = tuple[int, str, int, int]
 
@@ -34,10 +40,55 @@ class Event:
 
 @dataclass
 class Held:
-    """What market.<kind> must hold: the current record of each key, and what was replaced."""
+    """What is believed of a kind's ticks; of those with corrections or cancels, by the oracle."""
 
-    current: dict[Key, Record] = field(default_factory=dict)
-    superseded: Counter[str] = field(default_factory=Counter)
+    plain: dict[Key, Record] = field(default_factory=dict)
+    ticks: dict[Key, Tick] = field(default_factory=dict)
+
+    def apply(self, record: Record) -> str:
+        """Take an event that contradicts none; return what ingest has to count it as."""
+        key = _key(record)
+        if record["action"] == "new" and key not in self.plain and key not in self.ticks:
+            self.plain[key] = record
+            return "applied"
+        if key not in self.ticks:
+            self.ticks[key] = Tick()
+            if key in self.plain:
+                self.ticks[key].apply(_event(self.plain.pop(key)))
+        tick = self.ticks[key]
+        number, before = len(tick.events), [astuple(version) for version in tick.exact]
+        tick.apply(_event(record))
+        if len(tick.events) > number and all(event.action != "new" for event in tick.events):
+            return "waiting"
+        same = before == [astuple(version) for version in tick.exact]
+        return "duplicate" if same else "applied"
+
+    def is_cancelled(self, key: Key) -> bool:
+        """Whether the tick has come and does not stand."""
+        tick = self.ticks.get(key)
+        return tick is not None and bool(tick.exact) and tick.exact[-1].superseded_at is not None
+
+    def current(self) -> list[tuple[int, float, float]]:
+        """Seq, price and size, or bid and its size, of each tick that stands."""
+        rows = [(key[3], *astuple(_event(record).values)[:2]) for key, record in self.plain.items()]
+        for key, tick in self.ticks.items():
+            if tick.exact and not self.is_cancelled(key):
+                rows.append((key[3], *astuple(tick.exact[-1].values)[:2]))
+        return rows
+
+    def superseded(self) -> Counter[str]:
+        """How many versions were replaced, by cause."""
+        causes: Counter[str] = Counter()
+        for tick in self.ticks.values():
+            for version, following in zip_longest(tick.exact, tick.exact[1:]):
+                if version.superseded_at is not None:
+                    goes_on = following and following.known_at == version.superseded_at
+                    causes["correction" if goes_on else "cancel"] += 1
+        return causes
+
+    def waiting(self) -> int:
+        """How many events wait for their tick."""
+        return sum(len(tick.events) for tick in self.ticks.values() if not tick.exact)
 
 
 class Mix:
@@ -54,6 +105,7 @@ class Mix:
         self.duplicates = 0
         self._sent = 0
         self._recent: list[tuple[str, Record]] = []
+        self._on_their_way: list[tuple[str, Record]] = []
 
     def events(self, number: int) -> Iterator[Event]:
         """Yield the next `number` messages."""
@@ -62,21 +114,33 @@ class Mix:
             if drawn < 0.04:
                 yield self._poison()
             elif drawn < 0.10 and self._recent:
-                yield self._again()
-            elif drawn < 0.14 and self._recent:
-                yield self._amendment()
+                yield self._said(*self.random.choice(self._recent))
+            elif drawn < 0.15 and self._recent:
+                yield self._amendment(*self.random.choice(self._recent))
+            elif drawn < 0.16:
+                yield self._early()
+            elif drawn < 0.17 and self._on_their_way:
+                yield self._said(*self._on_their_way.pop(0))
             else:
-                yield self._new()
+                kind = self.random.choice(KINDS)
+                yield self._said(kind, self._record(kind))
 
     def forget(self) -> None:
         """Let what comes next refer to nothing that came before."""
         self._recent.clear()
+        self._on_their_way.clear()
 
-    def _new(self) -> Event:
+    def _said(self, kind: str, record: Record) -> Event:
+        """Say it, for the first time or again."""
+        self.duplicates += self.held[kind].apply(record) == "duplicate"
+        return self._remembered(kind, record)
+
+    def _early(self) -> Event:
+        """A correction or cancel of a tick that comes later."""
         kind = self.random.choice(KINDS)
         record = self._record(kind)
-        self.held[kind].current[_key(record)] = record
-        return self._remembered(kind, record)
+        self._on_their_way.append((kind, record))
+        return self._amendment(kind, record)
 
     def _record(self, kind: str) -> Record:
         draw = self.random
@@ -115,44 +179,46 @@ class Mix:
             self._recent.append((kind, record))
         return Event(kind, _message_key(record), encode(kind, record))
 
-    def _again(self) -> Event:
-        kind, record = self.random.choice(self._recent)
-        if record["action"] == "correction" and _key(record) not in self.held[kind].current:
-            return self._new()  # a correction of what was cancelled since is no duplicate
-        self.duplicates += 1
-        return Event(kind, _message_key(record), encode(kind, record))
-
-    def _amendment(self) -> Event:
-        """A correction or a cancel of a tick that was not amended yet."""
-        kind, record = self.random.choice(self._recent)
-        held = self.held[kind]
-        if held.current.get(_key(record)) is not record or record["action"] != "new":
-            return self._new()
-        later = {"known_at": record["known_at"] + self.random.randint(1, 60_000_000)}
-        if self.random.random() < 0.5:
-            held.superseded["cancel"] += 1
-            del held.current[_key(record)]
-            return self._remembered(kind, record | later | {"action": "cancel"})
-        held.superseded["correction"] += 1
-        corrected = record | later | self._values(kind) | {"action": "correction"}
-        held.current[_key(record)] = corrected
-        return self._remembered(kind, corrected)
+    def _amendment(self, kind: str, record: Record) -> Event:
+        """A correction, a cancel or a reinstatement, known later or earlier than others were."""
+        draw = self.random
+        first_us = record["ts"] + 3_000
+        amended = record | {"known_at": first_us + draw.randint(1, 60_000_000)}
+        if self.held[kind].is_cancelled(_key(record)) and draw.random() < 0.3:
+            last = max(e.known_at for e in self.held[kind].ticks[_key(record)].events)
+            amended |= {"known_at": (last - EPOCH) // MICROSECOND + 1, "action": "new"}
+        elif draw.random() < 0.5:
+            amended |= {"action": "cancel"}
+        else:
+            amended |= self._values(kind) | {"action": "correction"}
+        return self._said(kind, amended)
 
     def _poison(self) -> Event:
         draw = self.random
         kind = draw.choice(KINDS)
         record = self._record(kind)
-        amount = "price" if kind == "trade" else "bid"
+        amount = amount_of(kind)
         tomorrow = time.time_ns() // 1000 + DAY_US
         changes: dict[str, Record] = {
             "negative_price": {amount: -record[amount]},
             "not_a_number": {amount: float("nan")},
             "unknown_symbol": {"symbol": "NONE"},
             "unknown_tenant": {"tenant_id": 99},
-            f"unknown_{kind}": {"action": draw.choice(("correction", "cancel"))},
             "time_too_early": {"ts": record["ts"] // 1000},
         }
-        reason = draw.choice([*changes, "time_in_future", "undecodable", "undecodable"])
+        ticks = [(k, r) for k, r in self._recent[:20] if r["action"] == "new"]
+        reason = draw.choice(
+            [
+                *changes,
+                "time_in_future",
+                "undecodable",
+                "undecodable",
+                *(["conflict"] * bool(ticks)),
+            ]
+        )
+        if reason == "conflict":
+            kind, record = draw.choice(ticks)
+            changes[reason] = self._values(kind) | {amount_of(kind): 1.0}
         key = _message_key(record)
         if reason == "undecodable":
             sound = encode(kind, record)
@@ -165,6 +231,21 @@ class Mix:
             skewed = draw.choice([{"ts": tomorrow}, {"known_at": tomorrow}])
             return Event(kind, key, encode(kind, record | skewed), reason)
         return Event(kind, key, encode(kind, record | changes[reason]), reason)
+
+
+def amount_of(kind: str) -> str:
+    """The first price of a kind; the mix draws none below 1000."""
+    return "price" if kind == "trade" else "bid"
+
+
+def _event(record: Record) -> pit.Event:
+    ts, known_at = (EPOCH + record[name] * MICROSECOND for name in ("ts", "known_at"))
+    if "price" in record:
+        values: pit.Trade | pit.Quote = pit.Trade(record["price"], record["size"], record["side"])
+    else:
+        values = pit.Quote(record["bid"], record["bid_size"], record["ask"], record["ask_size"])
+    key = record["tenant_id"], record["symbol"], ts, record["seq"]
+    return pit.Event(record["action"], *key, values, known_at)
 
 
 def _key(record: Record) -> Key:

@@ -28,7 +28,6 @@ PATIENCE_S = 300.0
 POLL_S = 0.05
 FIRST_DAY_US = 1_700_006_400_000_000  # 2023-11-15 00:00 UTC
 TOTAL = {"trade": "price * size", "quote": "bid * bid_size"}
-PARTS = {"trade": ("price", "size"), "quote": ("bid", "bid_size")}
 
 # aggregate: (expressions over the ticks that give its columns, in order)
 AGGREGATES = {
@@ -260,9 +259,9 @@ class Storm:
         said = []
         for kind in KINDS:
             self._verify_rows(kind)
-            rows = len(self.mix.held[kind].current)
-            replaced = self.mix.held[kind].superseded.total()
-            said.append(f"{rows} {kind}s, {replaced} replaced")
+            held = self.mix.held[kind]
+            rows, replaced = len(held.current()), held.superseded().total()
+            said.append(f"{rows} {kind}s, {replaced} replaced, {held.waiting()} waiting")
         self._verify_offsets()
         self._verify_dead_letters()
         bars = sum(self._verify_aggregate(name) for name in AGGREGATES)
@@ -272,22 +271,27 @@ class Storm:
         )
 
     def _verify_rows(self, kind: str) -> None:
-        held, (price, size) = self.mix.held[kind], PARTS[kind]
-        current = held.current.values()
+        held = self.mix.held[kind]
+        current = held.current()
         found = self.query(
             "select count(*), count(distinct (tenant_id, symbol, ts, seq)), coalesce(sum(seq), 0),"
             f" coalesce(sum({TOTAL[kind]}), 0) from market.{kind} where source_topic = %s",
             self.topics[kind],
         )
-        total = sum(record[price] * record[size] for record in current)
-        wanted = len(current), len(current), sum(record["seq"] for record in current), total
+        total = sum(price * size for _, price, size in current)
+        wanted = len(current), len(current), sum(seq for seq, _, _ in current), total
         assert found == [wanted], f"{kind}s: rows, distinct keys, sum of seq, sum of values"
         replaced = self.query(
             f"select cause, count(*) from market.{kind}_superseded where superseded_topic = %s"
             " group by cause",
             self.topics[kind],
         )
-        assert dict(replaced) == dict(held.superseded), f"replaced {kind}s"
+        assert dict(replaced) == dict(held.superseded()), f"replaced {kind}s"
+        waiting = self.query(
+            "select count(*) from market.waiting_event where source_topic = %s",
+            self.topics[kind],
+        )
+        assert waiting == [(held.waiting(),)], f"waiting events of {kind}s"
 
     def _verify_offsets(self) -> None:
         found = self.query(

@@ -292,7 +292,7 @@ def test_a_locked_table(new_storm: NewStorm) -> None:
         ).fetchone()
     storm.wait_consumed()
     assert row is not None
-    assert row[0] < len(storm.mix.held["trade"].current)
+    assert row[0] < len(storm.mix.held["trade"].current())
     assert member.runs, member.said()
     print(storm.verify())
 

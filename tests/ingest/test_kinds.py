@@ -89,7 +89,18 @@ def test_a_batch_of_it_becomes_rows_and_refusals(third: Kind) -> None:
     rows = batch.rows[third.name]
     assert rows["ordinal"].to_list() == [0, 2]
     assert rows.columns == [
-        *("ordinal", "action", "tenant_id", "symbol", "ts", "seq", "ratio", "cash", "note"),
+        *(
+            "ordinal",
+            "action",
+            "own_clock",
+            "tenant_id",
+            "symbol",
+            "ts",
+            "seq",
+            "ratio",
+            "cash",
+            "note",
+        ),
         *("known_at", "source_topic", "source_partition", "source_offset"),
     ]
     assert rows["cash"].dtype == pl.Float64
@@ -97,16 +108,20 @@ def test_a_batch_of_it_becomes_rows_and_refusals(third: Kind) -> None:
     assert (place, refusal.reason) == (1, "no_ratio")
     assert refusal.message.startswith("ratio=0.0 in corporate_action of 'SYN_ES', tenant 1, ts ")
     assert refusal.message.endswith("send how many shares one becomes")
-    late = batch.not_current(third.name, 2)
-    assert late.reason == "unknown_corporate_action"
-    assert late.message.endswith("send the corporate_action first, or correct the key")
+    twice = batch.conflict(third.name, 2, SPLIT)
+    assert twice.reason == "conflict"
+    assert twice.message.startswith(
+        "cancel with ratio=0.0, cash=null, note='2 for 1', but ratio=2.0, cash=null, "
+        "note='2 for 1' is there in corporate_action of 'SYN_ES'"
+    )
 
 
 def test_it_has_reasons_and_tables_of_its_own(third: Kind) -> None:
-    assert {"no_ratio", "unknown_corporate_action"} <= set(reasons())
-    assert (third.table, third.superseded, third.incoming, third.apply) == (
+    assert "no_ratio" in reasons()
+    assert (third.table, third.superseded, third.events, third.incoming, third.apply) == (
         "market.corporate_action",
         "market.corporate_action_superseded",
+        "market.corporate_action_event",
         "incoming_corporate_action",
         "market.apply_corporate_actions",
     )
@@ -133,10 +148,13 @@ def test_a_captured_file_of_it_is_mapped(third: Kind) -> None:
         name="m", kind=third.name, format="csv", columns=columns, time_unit="us", price_scale=100
     )
     row = {"s": "SYN_ES", "t": NOW_US, "r": "2", "c": "150", "n": "2 for 1"}
-    map_row = mapper(mapping, Source(Path("x.csv"), tuple(row), frozenset(), lambda _: iter(())), 1)
-    assert map_row(1, row) == SPLIT | {"seq": 1, "cash": 1.5, "known_at": NOW_US}
+    map_row = mapper(mapping, Source(Path("x.csv"), tuple(row), {}, lambda _: iter(())), 1)
+    wanted = SPLIT | {"cash": 1.5, "known_at": NOW_US}
+    record = map_row(row)
+    assert record is not None
+    assert record | {"seq": 0} == wanted
     with pytest.raises(Unmappable, match="ratio is empty"):
-        map_row(2, row | {"r": ""})
+        map_row(row | {"r": ""})
     with pytest.raises(ValueError, match="lacks ratio"):
         Mapping(name="m", kind=third.name, format="csv", symbol="X", columns={"ts": "t"})
 
@@ -146,7 +164,7 @@ def test_the_names_of_the_reasons_stay() -> None:
     assert set(reasons()) == {
         *("undecodable", "unknown_action", "unknown_tenant", "unknown_symbol", "time_too_early"),
         *("time_in_future", "negative_seq", "not_a_number", "negative_price", "zero_size"),
-        *("no_side_quoted", "unknown_side", "unknown_trade", "unknown_quote", "out_of_range"),
+        *("no_side_quoted", "unknown_side", "conflict", "out_of_range"),
     }
 
 
@@ -154,10 +172,10 @@ def test_the_names_of_the_reasons_stay() -> None:
 def test_the_tables_are_there(kind: Kind, query: Callable[..., list[tuple[Any, ...]]]) -> None:
     found = query(
         "select to_regclass(%s) is not null, to_regclass(%s) is not null,"
-        " to_regprocedure(%s || '()') is not null",
-        *(kind.table, kind.superseded, kind.apply),
+        " to_regclass(%s) is not null, to_regprocedure(%s || '()') is not null",
+        *(kind.table, kind.superseded, kind.events, kind.apply),
     )
-    assert found == [(True, True, True)]
+    assert found == [(True, True, True, True)]
 
 
 def test_nothing_else_names_kinds_one_by_one() -> None:

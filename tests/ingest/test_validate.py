@@ -152,5 +152,5 @@ def test_a_quote_without_sides_shows_both(quote: Callable[..., Record]) -> None:
 
 
 def test_every_reason_of_validation_is_in_the_tables() -> None:
-    others = {"undecodable", "unknown_trade", "unknown_quote"}
+    others = {"undecodable", "conflict"}
     assert {reason for _, reason in TRADES + QUOTES if reason} == set(reasons()) - others

@@ -1,81 +1,150 @@
-"""market.apply_trades and apply_quotes: what each event does to the current and superseded rows."""
+"""market.apply_trades and apply_quotes: what each event does to what is and was believed."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import permutations
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 
+from ingest.consume.ticks import create_incoming
+
 T0 = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
-COLUMNS = (
-    "ordinal, action, tenant_id, symbol, ts, seq, price, size, side, known_at,"
-    " source_topic, source_partition, source_offset"
-)
+VALUES: dict[str, LiteralString] = {
+    "trade": "price, size, side",
+    "quote": "bid, bid_size, ask, ask_size",
+}
+Said = tuple[str, int, float, float | None]  # action, seq, price, seconds; None: no clock
+Belief = tuple[Any, ...]
 
 
 class Book:
-    """One tenant's trades behind apply_trades; batches numbered as Kafka offsets are."""
+    """One tenant's ticks behind apply; numbered as Kafka offsets are, on a clock of its own."""
 
-    def __init__(self, connection: psycopg.Connection[Any], tenant_id: int) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], tenant_id: int, kind: str) -> None:
         self.connection = connection
         self.tenant_id = tenant_id
+        self.kind = kind
         self.offset = 0
+        self.clock_s = 1000
 
-    def apply(self, *events: tuple[Any, ...]) -> dict[int, str]:
-        """Apply (action, seq, price, known_s) events as one batch; outcomes by position from 0."""
+    def apply(self, *events: Said) -> dict[int, str]:
+        """Apply events as one batch; outcomes of those not applied, by position from 0."""
+        return {at: outcome for at, (outcome, _) in self.judged(*events).items()}
+
+    def judged(self, *events: Said) -> dict[int, tuple[str, Any]]:
+        """The same, with the values that a conflicting one contradicts."""
+        self.clock_s += 1
         with self.connection.transaction():
-            self.connection.execute(
-                "create temp table if not exists incoming_trade (ordinal bigint, action text,"
-                " like market.trade) on commit delete rows"
-            )
+            create_incoming(self.connection, self.kind)
             for ordinal, (action, seq, price, known_s) in enumerate(events):
-                known_at = T0 + timedelta(seconds=known_s)
-                row = (ordinal, action, self.tenant_id, "SYN_ES", T0, seq, price, 1.0, "buy")
+                values = (price, 1.0, "buy") if self.kind == "trade" else (price, 1.0, None, None)
+                known_at = T0 + timedelta(seconds=self.clock_s if known_s is None else known_s)
+                row = ordinal, action, known_s is None, self.tenant_id, "SYN_ES", T0, seq, *values
+                row = *row, known_at, f"{self.kind}s", 0, self.offset
+                columns = f"tenant_id, symbol, ts, seq, {VALUES[self.kind]}, known_at"
                 self.connection.execute(
-                    f"insert into pg_temp.incoming_trade ({COLUMNS})"
-                    f" values ({', '.join(['%s'] * 13)})",
-                    (*row, known_at, "trades", 0, self.offset),
+                    f"insert into pg_temp.incoming_{self.kind} (ordinal, action, own_clock,"
+                    f" {columns}, source_topic, source_partition, source_offset)"
+                    f" values ({', '.join(['%s'] * len(row))})".encode(),
+                    row,
                 )
                 self.offset += 1
-            return dict(self.connection.execute("select * from market.apply_trades()").fetchall())
+            found = self.connection.execute(
+                f"select * from market.apply_{self.kind}s()".encode()
+            ).fetchall()
+        assert len({ordinal for ordinal, _, _ in found}) == len(found), "each is judged once"
+        return {ordinal: (outcome, was) for ordinal, outcome, was in found}
 
-    def current(self) -> list[tuple[Any, ...]]:
+    def current(self) -> list[Belief]:
+        price = VALUES[self.kind].split(",")[0]
         return self.connection.execute(
-            "select seq, price, extract(epoch from known_at - ts)::int from market.trade"
-            " where tenant_id = %s order by seq",
+            f"select seq, {price}, extract(epoch from known_at - ts)::int from market.{self.kind}"
+            " where tenant_id = %s order by seq".encode(),
             (self.tenant_id,),
         ).fetchall()
 
-    def superseded(self) -> list[tuple[Any, ...]]:
+    def superseded(self) -> list[Belief]:
+        price = VALUES[self.kind].split(",")[0]
         return self.connection.execute(
-            "select seq, price, extract(epoch from known_at - ts)::int,"
+            f"select seq, {price}, extract(epoch from known_at - ts)::int,"
             " extract(epoch from superseded_at - ts)::int, cause, superseded_offset"
-            " from market.trade_superseded where tenant_id = %s order by superseded_offset",
+            f" from market.{self.kind}_superseded where tenant_id = %s"
+            " order by seq, known_at, superseded_at".encode(),
             (self.tenant_id,),
+        ).fetchall()
+
+    def history(self) -> list[Belief]:
+        """All beliefs without their messages: seq, price, from, to (None: still), cause."""
+        return [
+            *(row[:5] for row in self.superseded()),
+            *((*row, None, None) for row in self.current()),
+        ]
+
+    def waiting(self) -> list[Belief]:
+        return self.connection.execute(
+            "select action, seq from market.waiting_event"
+            " where tenant_id = %s and kind = %s and waited >= interval '0' order by seq, known_at",
+            (self.tenant_id, self.kind),
         ).fetchall()
 
 
 @pytest.fixture(scope="module")
 def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(database, autocommit=True) as opened:
+        opened.execute("set client_min_messages = warning")
         yield opened
 
 
-@pytest.fixture
+TENANTS = iter(range(10_000, 20_000))
+
+
+@pytest.fixture(params=["trade", "quote"])
 def book(connection: psycopg.Connection[Any], request: pytest.FixtureRequest) -> Book:
-    return Book(connection, abs(hash(request.node.nodeid)) % 2**31)
+    return Book(connection, next(TENANTS), request.param)
 
 
-def test_new_trades_are_inserted(book: Book) -> None:
+def test_new_ticks_are_inserted(book: Book) -> None:
     assert book.apply(("new", 1, 10.0, 0), ("new", 2, 11.0, 1)) == {}
     assert book.current() == [(1, 10.0, 0), (2, 11.0, 1)]
 
 
-def test_the_first_of_two_equal_keys_wins_within_and_across_batches(book: Book) -> None:
-    assert book.apply(("new", 1, 10.0, 0), ("new", 1, 99.0, 1)) == {1: "duplicate"}
-    assert book.apply(("new", 1, 98.0, 2)) == {0: "duplicate"}
+def test_the_first_of_equal_ticks_stays_within_and_across_batches(book: Book) -> None:
+    assert book.apply(("new", 1, 10.0, 0), ("new", 1, 10.0, 1)) == {1: "duplicate"}
+    assert book.apply(("new", 1, 10.0, 2)) == {0: "duplicate"}
     assert book.current() == [(1, 10.0, 0)]
+
+
+def test_another_tick_under_the_same_key_is_a_conflict_and_shows_what_is_there(book: Book) -> None:
+    name = VALUES[book.kind].split(",")[0]
+    first, second = ("new", 1, 10.0, 0), ("new", 1, 99.0, 1)
+    outcome, was = book.judged(first, second)[1]
+    assert (outcome, was[name]) == ("conflict", 10.0)
+    outcome, was = book.judged(second)[0]
+    assert (outcome, was[name]) == ("conflict", 10.0)
+    book.apply(("correction", 1, 11.0, 5))
+    (outcome, was), same = book.judged(second, first).values()
+    assert (outcome, was[name], same) == ("conflict", 10.0, ("duplicate", None))
+    assert book.history() == [(1, 10.0, 0, 5, "correction"), (1, 11.0, 5, None, None)]
+
+
+def test_two_corrections_known_at_one_moment_are_a_conflict(book: Book) -> None:
+    name = VALUES[book.kind].split(",")[0]
+    book.apply(("new", 1, 10.0, 0), ("correction", 1, 11.0, 5))
+    outcome, was = book.judged(("correction", 1, 12.0, 5))[0]
+    assert (outcome, was[name]) == ("conflict", 11.0)
+    assert book.current() == [(1, 11.0, 5)]
+
+
+def test_at_one_moment_a_cancel_comes_after_a_correction(book: Book) -> None:
+    for seq, events in enumerate(permutations([("correction", 11.0), ("cancel", 0.0)])):
+        book.apply(("new", seq, 10.0, 0))
+        for action, price in events:
+            book.apply((action, seq, price, 5))
+    assert book.current() == []
+    assert [row[4] for row in book.superseded()] == ["cancel", "cancel"]
 
 
 def test_a_correction_keeps_the_replaced_version_with_its_interval(book: Book) -> None:
@@ -101,30 +170,83 @@ def test_a_chain_in_one_batch_leaves_every_version(book: Book) -> None:
     ]
 
 
-def test_a_repeated_delivery_does_not_undo_a_cancel(book: Book) -> None:
-    book.apply(("new", 1, 10.0, 0), ("cancel", 1, 10.0, 5))
-    assert book.apply(("new", 1, 10.0, 0), ("cancel", 1, 10.0, 5)) == {
-        0: "duplicate",
-        1: "duplicate",
+@pytest.mark.parametrize("clock", [0, None], ids=["captured", "own clock"])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_all_said_again_are_duplicates(book: Book, clock: int | None, at_once: bool) -> None:
+    def at(seconds: int) -> int | None:
+        return None if clock is None else seconds
+
+    events: list[Said] = [
+        ("new", 1, 100.0, at(0)),
+        ("correction", 1, 7.0, at(1)),
+        ("correction", 1, 8.0, at(2)),
+        ("new", 2, 100.0, at(0)),
+        ("correction", 2, 7.0, at(1)),
+        ("cancel", 2, 0.0, at(2)),
+    ]
+    batches = [events] if at_once else [[event] for event in events]
+    assert [book.apply(*batch) for batch in batches] == [{}] * len(batches)
+    before = book.history()
+    assert [row[1] for row in before] == [100.0, 7.0, 100.0, 7.0, 8.0]
+    for batch in batches + batches[::-1]:
+        assert book.apply(*batch) == dict.fromkeys(range(len(batch)), "duplicate")
+    # the one before the last alone, which would otherwise be the newest
+    assert book.apply(events[1]) == {0: "duplicate"}
+    assert book.history() == before
+
+
+def test_a_correction_known_earlier_than_the_current_one_was_believed_until_that(
+    book: Book,
+) -> None:
+    book.apply(("new", 1, 10.0, 0))
+    book.apply(("correction", 1, 12.0, 30))
+    assert book.apply(("correction", 1, 11.0, 20)) == {}
+    assert book.history() == [
+        (1, 10.0, 0, 20, "correction"),
+        (1, 11.0, 20, 30, "correction"),
+        (1, 12.0, 30, None, None),
+    ]
+    assert [row[5] for row in book.superseded()] == [2, 1], "each names what ended it"
+
+
+def test_a_cancel_known_earlier_than_the_current_correction_leaves_a_gap(book: Book) -> None:
+    book.apply(("new", 1, 10.0, 0), ("correction", 1, 12.0, 30))
+    assert book.apply(("cancel", 1, 0.0, 20)) == {}
+    assert book.history() == [(1, 10.0, 0, 20, "cancel"), (1, 12.0, 30, None, None)]
+
+
+def test_a_correction_or_cancel_that_comes_first_waits_for_its_tick(book: Book) -> None:
+    assert book.apply(("cancel", 1, 0.0, 5), ("correction", 2, 12.0, 5)) == {
+        0: "waiting",
+        1: "waiting",
     }
-    assert book.current() == []
+    assert book.apply(("cancel", 1, 0.0, 5)) == {0: "duplicate"}
+    assert (book.history(), book.waiting()) == ([], [("cancel", 1), ("correction", 2)])
+    book.apply(("new", 1, 10.0, 0))
+    assert book.waiting() == [("correction", 2)]
+    assert book.apply(("new", 2, 10.0, 0), ("new", 1, 10.0, 0)) == {1: "duplicate"}
+    assert book.waiting() == []
+    assert book.history() == [
+        (1, 10.0, 0, 5, "cancel"),
+        (2, 10.0, 0, 5, "correction"),
+        (2, 12.0, 5, None, None),
+    ]
 
 
-def test_a_repeated_correction_changes_nothing(book: Book) -> None:
-    book.apply(("new", 1, 10.0, 0), ("correction", 1, 12.0, 5))
-    assert book.apply(("correction", 1, 12.0, 5)) == {0: "duplicate"}
-    assert len(book.superseded()) == 1
+def test_order_within_a_batch_does_not_matter(book: Book) -> None:
+    assert book.apply(("cancel", 1, 10.0, 5), ("new", 1, 10.0, 0)) == {}
+    assert book.history() == [(1, 10.0, 0, 5, "cancel")]
 
 
-def test_an_amendment_of_a_trade_that_is_not_there_is_reported(book: Book) -> None:
-    outcome = book.apply(("cancel", 1, 10.0, 0), ("correction", 2, 10.0, 0), ("new", 3, 10.0, 0))
-    assert outcome == {0: "unknown_trade", 1: "unknown_trade"}
-    assert book.current() == [(3, 10.0, 0)]
-
-
-def test_order_within_a_batch_does_not_depend_on_where_batches_are_cut(book: Book) -> None:
-    assert book.apply(("cancel", 1, 10.0, 5), ("new", 1, 10.0, 0)) == {0: "unknown_trade"}
-    assert book.current() == [(1, 10.0, 0)]
+def test_what_waited_is_known_no_earlier_than_its_tick(book: Book) -> None:
+    """Without a capture clock: the tick is known when it comes, its cancel came before."""
+    book.apply(("cancel", 1, 0.0, None), ("correction", 2, 12.0, None))
+    book.apply(("new", 1, 10.0, None), ("new", 2, 10.0, None))
+    assert [row[:2] for row in book.current()] == [(2, 12.0)]
+    assert [row[1:5] for row in book.superseded()] == [
+        (10.0, book.clock_s, book.clock_s, "cancel"),
+        (10.0, book.clock_s, book.clock_s, "correction"),
+    ]
 
 
 def test_knowledge_time_never_runs_backwards(book: Book) -> None:
@@ -134,28 +256,93 @@ def test_knowledge_time_never_runs_backwards(book: Book) -> None:
     assert book.current() == [(1, 12.0, 60)]
 
 
-def test_quotes_follow_the_same_rules(connection: psycopg.Connection[Any]) -> None:
-    key = (77, "SYN_ES", T0)
-    columns = COLUMNS.replace("price, size, side", "bid, bid_size, ask, ask_size")
+@pytest.mark.parametrize("action", ["new", "correction"])
+@pytest.mark.parametrize("clock", [20, None], ids=["captured", "own clock"])
+def test_a_cancelled_tick_is_reinstated(book: Book, action: str, clock: int | None) -> None:
+    book.apply(("new", 1, 10.0, 0), ("cancel", 1, 0.0, 5))
+    assert book.apply((action, 1, 10.5, clock)) == {}
+    assert [row[:2] for row in book.current()] == [(1, 10.5)]
+    assert book.superseded() == [(1, 10.0, 0, 5, "cancel", 1)]
+    assert book.apply((action, 1, 10.5, clock), ("new", 1, 10.0, 0), ("cancel", 1, 0.0, 5)) == {
+        0: "duplicate",
+        1: "duplicate",
+        2: "duplicate",
+    }
+    assert book.apply(("cancel", 1, 0.0, 2000)) == {}
+    assert book.current() == []
 
-    def apply(action: str, bid: float | None, known_s: int, offset: int) -> list[tuple[Any, ...]]:
-        with connection.transaction():
-            connection.execute(
-                "create temp table if not exists incoming_quote (ordinal bigint, action text,"
-                " like market.quote) on commit delete rows"
-            )
-            row = (0, action, *key, 1, bid, 1.0, 11.0, 1.0, T0 + timedelta(seconds=known_s))
-            connection.execute(
-                f"insert into pg_temp.incoming_quote ({columns}) values ({', '.join(['%s'] * 14)})",
-                (*row, "quotes", 0, offset),
-            )
-            return connection.execute("select * from market.apply_quotes()").fetchall()
 
-    assert apply("new", 10.0, 0, 0) == []
-    assert apply("correction", None, 5, 1) == []
-    assert apply("cancel", None, 9, 2) == []
-    assert apply("correction", 10.0, 9, 3) == [(0, "unknown_quote")]
-    found = connection.execute(
-        "select bid, cause from market.quote_superseded where tenant_id = 77 order by known_at"
-    ).fetchall()
-    assert found == [(10.0, "correction"), (None, "cancel")]
+def test_a_new_tick_is_reinstated_with_its_values_only_by_a_later_clock(book: Book) -> None:
+    book.apply(("new", 1, 10.0, 0), ("cancel", 1, 0.0, 5))
+    assert book.apply(("new", 1, 10.0, None)) == {0: "duplicate"}
+    assert book.apply(("new", 1, 10.0, 4)) == {0: "duplicate"}
+    assert book.current() == []
+    assert book.apply(("new", 1, 10.0, 6)) == {}
+    assert book.current() == [(1, 10.0, 6)]
+
+
+def test_a_correction_that_changes_nothing_is_no_belief_of_its_own(book: Book) -> None:
+    book.apply(("new", 1, 10.0, 0))
+    assert book.apply(("correction", 1, 10.0, 9)) == {0: "duplicate"}
+    assert book.history() == [(1, 10.0, 0, None, None)]
+    # until a cancel between the two comes
+    assert book.apply(("cancel", 1, 0.0, 5)) == {}
+    assert book.history() == [(1, 10.0, 0, 5, "cancel"), (1, 10.0, 9, None, None)]
+
+
+STORY: list[tuple[str, float, int]] = [
+    ("new", 10.0, 0),
+    ("correction", 11.0, 5),
+    ("cancel", 0.0, 9),
+    ("correction", 11.0, 20),
+    ("correction", 12.0, 25),
+    ("cancel", 0.0, 30),
+    ("correction", 13.0, 40),
+]
+TOLD = [
+    (10.0, 0, 5, "correction"),
+    (11.0, 5, 9, "cancel"),
+    (11.0, 20, 25, "correction"),
+    (12.0, 25, 30, "cancel"),
+    (13.0, 40, None, None),
+]
+
+
+def test_order_repetition_and_batches_make_no_difference(book: Book) -> None:
+    rng = random.Random(17)  # noqa: S311 - reproducible, not secret
+    ticks = range(40)
+    for seq in ticks:
+        events: list[Said] = [(action, seq, price, at) for action, price, at in STORY]
+        again = events + rng.choices(events, k=3)
+        rng.shuffle(again)
+        outcomes: list[str] = []
+        for batch in _cut(again, rng):
+            outcomes += book.apply(*batch).values()
+        assert outcomes.count("conflict") == 0
+    assert book.history() == [
+        *((seq, *row) for seq in ticks for row in TOLD[:4]),
+        *((seq, *TOLD[4]) for seq in ticks),
+    ]
+    assert book.waiting() == []
+
+
+def _cut(events: Sequence[Said], rng: random.Random) -> Iterator[Sequence[Said]]:
+    while events:
+        size = rng.randint(1, len(events))
+        yield events[:size]
+        events = events[size:]
+
+
+def test_two_sessions_that_bring_a_tick_and_its_cancel_at_once_lose_neither(
+    book: Book, connection: psycopg.Connection[Any]
+) -> None:
+    """The cancel cannot see the tick, nor the tick the cancel: the next batch sees both."""
+    book.apply(("cancel", 1, 0.0, 5))
+    values = "10, 1, 'buy'" if book.kind == "trade" else "10, 1, null, null"
+    connection.execute(
+        f"insert into market.{book.kind} (tenant_id, symbol, ts, seq, {VALUES[book.kind]},"
+        f" known_at) values (%s, 'SYN_ES', %s, 1, {values}, %s)".encode(),
+        (book.tenant_id, T0, T0),
+    )
+    book.apply(("new", 2, 10.0, 0))
+    assert (book.waiting(), book.current()) == ([], [(2, 10.0, 0)])

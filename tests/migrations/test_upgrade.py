@@ -2,7 +2,7 @@
 
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, LiteralString
@@ -70,6 +70,17 @@ AS_TENANT: tuple[LiteralString, ...] = (
     " '2024-03-04 10:40+00'::timestamptz)",
     "select * from api.tenant",
 )
+TRADES = [
+    Event("new", TENANT, symbol, at, minute, Trade(100 + minute / 8, 2.0, "buy"), at)
+    for symbol in SYMBOLS
+    for minute in range(45)
+    for at in [DAY + timedelta(minutes=minute, seconds=20)]
+]
+LATER = DAY + timedelta(minutes=30, seconds=30)
+AMENDED = [
+    replace(TRADES[5], action="correction", values=Trade(120.0, 2.0, "buy"), known_at=LATER),
+    replace(TRADES[9], action="cancel", known_at=LATER),
+]
 
 
 @dataclass
@@ -103,23 +114,13 @@ def use(world: World) -> None:
         connection.execute(f"set local role {LOGIN}".encode())
         connection.execute("select api.create_api_key('a program of theirs')")
     world.set_clock(DAY - timedelta(days=1), DAY - timedelta(days=1))
-    trades = [
-        Event("new", TENANT, symbol, at, minute, Trade(100 + minute / 8, 2.0, "buy"), at)
-        for symbol in SYMBOLS
-        for minute in range(45)
-        for at in [DAY + timedelta(minutes=minute, seconds=20)]
-    ]
-    world.apply(trades)
+    world.apply(TRADES)
     quoted = DAY + timedelta(minutes=3, seconds=5)
     world.apply([Event("new", TENANT, SYMBOLS[0], quoted, 1, Quote(99, 1.0, 101, 1.0), quoted)])
     world.publish(DAY + timedelta(minutes=30))
-    later = DAY + timedelta(minutes=30, seconds=30)
     late = DAY + timedelta(minutes=7, seconds=50)
-    world.apply([Event("new", TENANT, SYMBOLS[0], late, 900, Trade(90.0, 1.0, "sell"), later)])
-    for place, action in ((5, "correction"), (9, "cancel")):
-        was = trades[place]
-        values = Trade(120.0, 2.0, "buy") if action == "correction" else was.values
-        world.apply([Event(action, TENANT, was.symbol, was.ts, was.seq, values, later)])
+    world.apply([Event("new", TENANT, SYMBOLS[0], late, 900, Trade(90.0, 1.0, "sell"), LATER)])
+    world.apply(AMENDED)
     world.publish(DAY + timedelta(minutes=31))
     world.publish(DAY + timedelta(minutes=50))
     connection.execute("call refresh_continuous_aggregate('market.ohlc_1m', null, null)")
@@ -170,6 +171,10 @@ def test_an_upgrade_keeps_every_row_and_answer_and_ends_where_a_new_database_doe
     # what this release says otherwise, and nothing else
     assert [line.partition(":")[0] for line in reference.load(old.world.url)] == ["contract"]
     assert reference.load(old.world.url) == []
+
+    # corrections and cancels of before are known: said again, they change nothing
+    old.world.apply([*AMENDED, *AMENDED[::-1], TRADES[5], TRADES[9]])
+    assert ask(old.world.connection, old.arguments) == old.answers
 
     # before dbt has run, and after
     publish_one_more(old.world)

@@ -52,6 +52,7 @@ class Compared(RuleBasedStateMachine):
         self.symbols = [ALWAYS_OPEN, WITH_GAPS[0]]
         self.prices: dict[Stream, float] = {}
         self.events: list[Event] = []
+        self.on_their_way: list[Event] = []
         self.seq = 0
         self.seen: Counter[str] = Counter()
         self.begin(WITH_GAPS[0])

@@ -1,17 +1,19 @@
 """What was known at any moment, by brute force from the raw events, without the SQL.
 
 An oracle answers for two logs. The exact one learns every event at its own known_at, as
-feature.backfill does. The live one learns at the stamps of the publishes, `published`: an event
-counts from the first stamp at or after its known_at that came after it was applied. What was known
-by `live_from` can be given to it exactly, as a backfill before the first publish does.
+feature.backfill does. The live one is told, at the stamps of the publishes, `published`, what the
+events applied so far say of that moment. What was known by `live_from` can be given to it exactly,
+as a backfill before the first publish does.
 """
 
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+
+from tests.pit.beliefs import Tick, Version
 
 FIELDS = (
     "open",
@@ -68,28 +70,6 @@ class Event:
     seq: int
     values: Trade | Quote
     known_at: datetime
-
-
-@dataclass
-class Version:
-    """One version of a trade or quote, believed in [known_at, superseded_at).
-
-    The live log believes it in [known_from, superseded_from); None: not so far.
-    """
-
-    ts: datetime
-    seq: int
-    values: Trade | Quote
-    known_at: datetime
-    superseded_at: datetime | None = None
-    known_from: datetime | None = None
-    superseded_from: datetime | None = None
-
-    def believed(self, at: datetime, live: bool) -> bool:
-        """Whether this version is what the live, or the exact, log believes at that moment."""
-        since = self.known_from if live else self.known_at
-        until = self.superseded_from if live else self.superseded_at
-        return since is not None and since <= at and (until is None or at < until)
 
 
 @dataclass(frozen=True)
@@ -262,92 +242,71 @@ class Oracle:
     max_staleness: Mapping[str, timedelta] = field(default_factory=lambda: MAX_STALENESS)
     stamps: list[datetime] = field(default_factory=list)
     live_from: datetime | None = None
-    trades: dict[Stream, list[Version]] = field(default_factory=dict)
-    quotes: dict[Stream, list[Version]] = field(default_factory=dict)
-    _keys: dict[object, list[Version]] = field(default_factory=dict)
+    _ticks: dict[tuple[type, Stream], dict[tuple[datetime, int], Tick]] = field(
+        default_factory=dict
+    )
     _bars: dict[tuple[Stream, datetime, bool], Series] = field(default_factory=dict)
     _features: dict[
         tuple[Stream, datetime, datetime, bool], tuple[dict[str, Value], frozenset[str | None]]
     ] = field(default_factory=dict)
 
     def apply(self, batch: Sequence[Event]) -> None:
-        """Apply events as one batch of market.apply_trades or apply_quotes does: new ones first."""
+        """Apply events; how they are cut into batches makes no difference."""
         self._forget()
         for event in batch:
-            if event.action == "new" and not self._of(event):
-                self._add(event, event.known_at)
-        for event in batch:
-            if event.action != "new":
-                self._amend(event)
-
-    def _add(self, event: Event, known_at: datetime) -> None:
-        version = Version(event.ts, event.seq, event.values, known_at)
-        table = self.trades if isinstance(event.values, Trade) else self.quotes
-        table.setdefault((event.tenant_id, event.symbol), []).append(version)
-        self._of(event).append(version)
-
-    def _of(self, event: Event) -> list[Version]:
-        """Every version that the event's trade or quote ever had."""
-        key = type(event.values), event.tenant_id, event.symbol, event.ts, event.seq
-        return self._keys.setdefault(key, [])
+            ticks = self._ticks.setdefault(
+                (type(event.values), (event.tenant_id, event.symbol)), {}
+            )
+            ticks.setdefault((event.ts, event.seq), Tick()).apply(event)
 
     def _forget(self) -> None:
         self._bars.clear()
         self._features.clear()
 
-    def _amend(self, event: Event) -> None:
-        versions = self._of(event)
-        current = next((v for v in versions if v.superseded_at is None), None)
-        if current is None:
-            return
-        correction = event.action == "correction"
-        said = (current.values, current.known_at) == (event.values, event.known_at)
-        if correction and said:
-            return
-        current.superseded_at = max(current.known_at, event.known_at)
-        if correction:
-            # knowledge never runs backwards
-            ended = [v.superseded_at for v in versions if v.superseded_at is not None]
-            self._add(event, max(event.known_at, *ended))
+    @property
+    def ticks(self) -> Iterator[Tick]:
+        """Every trade and quote."""
+        for ticks in self._ticks.values():
+            yield from ticks.values()
+
+    def of(self, kind: type[Trade | Quote], stream: Stream, live: bool = False) -> list[Version]:
+        """Every version of a stream's trades, or quotes."""
+        ticks = self._ticks.get((kind, stream), {}).values()
+        return [version for tick in ticks for version in (tick.told if live else tick.exact)]
 
     def published(self, stamp: datetime) -> None:
         """The live log learns now what was applied so far and known at or before the stamp."""
         self._forget()
         self.stamps.append(stamp)
-        for version in self.versions():
-            if version.known_from is None and version.known_at <= stamp:
-                version.known_from = stamp
-            ended = version.superseded_at
-            if version.superseded_from is None and ended is not None and ended <= stamp:
-                version.superseded_from = stamp
+        for tick in self.ticks:
+            tick.tell(stamp)
 
     def backfilled(self, live_from: datetime) -> None:
         """The live log is given what is known by then, at the moments at which it was known."""
         self._forget()
         self.live_from = live_from
-        for version in self.versions():
-            if version.known_at <= live_from:
-                version.known_from = version.known_at
-            if version.superseded_at is not None and version.superseded_at <= live_from:
-                version.superseded_from = version.superseded_at
+        for tick in self.ticks:
+            tick.told = [replace(v) for v in tick.exact if v.known_at <= live_from]
+            for version in tick.told:
+                if version.superseded_at is not None and version.superseded_at > live_from:
+                    version.superseded_at = None
 
     def complete(self, stamp: datetime) -> bool:
         """Whether the live log's belief at the stamp is the exact one: nothing came later."""
-        return all(v.believed(stamp, True) == v.believed(stamp, False) for v in self.versions())
+        return all(tick.value(stamp, True) == tick.value(stamp, False) for tick in self.ticks)
 
     def versions(self) -> Iterator[Version]:
         """Every version of every trade and quote."""
-        for table in (self.trades, self.quotes):
-            for versions in table.values():
-                yield from versions
+        for tick in self.ticks:
+            yield from tick.exact
 
     def bars_at(self, stream: Stream, known_as_of: datetime, live: bool) -> Series:
         """Every closed bar of the stream as believed at a moment."""
         key = stream, known_as_of, live
         if key not in self._bars:
             trades, quotes = (
-                [v for v in table.get(stream, []) if v.believed(known_as_of, live)]
-                for table in (self.trades, self.quotes)
+                [v for v in self.of(kind, stream, live) if v.believed(known_as_of)]
+                for kind in (Trade, Quote)
             )
             made = bars(trades, quotes)
             self._bars[key] = series(
@@ -413,12 +372,10 @@ class Oracle:
         closes = bucket + MINUTE
         learnt = {
             moment
-            for table in (self.trades, self.quotes)
-            for v in table.get(stream, [])
+            for kind in (Trade, Quote)
+            for v in self.of(kind, stream, live)
             if v.ts < closes
-            for moment in (
-                (v.known_from, v.superseded_from) if live else (v.known_at, v.superseded_at)
-            )
+            for moment in (v.known_at, v.superseded_at)
             if moment is not None and moment >= closes
         }
         # what was known before the close is learnt at the close, or at the first stamp after it

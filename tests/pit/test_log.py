@@ -101,7 +101,7 @@ def test_a_duplicate_queues_nothing_and_an_amendment_its_cause(scene: Scene) -> 
     scene.world.apply([first])
     assert queue(scene) == []
     scene.amend(second, "cancel", scene.at(9))
-    assert queue(scene) == [(scene.at(1), "cancel", scene.at(9), scene.at(9))]
+    assert queue(scene) == [(scene.at(1), "cancel", scene.at(1, 30), scene.at(9))]
     scene.amend(first, "correction", scene.at(9), price=50)
     assert {cause for _, cause, *_ in queue(scene)} == {"cancel", "correction", "late"}
 

@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, date, datetime, timedelta
+from itertools import permutations
 
 import pytest
 
@@ -140,23 +141,44 @@ def test_a_cancel_of_the_only_trade_makes_the_bar_before_it_the_answer() -> None
 )
 def test_duplicates_and_amendments_of_unknown_trades_change_nothing(second: Event) -> None:
     once, twice = oracle(trade(at(0), 10.0)), oracle(trade(at(0), 10.0), second)
-    assert twice.trades == once.trades
+    assert twice.of(Trade, (1, "X")) == once.of(Trade, (1, "X"))
 
 
-def test_a_trade_that_was_ever_superseded_does_not_come_back() -> None:
-    o = oracle(
+def beliefs(o: Oracle) -> list[tuple[object, datetime, datetime | None]]:
+    """Price, known_at and superseded_at of every version of the trade."""
+    return [
+        (v.values.price, v.known_at, v.superseded_at)
+        for v in o.of(Trade, (1, "X"))
+        if isinstance(v.values, Trade)
+    ]
+
+
+def test_a_cancelled_trade_comes_back_by_what_is_known_later() -> None:
+    events = [
         trade(at(0), 10.0),
         trade(at(0), 10.0, known_at=at(2), action="cancel"),
-        trade(at(0), 10.0, known_at=at(3)),
-        trade(at(0), 12.0, known_at=at(3), action="correction"),
-    )
-    assert ask(o, at(4)) == NOTHING
+        trade(at(0), 10.0, known_at=at(1)),
+        trade(at(0), 12.0, known_at=at(4), action="correction"),
+        trade(at(0), 13.0, known_at=at(3), action="correction"),
+    ]
+    wanted = [(10.0, at(0), at(2)), (13.0, at(3), at(4)), (12.0, at(4), None)]
+    for order in permutations(events):
+        if order.index(events[0]) < order.index(events[2]):  # the first of equal ones stays
+            assert beliefs(oracle(*order)) == wanted
 
 
-def test_new_trades_of_a_batch_come_before_its_cancels() -> None:
-    o = Oracle({"X": ALWAYS})
-    o.apply([trade(at(0), 10.0, known_at=at(2), action="cancel"), trade(at(0), 10.0)])
-    assert [v.superseded_at for v in o.trades[1, "X"]] == [at(2)]
+def test_a_cancel_waits_for_its_trade() -> None:
+    cancel, again = (trade(at(0), 10.0, known_at=at(2), action="cancel"), trade(at(0), 10.0))
+    assert beliefs(oracle(cancel)) == []
+    assert beliefs(oracle(cancel, again)) == [(10.0, at(0), at(2))]
+    assert beliefs(oracle(cancel, trade(at(0), 10.0, known_at=at(3)))) == [(10.0, at(3), at(3))]
+
+
+def test_a_correction_that_contradicts_another_one_does_not_count() -> None:
+    first = trade(at(0), 11.0, known_at=at(2), action="correction")
+    second = trade(at(0), 12.0, known_at=at(2), action="correction")
+    wanted = [(10.0, at(0), at(2)), (11.0, at(2), None)]
+    assert beliefs(oracle(trade(at(0), 10.0), first, second)) == wanted
 
 
 def test_tenants_and_symbols_do_not_see_each_other() -> None:

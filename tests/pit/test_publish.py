@@ -1,6 +1,7 @@
 """feature.publish(): which versions it appends, and when."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -8,6 +9,7 @@ import pytest
 
 from tests.conftest import Databases
 from tests.pit.conftest import SYMBOL, Scene
+from tests.pit.oracle import Event, Trade
 
 MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
@@ -307,3 +309,16 @@ def test_publishing_goes_on_while_a_dbt_run_has_taken_the_views_away(scene: Scen
         scene.world.connection.execute("drop view staging.stg_bar cascade")
         scene.world.publish(scene.at(1))
         assert scene.log() == [(scene.at(0), scene.at(1), "close")]
+
+
+def test_a_tick_whose_cancel_came_first_is_believed_until_that(scene: Scene) -> None:
+    """It comes after a stamp that it was known before, and before one that knows of the cancel."""
+    scene.bars(1)
+    ts, size = scene.at(0, 40), Trade(100.0, 4.0, None)
+    tick = Event("new", scene.tenant, SYMBOL, ts, 900, size, ts)
+    scene.world.apply([replace(tick, action="cancel", known_at=scene.at(5))])
+    scene.world.publish(scene.at(2))
+    scene.world.apply([tick])
+    scene.world.publish(scene.at(3))
+    scene.world.publish(scene.at(6))
+    assert [volume for (volume,) in scene.log("volume")] == [1, 5, 1]

@@ -184,7 +184,7 @@ class PointInTime(Compared):
 
     @rule(seed=seeds, number=st.integers(1, 3))
     def duplicates(self, seed: int, number: int) -> None:
-        """Messages said again: as they were, or under the same key with other values."""
+        """Messages said again, also corrections and cancels: as they were, or contradicting."""
         rng = random.Random(seed)  # noqa: S311
         again = []
         for old in rng.choices(self.events, k=number):
@@ -218,6 +218,39 @@ class PointInTime(Compared):
             made.append(Event(action, *stream, old.ts, old.seq, values, known))
         self.apply(made)
 
+    @rule(seed=seeds, which=st.integers(0, 3), lag=lags, number=st.integers(1, 3))
+    def amend_what_comes_later(self, seed: int, which: int, lag: timedelta, number: int) -> None:
+        """Corrections and cancels of ticks that are still on their way."""
+        rng = random.Random(seed)  # noqa: S311
+        stream = self.streams[which]
+        made = []
+        for _ in range(number):
+            ts = max(self.now - lag * rng.random(), self.start)
+            tick = rng.choice([self.trade, self.quote])(rng, stream, ts, self.now - ts)
+            known = rng.choice([self.now, self.now + SECOND])
+            action = rng.choice(["correction", "cancel"])
+            made.append(replace(tick, action=action, known_at=known))
+            if isinstance(tick.values, Trade):
+                tick = replace(tick, values=replace(tick.values, size=tick.values.size * 2))
+            self.on_their_way.append(tick)
+        self.apply(made)
+
+    @precondition(lambda self: self.on_their_way)
+    @rule()
+    def what_was_on_its_way(self) -> None:
+        """It comes, by the clock of its capture or by that of now."""
+        ticks, self.on_their_way = self.on_their_way, []
+        late = [max(t.known_at, self.now if i % 2 else t.ts) for i, t in enumerate(ticks)]
+        self.apply([replace(t, known_at=at) for t, at in zip(ticks, late, strict=True)])
+
+    @rule(seed=seeds, action=st.sampled_from(["new", "correction"]), number=st.integers(1, 3))
+    def reinstate(self, seed: int, action: str, number: int) -> None:
+        """What was cancelled lives again; what was not has been said before, or is a correction."""
+        rng = random.Random(seed)  # noqa: S311
+        gone = [e for e in self.events if e.action == "cancel"] or self.events
+        chosen = rng.choices(gone, k=number)
+        self.apply([replace(e, action=action, known_at=max(self.now, e.ts)) for e in chosen])
+
     @rule(seed=seeds)
     def cancel_a_bar(self, seed: int) -> None:
         """Cancel every trade of one minute: the bar goes."""
@@ -226,7 +259,7 @@ class PointInTime(Compared):
         stream, minute = (old.tenant_id, old.symbol), floor_minute(old.ts)
         gone = [
             Event("cancel", *stream, v.ts, v.seq, v.values, max(self.now, v.ts))
-            for v in self.oracle.trades.get(stream, [])
+            for v in self.oracle.of(Trade, stream)
             if floor_minute(v.ts) == minute and v.superseded_at is None
         ]
         self.apply(gone)

@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 
 from tests.pit.conftest import SYMBOL, Scene
+from tests.pit.oracle import Event, Trade
 from tests.pit.world import Row
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -178,6 +180,53 @@ def test_a_restatement_names_its_events(scene: Scene, rebuilt: bool) -> None:
     assert set(cancel["changes"]) == {"sma_20"}
     (event,) = cancel["events"]
     assert (event["action"], event["tick"], event["was"]["price"]) == ("cancel", None, 102.5)
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_a_restatement_names_no_event_twice_nor_one_that_was_not(
+    scene: Scene, rebuilt: bool
+) -> None:
+    """Corrections that come twice, late and in the wrong order, and a cancel that comes first."""
+    early = Event(
+        "new", scene.tenant, SYMBOL, scene.at(0, 40), 900, Trade(90, 1.0, None), scene.at(0, 40)
+    )
+    (bar,) = scene.bars(1)
+    made = [bar, replace(early, action="cancel", known_at=scene.at(5))]
+    for price, known in ((101.0, 3), (102.0, 4), (101.0, 3), (102.0, 4), (101.5, 2), (101.5, 2)):
+        values = Trade(price, 1.0, None)
+        made.append(replace(bar, action="correction", values=values, known_at=scene.at(known)))
+    scene.world.apply(made[1:2])
+    scene.world.apply([bar])
+    if not rebuilt:
+        scene.world.publish(scene.at(1))
+    for event in (*made[2:], early):
+        scene.world.apply([event])
+    if rebuilt:
+        scene.world.set_clock(scene.at(9), scene.at(9))
+        scene.world.backfill(scene.at(0), scene.at(9))
+    else:
+        scene.world.publish(scene.at(6))
+    told = [
+        [
+            (
+                event["action"],
+                event["seq"],
+                *(v and v["price"] for v in (event["was"], event["tick"])),
+            )
+            for event in version["events"] or []
+        ]
+        for version in explain(scene, 0)
+    ]
+    cancel = "cancel", 900, 90, None
+    corrections = [
+        ("correction", bar.seq, 100, 101.5),
+        ("correction", bar.seq, 101.5, 101),
+        ("correction", bar.seq, 101, 102),
+    ]
+    if rebuilt:
+        assert told == [[], *([one] for one in corrections), [cancel]]
+    else:
+        assert told == [[], [*corrections, cancel]]
 
 
 def test_a_bar_without_versions_has_nothing_to_explain(scene: Scene) -> None:

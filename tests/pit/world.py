@@ -11,18 +11,13 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import dict_row
 
+from ingest.consume.ticks import create_incoming
 from tests.pit.oracle import Event, Trade
 
 VALUES = {"trade": "price, size, side", "quote": "bid, bid_size, ask, ask_size"}
 APPLY: dict[str, LiteralString] = {
     "trade": "select * from market.apply_trades()",
     "quote": "select * from market.apply_quotes()",
-}
-TABLE: dict[str, LiteralString] = {
-    "trade": "create temporary table if not exists incoming_trade"
-    " (ordinal bigint, action text, like market.trade) on commit delete rows",
-    "quote": "create temporary table if not exists incoming_quote"
-    " (ordinal bigint, action text, like market.quote) on commit delete rows",
 }
 SNAPSHOT = "select * from feature_pit_snapshot(%s, %s::timestamptz, %s::timestamptz, %s)"
 SNAPSHOTS = "select * from feature_pit_snapshot(%s, %s::timestamptz[], %s::timestamptz[], %s)"
@@ -175,7 +170,7 @@ def _apply(connection: psycopg.Connection[Any], events: list[Event]) -> None:
         if not rows:
             continue
         columns = f"ordinal, action, tenant_id, symbol, ts, seq, {VALUES[kind]}, known_at"
-        connection.execute(TABLE[kind])
+        create_incoming(connection, kind)
         statement = f"copy pg_temp.incoming_{kind} ({columns}) from stdin".encode()
         with connection.cursor() as cursor, cursor.copy(statement) as to:
             for ordinal, e in enumerate(rows):

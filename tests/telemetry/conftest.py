@@ -16,7 +16,7 @@ from tests.telemetry.scrape import HANGS_S
 
 GROUP = "test"
 KINDS = ("trade", "quote")
-REASONS = ("undecodable", "unknown_trade")
+REASONS = ("undecodable", "conflict")
 Start = Callable[..., Telemetry]
 
 

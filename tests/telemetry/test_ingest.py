@@ -16,16 +16,17 @@ LATENCY = "ingest_event_to_commit_duration_seconds"
 def test_a_batch_is_counted(start: Start) -> None:
     telemetry = start(metrics_port=0)
     for _ in range(2):
-        telemetry.batch({"trade": 2, "quote": 3}, 1, {"undecodable": 4}, 500, 0.25, [0.02, 3.0])
+        telemetry.batch({"trade": 2, "quote": 3}, 1, {"undecodable": 4}, 500, 0.25, [0.02, 3.0], 6)
     got = scrape(telemetry)
     assert got["ingest_rows_total", "trade"] == 4
     assert got["ingest_rows_total", "quote"] == 6
     assert got["ingest_duplicates_total",] == 2
+    assert got["ingest_waiting_total",] == 12
     assert got["ingest_dead_letters_total", "undecodable"] == 8
     assert got["ingest_consumed_bytes_total",] == 1000
     assert got["ingest_batches_total",] == 2
     kafka = (GROUP, "batch", "kafka")
-    assert got["messaging_client_consumed_messages_total", *kafka] == 20
+    assert got["messaging_client_consumed_messages_total", *kafka] == 32
     assert got["messaging_process_duration_seconds_sum", *kafka] == 0.5
     assert got[f"{LATENCY}_bucket", "0.01"] == 0
     assert got[f"{LATENCY}_bucket", "0.02"] == 2
@@ -38,7 +39,7 @@ def test_counters_are_there_before_their_first_event(start: Start) -> None:
     got = scrape(start(metrics_port=0))
     for at in (
         ("ingest_rows_total", "quote"),
-        ("ingest_dead_letters_total", "unknown_trade"),
+        ("ingest_dead_letters_total", "conflict"),
         ("ingest_retries_total", "registry"),
         (f"{LATENCY}_count",),
     ):

@@ -87,6 +87,8 @@ begin
             (o.kind, o.ts, o.seq) = (b.kind, b.ts, b.seq)
             and o.superseded_at = b.known_at
             and o.cause = 'correction'
+            -- a tick that was corrected at the moment at which it became known
+            and (o.known_at < o.superseded_at or b.known_at < b.superseded_at)
     )
     union all
     select
@@ -106,6 +108,7 @@ begin
         on
             b.cause = 'correction'
             and (b.kind, b.ts, b.seq, b.superseded_at) = (r.kind, r.ts, r.seq, r.known_at)
+            and r.known_at < r.superseded_at
     where b.superseded_at < 'infinity';
 end
 $$;

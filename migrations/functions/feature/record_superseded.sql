@@ -9,9 +9,16 @@ begin
         a.symbol,
         date_bin(interval '1 minute', a.ts, timestamptz '2000-01-01 00:00:00+00'),
         a.cause,
-        min(a.superseded_at),
+        -- it may have come just now, with its end ahead: the next stamps lie within it
+        min(
+            least(
+                a.superseded_at,
+                greatest(a.known_at, c.published_at + interval '1 microsecond')
+            )
+        ),
         max(a.superseded_at)
     from added as a
+    cross join feature.clock as c
     group by 1, 2, 3, 4;
     return null;
 end

@@ -1,5 +1,5 @@
 create or replace function market.insert_ticks(p_kind text, p_values text)
-returns table (ordinal bigint, outcome text)
+returns table (ordinal bigint, outcome text, was jsonb)
 language plpgsql volatile
 -- security invoker: it reads the temporary table of the caller
 set search_path = pg_catalog, pg_temp
@@ -8,9 +8,9 @@ declare
     c_key constant text := 'tenant_id, symbol, ts, seq';
     c_source constant text := 'known_at, source_topic, source_partition, source_offset';
     v_columns constant text := concat_ws(', ', c_key, p_values, c_source);
+    v_left bigint[];
 begin
-    -- A key that was ever superseded is not new: a repeated delivery must not undo a cancel.
-    return query execute format(
+    execute format(
         $q$
             with inserted as (
                 insert into market.%1$I (%2$s)
@@ -38,37 +38,46 @@ begin
                 where action = 'new'
             )
 
-            select
-                n.ordinal,
-                'duplicate'
+            select array_agg(n.ordinal)
             from new_event as n
             left join inserted as k using (%5$s)
             where k.seq is null or n.occurrence > 1
         $q$,
-        p_kind, v_columns, 'incoming_' || p_kind, p_kind || '_superseded', c_key
-    );
+        p_kind, v_columns, 'incoming_' || p_kind, p_kind || '_event', c_key
+    ) into v_left;
 
     -- One that was cancelled while the insert waited for that: each statement sees what was
-    -- committed before it, so this one sees the cancel, and undoes what it must not bring back.
+    -- committed before it, so this one sees the cancel, and leaves to it what must not come back.
     return query execute format(
         $q$
             delete from market.%1$I as t
             using pg_temp.%2$I as i, market.%3$I as s
             where
                 i.action = 'new'
+                and not coalesce(i.ordinal = any($1), false)
                 and (s.tenant_id, s.symbol, s.ts, s.seq) = (i.tenant_id, i.symbol, i.ts, i.seq)
                 and (t.tenant_id, t.symbol, t.ts, t.seq) = (i.tenant_id, i.symbol, i.ts, i.seq)
                 and (t.source_topic, t.source_partition, t.source_offset)
                 = (i.source_topic, i.source_partition, i.source_offset)
-            returning i.ordinal, 'duplicate'
+            returning i.ordinal, 'amended', null::jsonb
         $q$,
-        p_kind, 'incoming_' || p_kind, p_kind || '_superseded'
-    );
+        p_kind, 'incoming_' || p_kind, p_kind || '_event'
+    ) using v_left;
+
+    if v_left is not null then
+        return query
+        select
+            j.ordinal,
+            j.outcome,
+            j.was
+        from market.judge_repeats(p_kind, p_values, v_left) as j;
+    end if;
 end
 $$;
 revoke all on function market.insert_ticks(text, text) from public;
 grant execute on function market.insert_ticks(text, text) to market_ingest;
 comment on function market.insert_ticks(text, text) is
-'Inserts the new ticks of the caller''s temporary table incoming_<p_kind>. Idempotent: a key that '
-'is there, or was, is not inserted again. Returns those: ordinal, and outcome "duplicate". p_kind, '
-'p_values: as of market.apply_ticks().';
+'Inserts the new ticks of the caller''s temporary table incoming_<p_kind> whose key was not there '
+'and has no events. Returns the others: ordinal, and outcome: duplicate; conflict, with the values '
+'that are there (was); or amended: for market.apply_event(). p_kind, p_values: as of '
+'market.apply_ticks().';

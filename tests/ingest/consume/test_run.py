@@ -87,7 +87,7 @@ def header(message: Message, name: str) -> str:
     return value.decode()
 
 
-def test_every_message_is_applied_a_duplicate_or_dead_lettered(
+def test_every_message_is_applied_a_duplicate_waits_or_is_dead_lettered(
     config: Config, query: Query, trade: Make, quote: Make, dead_letters: Callable[..., Any]
 ) -> None:
     ticks: list[tuple[str, dict[str, Any] | bytes]]
@@ -96,14 +96,19 @@ def test_every_message_is_applied_a_duplicate_or_dead_lettered(
     ticks += [("trade", trade(7)), ("quote", quote(7)), ("trade", trade(8))]
     ticks += [("trade", trade(100, price=-1.0)), ("quote", quote(100, bid=float("nan")))]
     ticks += [("trade", b"noise"), ("trade", trade(200, action="cancel"))]
+    ticks += [("trade", trade(9, price=1.0)), ("quote", quote(9, bid=1.0))]
     produce(config, *ticks)
     counts = consume(replace(config, batch_size=16))
     assert (counts.messages, counts.applied, counts.duplicates) == (len(ticks), 100, 3)
+    assert (counts.waiting, str(counts).split("\n")[0].endswith(", 1 waiting for their tick")) == (
+        1,
+        True,
+    )
     assert counts.refused == {
         "negative_price": 1,
         "not_a_number": 1,
         "undecodable": 1,
-        "unknown_trade": 1,
+        "conflict": 2,
     }
     assert (stored(query, config), stored(query, config, "quote")) == (60, 40)
     noted = query(

@@ -22,6 +22,7 @@ Event = tuple[str, int, str, int, int]  # action, seconds of ts, symbol, price, 
 COLUMNS: dict[str, Any] = {
     "ordinal": pl.Int64,
     "action": pl.String,
+    "own_clock": pl.Boolean,
     "tenant_id": pl.Int64,
     "symbol": pl.String,
     "ts": pl.Datetime("us"),
@@ -55,7 +56,7 @@ def rows_of(events: list[Event], first: int) -> pl.DataFrame:
     rows = []
     for place, (action, ts_s, symbol, price, delay_s) in enumerate(events):
         ts = START + timedelta(seconds=ts_s)
-        key = place, action, 1, symbol, ts, 0
+        key = place, action, False, 1, symbol, ts, 0
         known_at = ts + timedelta(seconds=delay_s)
         rows.append((*key, float(price), 1.0, None, known_at, "trades", 0, first + place))
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
@@ -65,7 +66,7 @@ def written(
     connection: psycopg.Connection[Any], ticks: Ticks, rows: pl.DataFrame
 ) -> list[tuple[int, str]]:
     """Write and end the batch as a commit does, without one."""
-    others = ticks.write(connection, "trade", rows)
+    others = [other[:2] for other in ticks.write(connection, "trade", rows)]
     create_incoming(connection, "trade")
     connection.execute("delete from pg_temp.incoming_trade")
     return others
@@ -188,7 +189,7 @@ def test_a_tick_said_again_while_it_is_cancelled_does_not_come_back(
             ).fetchone():
                 time.sleep(0.01)
             first.commit()
-            assert waiting.result(10) == [(0, "duplicate")]
+            assert waiting.result(10) == [(0, "duplicate", None)]
         second.commit()
         found = first.execute(
             "select price from market.trade where symbol = %s", [symbol]
