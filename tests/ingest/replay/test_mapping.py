@@ -253,7 +253,7 @@ def quote(**changes: Any) -> Mapping:
 def test_a_feeds_words_for_no_quote_make_it_one_sided(word: object) -> None:
     mapping = quote(null_values=NO_QUOTE)
     row = {"t": "1700000000000000", "b": word, "v": 0, "a": "1.5"}
-    record = mapper(mapping, source("t", "b", "v", "a"), 1)(1, row)
+    record = mapper(mapping, source("t", "b", "v", "a"), 1)(row)
     assert record is not None
     assert (record["bid"], record["bid_size"], record["ask"]) == (None, 0.0, 1.5)
 
@@ -261,7 +261,7 @@ def test_a_feeds_words_for_no_quote_make_it_one_sided(word: object) -> None:
 def test_without_being_told_only_nan_is_a_word_for_none() -> None:
     mapping = quote(format="parquet")
     row = {"t": 1_700_000_000_000_000, "b": 0.0, "v": float("nan"), "a": float("nan")}
-    record = mapper(mapping, source("t", "b", "v", "a"), 1)(1, row)
+    record = mapper(mapping, source("t", "b", "v", "a"), 1)(row)
     assert record is not None
     assert (record["bid"], record["bid_size"], record["ask"]) == (0.0, None, None)
 
