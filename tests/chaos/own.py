@@ -177,7 +177,7 @@ def server(url: str, places: ExitStack) -> OwnDatabase:
     places.callback(engine.kill)
     migrate(engine.url)
     with psycopg.connect(url) as source, psycopg.connect(engine.url) as target:
-        for table in ("market.tenant", "market.instrument"):
+        for table in ("market.tenant", "market.calendar", "market.instrument"):
             rows = source.execute(f"select * from {table}").fetchall()
             values = ", ".join(["%s"] * len(rows[0]))
             target.cursor().executemany(f"insert into {table} values ({values})", rows)

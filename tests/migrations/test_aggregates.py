@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -108,6 +109,20 @@ def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
         yield opened
 
 
+def refresh(connection: psycopg.Connection[Any], relation: str) -> None:
+    """Once its policy's job does not do the same just now."""
+    while True:
+        try:
+            connection.execute(
+                f"call refresh_continuous_aggregate('market.{relation}', %s, %s)",
+                (T0 - timedelta(days=2), T0 + timedelta(days=3)),
+            )
+        except psycopg.errors.LockNotAvailable:
+            time.sleep(0.1)
+        else:
+            return
+
+
 def act(connection: psycopg.Connection[Any], tenant: int, step: tuple[Any, ...]) -> None:
     match step:
         case ("trade", (symbol, second, seq), price_, size_, side, lag):
@@ -143,10 +158,7 @@ def act(connection: psycopg.Connection[Any], tenant: int, step: tuple[Any, ...])
             )
         case ("refresh", levels):
             for relation in REFRESH_ORDER[:levels]:
-                connection.execute(
-                    f"call refresh_continuous_aggregate('market.{relation}', %s, %s)",
-                    (T0 - timedelta(days=2), T0 + timedelta(days=3)),
-                )
+                refresh(connection, relation)
         case ("compress", _):
             for relation in ("trade", "quote"):
                 connection.execute(

@@ -286,21 +286,23 @@ def test_without_the_models_it_says_what_to_run(databases: Databases) -> None:
 
 def test_the_formulas_are_the_models_own(scene: Scene) -> None:
     """Another definition of vwap in the dbt view is what is published, once it is compiled."""
-    scene.trade(scene.at(0, 30), 100, size=4)
+    for price in (100, 300):  # vwap is held to [low, high]
+        scene.trade(scene.at(0, 30), price, size=4)
     with scene.world.connection.transaction(force_rollback=True):
         definition = scene.world.connection.execute(
             "select pg_get_viewdef('feature.feature_1m'::regclass)"
         ).fetchone()
         assert definition is not None
-        changed = definition[0].replace("joined.notional /", "2.0 * joined.notional /")
+        changed = definition[0].replace("joined.notional /", "1.25 * joined.notional /")
         assert changed != definition[0]
         scene.world.connection.execute(f"create or replace view feature.feature_1m as {changed}")
         scene.world.publish(scene.at(1))
-        assert scene.log("vwap") == [(100.0,)]
+        assert scene.log("vwap") == [(200.0,)]
         scene.world.connection.execute("call feature.compile()")
-        scene.trade(scene.at(1, 30), 100, size=4)
+        for price in (100, 300):
+            scene.trade(scene.at(1, 30), price, size=4)
         scene.world.publish(scene.at(2))
-        assert scene.log("vwap") == [(100.0,), (200.0,)]
+        assert scene.log("vwap") == [(200.0,), (250.0,)]
 
 
 def test_publishing_goes_on_while_a_dbt_run_has_taken_the_views_away(scene: Scene) -> None:
