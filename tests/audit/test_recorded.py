@@ -6,22 +6,21 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
+from engine import reference
 from engine.migrate import migrate, rollback
 from tests.audit.chain import Connection, disarm, head, problems, since
 from tests.conftest import Databases
 from tests.migrations.test_migrations import names
 
 
-def test_a_seed_without_a_change_records_nothing(
-    database: str, connection: Connection, run_dbt: Callable[..., str]
-) -> None:
+def test_a_load_without_a_change_records_nothing(database: str, connection: Connection) -> None:
     before, _ = head(connection)
-    run_dbt(database, "seed", "--quiet", "--select", "tenant", "smartdb_contract")
+    reference.load(database)
     assert since(connection, before) == []
     connection.execute("update market.tenant set name = 'other' where tenant_id = 2")
     connection.execute("delete from market.contract where field = 'vwap'")
     before, _ = head(connection)
-    run_dbt(database, "seed", "--quiet", "--select", "tenant", "smartdb_contract")
+    reference.load(database)
     found = sorted(since(connection, before), reverse=True)
     assert [row[:3] for row in found] == [
         ("entitlement", "update", "market.tenant"),

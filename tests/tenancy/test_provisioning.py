@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from engine import __main__ as command
-from engine import dbt
+from engine import reference
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +121,11 @@ def test_a_dataset_that_others_read_keeps_its_tenant(
     tenant("remove", "4")
 
 
-def test_a_seed_keeps_the_tenants_that_were_added(
+def test_a_load_keeps_the_tenants_that_were_added(
     url: str, tenant: Callable[..., tuple[int, str]]
 ) -> None:
     tenant("set", "9", "--name", "kept")
-    dbt.run(url, "seed", "--quiet", "--select", "tenant", quiet=True)
+    reference.load(url)
     assert query(url, "select name from market.tenant order by tenant_id") == [
         ("demo_a",),
         ("demo_b",),
