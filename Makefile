@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 export ENGINE DATABASE_URL KAFKA_BOOTSTRAP REDIS_URL
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos lint freeze format lock up down status migrate rollback tenant psql dbt feast materialize push serve example \
+.PHONY: help install demo test chaos live lint freeze format lock up down status migrate rollback tenant psql dbt feast materialize push serve example \
   bench clean
 
 help: ## list the targets
@@ -33,6 +33,9 @@ test: install ## the whole suite on all cores; ARGS="-k name" picks tests, ARGS=
 chaos: install ## the storms of tests/chaos at length: a million messages, 20 kills
 	@CHAOS_MESSAGES=$(or $(CHAOS_MESSAGES),1000000) CHAOS_KILLS=$(or $(CHAOS_KILLS),20) \
 	  $(BIN)/python -m pytest -s tests/chaos $(ARGS)
+
+live: install ## an hour as users have it, with one of everything bad; MINUTES=60
+	@$(BIN)/python -m tests.chaos.live --minutes $(or $(MINUTES),60) $(ARGS)
 
 lint: install ## ruff, mypy, tsc and sqlfluff; released migrations are as they were
 	@cd migrations && sha256sum --quiet --check frozen.txt
