@@ -366,12 +366,9 @@ def main() -> int:
     return 1 if faults else 0
 
 
-def run(
-    options: argparse.Namespace, url: str, env: dict[str, str], state: Path, ends: ExitStack
-) -> list[str]:
-    """The hour itself; returns what is not as promised."""
-    config = Config.from_env({name: env[name] for name in ("DATABASE_URL", "KAFKA_BOOTSTRAP")})
-    say(command(env, "engine", "migrate").strip().replace("\n", "; "))
+def prepare(options: argparse.Namespace, url: str, env: dict[str, str]) -> None:
+    """Migrations, models, Feast's registry, and history that is to be backfilled."""
+    say(command(env, "engine", "migrate").partition("\n")[0])
     for tenant in HISTORY_TENANTS:
         command(env, "engine", "tenant", "set", str(tenant), "--name", f"history_{tenant}")
     command(env, "engine", "dbt", "run", "--quiet")
@@ -381,36 +378,69 @@ def run(
             LOAD, {"tenants": list(HISTORY_TENANTS), "from": HISTORY, "days": options.days}
         ).rowcount
         connection.execute("call feature.declare_history()")
-    say(f"{rows} trades of history; the feed begins")
+    say(f"{rows} trades of history")
+
+
+def backfill(url: str, days: int, stop: threading.Event) -> None:
+    """All of history, again and again."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        while not stop.is_set():
+            connection.execute(
+                "call feature.backfill(%s, %s)", [HISTORY, HISTORY + timedelta(days=days)]
+            )
+            stop.wait(20)
+
+
+def end_sessions(url: str) -> None:
+    """Those of the ingester, as an operator or a failover does."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and application_name ~ 'ingest'"
+        )
+
+
+def happen(
+    happenings: dict[str, Callable[[], object]],
+    processes: dict[str, Process],
+    stop: threading.Event,
+    minutes: float,
+) -> list[str]:
+    """Let them happen, evenly over the time; return what failed and which process has ended."""
+    faults = []
+    until = time.monotonic() + minutes * 60
+    for name, cause in happenings.items():
+        stop.wait(minutes * 60 / (len(happenings) + 1))
+        say(name)
+        try:
+            cause()
+        except Exception as error:  # all that goes wrong is told at the end
+            faults.append(f"{name}: {error!r}")
+        for process in processes.values():
+            if process.process.poll() is not None:
+                faults.append(f"{process.name} has ended: {process.process.returncode}")
+                say(Path(process.log.name).read_text()[-1500:])
+                process.start()
+    stop.wait(max(0.0, until - time.monotonic()))
+    return faults
+
+
+def run(
+    options: argparse.Namespace, url: str, env: dict[str, str], state: Path, ends: ExitStack
+) -> list[str]:
+    """The hour itself; returns what is not as promised."""
+    config = Config.from_env({name: env[name] for name in ("DATABASE_URL", "KAFKA_BOOTSTRAP")})
+    prepare(options, url, env)
     processes = {
         "ingest": Process("ingest", ["ingest", "run"], env, state),
         "push": Process("push", ["feast_repo", "push"], env, state),
     }
     for process in processes.values():
         ends.callback(process.stop)
-    sent, stop, faults = Sent(), threading.Event(), []
+    sent, stop = Sent(), threading.Event()
     began = datetime.now(UTC)
     feed = Feed(config, sent, stop, options.seed)
-    feed.start()
-
-    def backfill() -> None:
-        with psycopg.connect(url, autocommit=True) as connection:
-            while not stop.is_set():
-                connection.execute(
-                    "call feature.backfill(%s, %s)",
-                    [HISTORY, HISTORY + timedelta(days=options.days)],
-                )
-                stop.wait(20)
-
-    def end_sessions() -> None:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity"
-                " where datname = current_database() and application_name like '%%ingest%%'"
-            )
-
-    backfilling = threading.Thread(target=backfill, daemon=True)
-    backfilling.start()
+    beside = threading.Thread(target=backfill, args=(url, options.days, stop), daemon=True)
     happenings: dict[str, Callable[[], object]] = {
         **bad_things(config, sent),
         "dbt run": lambda: command(env, "engine", "dbt", "run", "--quiet"),
@@ -418,35 +448,22 @@ def run(
         "migrate again": lambda: command(env, "engine", "migrate"),
         "push is killed": processes["push"].kill,
         "dbt run again": lambda: command(env, "engine", "dbt", "run", "--quiet"),
-        "sessions are ended": end_sessions,
+        "sessions are ended": lambda: end_sessions(url),
         "status": lambda: say(command(env, "engine", "status")),
     }
     if not os.environ.get("DATABASE_URL"):  # one backend: it would be everybody's
         del happenings["sessions are ended"]
-    until = time.monotonic() + options.minutes * 60
-    pause = options.minutes * 60 / (len(happenings) + 1)
-    for name, happen in happenings.items():
-        stop.wait(pause)
-        say(name)
-        try:
-            happen()
-        except Exception as error:  # all that goes wrong is told at the end
-            faults.append(f"{name}: {error!r}")
-        for process in processes.values():
-            if process.process.poll() is not None:
-                faults.append(f"{process.name} has ended: {process.process.returncode}")
-                say((state / f"{process.name}.log").read_text()[-1500:])
-                process.start()
-    stop.wait(max(0.0, until - time.monotonic()))
+    feed.start()
+    beside.start()
+    faults = happen(happenings, processes, stop, options.minutes)
     stop.set()
     feed.join()
     if feed.failure:
         faults.append(f"the feed: {feed.failure!r}")
     say(f"{sent.events} events sent; the last bars close")
     time.sleep(60 + DUE.total_seconds() + 5)
-    backfilling.join(120)
-    ended = datetime.now(UTC)
-    return [*faults, *judge(url, sent, began, ended - DUE)]
+    beside.join(120)
+    return [*faults, *judge(url, sent, began, datetime.now(UTC) - DUE)]
 
 
 if __name__ == "__main__":
