@@ -166,11 +166,13 @@ def _unit(clock: Any) -> Literal["us", "ns"]:
 
 
 def _plain(column: Any) -> Any:
-    """Timestamps become integers of their unit; everything else stays."""
+    """Timestamps become integers of their unit, single precision the number that was meant."""
     if pa.types.is_timestamp(column.type):
         # a clock without a zone is taken as UTC
         unit = _unit(column.type)
         return column.cast(pa.timestamp(unit, column.type.tz), safe=False).cast(pa.int64())
+    if pa.types.is_float32(column.type):
+        return column.cast(pa.string()).cast(pa.float64())
     return column
 
 

@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import Any
 
 import fastavro
+import numpy as np
 from fastavro.schema import to_parsing_canonical_form
 
 from ingest.errors import UndecodableError, UnencodableError
@@ -65,7 +66,7 @@ def _ours(kind: Kind) -> _Ours:
 
 
 # (writer's schema, our schema or None when they are the same, which is read faster)
-_PAIRS: dict[tuple[SchemaSource, str, bytes], tuple[Any, Any]] = {}
+_PAIRS: dict[tuple[SchemaSource, str, bytes], tuple[Any, Any, tuple[str, ...]]] = {}
 
 
 def encode(kind: str, record: Record, schema_id: int | None = None) -> bytes:
@@ -91,14 +92,14 @@ def decode(kind: str, payload: bytes | None, source: SchemaSource = FILES) -> Re
 
     source: knows the schema it was written with, which is resolved to schemas/<kind>.avsc by
     Avro's rules: fields we do not have are left out, missing ones take their default, int becomes
-    long, float double. Raises UndecodableError with the reason for bytes that cannot be such a
-    record, and what source raises when it cannot tell for now: UnknownSchemaError,
-    RegistryUnavailableError.
+    long, float the double that is written alike. Raises UndecodableError with the reason for
+    bytes that cannot be such a record, and what source raises when it cannot tell for now:
+    UnknownSchemaError, RegistryUnavailableError.
     """
     if not payload:
         raise UndecodableError(f"empty message: send a {kind} in Avro")
     frame = payload[:5]
-    writer, ours = writer_of(kind, frame, source)
+    writer, ours, singles = writer_of(kind, frame, source)
     stream = BytesIO(payload)
     stream.seek(5)
     try:
@@ -113,7 +114,15 @@ def decode(kind: str, payload: bytes | None, source: SchemaSource = FILES) -> Re
             f"{len(payload) - stream.tell()} bytes after the end of the {kind}: "
             "made by another schema"
         )
+    for name in singles:
+        if record[name] is not None:
+            record[name] = shortest(record[name])
     return record
+
+
+def shortest(single: float) -> float:
+    """The number that was meant by one of single precision: 4800.1, not 4800.10009765625."""
+    return float(str(np.float32(single)))
 
 
 def _said(error: Exception) -> str:
@@ -129,16 +138,17 @@ def schema_id_of(payload: bytes | None) -> int | None:
     return int.from_bytes(frame[1:], "big")
 
 
-def writer_of(kind: str, frame: bytes, source: SchemaSource) -> tuple[Any, Any]:
+def writer_of(kind: str, frame: bytes, source: SchemaSource) -> tuple[Any, Any, tuple[str, ...]]:
     """Return the schema that messages which begin so were written with, and ours if it differs.
 
-    frame: their first five bytes. Raises as decode.
+    And the fields of ours that they have in single precision. frame: their first five bytes.
+    Raises as decode.
     """
     at = source, kind, frame
     return _PAIRS.get(at) or _PAIRS.setdefault(at, _pair(kind, frame, source))
 
 
-def _pair(kind: str, frame: bytes, source: SchemaSource) -> tuple[Any, Any]:
+def _pair(kind: str, frame: bytes, source: SchemaSource) -> tuple[Any, Any, tuple[str, ...]]:
     ours = _ours(KINDS[kind])
     if source is FILES and frame != ours.frame:
         raise UndecodableError(
@@ -174,4 +184,10 @@ def _pair(kind: str, frame: bytes, source: SchemaSource) -> tuple[Any, Any]:
                 f"schema {schema_id} has {name} in {', '.join(sorted(theirs))}, "
                 f"ingest/schemas/{kind}.avsc in {', '.join(unit) or 'no logical type'}"
             )
-    return writer, None if same else ours.parsed
+    singles = tuple(
+        field["name"]
+        for field in plain["fields"]
+        if "float" in (field["type"] if isinstance(field["type"], list) else [field["type"]])
+        and field["name"] in KINDS[kind].columns
+    )
+    return writer, None if same else ours.parsed, singles

@@ -61,6 +61,8 @@ class Plan:
                 return None
             else:
                 column = pl.col(name)
+                if theirs[0] == "float":
+                    column = column.cast(pl.String)  # the number that was meant: codec.shortest
             columns.append(column.cast(TYPES[ours[0]]).alias(name))
         # without defaults and logical types, which Polars does not take
         plain = [

@@ -125,6 +125,13 @@ def test_parquet_timestamps_are_integers_of_their_unit(tmp_path: Path) -> None:
     assert open_source(path, "parquet").clocks == {"t": "ns"}
 
 
+def test_single_precision_is_the_number_that_was_meant(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"p": pa.array([4800.1, None, 0.1], pa.float32())}), path)
+    rows, damage = read(path, "parquet")
+    assert ([row["p"] for row in rows], damage) == ([4800.1, None, 0.1], None)
+
+
 def test_a_half_written_parquet_file_is_refused(tmp_path: Path) -> None:
     path = parquet_file(tmp_path)
     path.write_bytes(path.read_bytes()[:-200])

@@ -38,6 +38,7 @@ from ingest.errors import (
     UnknownSchemaError,
 )
 from ingest.kinds import KINDS, TRADE, Record
+from ingest.wire import columns
 from ingest.wire.codec import decode, encode
 from ingest.wire.producer import TickProducer
 from ingest.wire.registry import COMPATIBILITY, FILES, RegistrySchemas, schemas
@@ -140,10 +141,12 @@ def test_fields_of_an_older_producer_are_filled_and_promoted(
     source: RegistrySchemas, foreign: ForeignProducer, trade: Callable[..., Record]
 ) -> None:
     old = foreign.without("side", "known_at").change("seq", "int").change("price", "float")
-    payload = old.encode(trade(seq=7, price=0.5))
-    assert decode("trade", payload, source) == trade(seq=7, price=0.5, side=None, known_at=None)
+    # as a number of single precision it is 4800.10009765625
+    payload = old.encode(trade(seq=7, price=4800.1))
     record = decode("trade", payload, source)
+    assert record == trade(seq=7, price=4800.1, side=None, known_at=None)
     assert isinstance(record["ts"], int)
+    assert columns.read("trade", [payload], source)[0].to_dicts() == [record]
 
 
 def test_our_schema_follows_an_older_one(
