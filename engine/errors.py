@@ -6,6 +6,8 @@ EngineError
 ├── EngineUnsuitable    the server answers but lacks TimescaleDB, or is too old
 ├── MigrationFailed     a migration stopped, or the files on disk are not those that were applied
 ├── ReferenceRefused    a line of seeds/ is wrong
+├── NotAgreed           what would be lost or mixed was named, and nobody said yes
+├── RollbackRefused     a rollback of that many migrations makes no sense
 └── TenantRefused       a tenant cannot be made, changed or removed as asked
 """
 
@@ -34,6 +36,14 @@ class MigrationFailed(EngineError):
 
 class ReferenceRefused(EngineError):
     """A line of seeds/ is wrong; nothing of them was loaded."""
+
+
+class NotAgreed(EngineError):
+    """What would be lost or mixed was named, and nobody said yes; nothing was changed."""
+
+
+class RollbackRefused(EngineError):
+    """A rollback of that many migrations makes no sense; nothing was changed."""
 
 
 class TenantRefused(EngineError):

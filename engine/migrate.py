@@ -1,12 +1,13 @@
 """Apply migrations/: numbered files by yoyo, guarded by checksums, then functions and views."""
 
 import hashlib
+import io
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -14,15 +15,13 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from yoyo import get_backend, read_migrations
 from yoyo.backends import DatabaseBackend
-from yoyo.exceptions import LockTimeout
 from yoyo.migrations import Migration, MigrationList
 
-from engine import bridge, objects
-from engine.errors import EngineUnavailable, MigrationFailed
+from engine import bridge, lock, objects
+from engine.errors import MigrationFailed, RollbackRefused
 from engine.server import connect, extension_schema
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-LOCK_WAIT_S = 120
 LOCKDOWN_WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 BOOKKEEPING = ("_yoyo_log", "_yoyo_version", "_yoyo_migration", "yoyo_lock", "migration_checksum")
 
@@ -36,22 +35,20 @@ def migrate(url: str) -> list[str]:
     call goes on there.
     """
     with _session(url) as (backend, migrations, schema):
-        with connect(url) as connection:
-            bridged = bridge.cross(connection, migrations, MIGRATIONS / "bridges")
-        _check_manifest(url, migrations)
+        connection = backend.connection
+        bridged = bridge.cross(connection, migrations, MIGRATIONS / "bridges")
+        _check_manifest(connection, migrations)
         pending = backend.to_apply(migrations)
         for migration in pending:
-            _run(backend.apply_one, migration)
-            _remember(url, migration.id)
+            _run(backend, migration, "apply")
         left = [m.id for m in backend.to_apply(migrations)]
         if left:
             raise MigrationFailed(
                 f"still pending: {', '.join(left)}; check the -- headers of these files"
             )
         # here, where no other migration runs
-        with connect(url) as connection:
-            replaced = objects.replace(connection, MIGRATIONS, schema)
-            _lock_down(connection)
+        replaced = objects.replace(connection, MIGRATIONS, schema)
+        _lock_down(connection)
     return [*bridged, *(m.id for m in pending), *replaced]
 
 
@@ -76,27 +73,39 @@ def pending(connection: psycopg.Connection[Any]) -> list[str]:
     return [*waiting, *objects.pending(connection, MIGRATIONS)]
 
 
-def rollback(url: str, steps: int | None = None) -> list[str]:
+def rollback(
+    url: str,
+    steps: int | None = None,
+    agree: Callable[[psycopg.Connection[Any], list[str]], None] = lambda _, __: None,
+) -> list[str]:
     """Roll back the last migrations, all without steps, and return the names, newest first.
 
+    agree(connection, names) is asked before anything is changed, and raises where the answer is no.
     Functions and views stay, but for those of what is dropped; the next migrate makes them anew.
-    Errors: as migrate. Line 1 of a rollback file says what it loses.
+    Errors: as migrate; RollbackRefused for steps below 1 or above what is applied. Line 1 of a
+    rollback file says what it loses.
     """
+    if steps is not None and steps < 1:
+        raise RollbackRefused(f"{steps} migrations cannot be rolled back: 1 or more, or all")
     with _session(url) as (backend, migrations, _):
-        with connect(url) as connection:
-            objects.forget(connection)
-        applied = backend.to_rollback(migrations)[:steps]
-        for migration in applied:
-            _run(backend.rollback_one, migration)
-            _forget(url, migration.id)
-        nothing_left = not backend.to_rollback(migrations)
-    if nothing_left:
-        with connect(url) as connection:
+        connection = backend.connection
+        applied = list(backend.to_rollback(migrations))
+        if steps is not None and steps > max(len(applied), 1):
+            raise RollbackRefused(
+                f"{steps} migrations cannot be rolled back: {len(applied)} are applied. All of "
+                "them: STEPS=all"
+            )
+        going = applied[:steps]
+        agree(connection, [m.id for m in going])
+        objects.forget(connection)
+        for migration in going:
+            _run(backend, migration, "rollback")
+        if not backend.to_rollback(migrations):
             for table in BOOKKEEPING:
                 connection.execute(
                     sql.SQL("drop table if exists {}").format(sql.Identifier("public", table))
                 )
-    return [m.id for m in applied]
+    return [m.id for m in going]
 
 
 def _lock_down(connection: psycopg.Connection[Any]) -> None:
@@ -113,17 +122,13 @@ def _lock_down(connection: psycopg.Connection[Any]) -> None:
 
 @contextmanager
 def _session(url: str) -> Iterator[tuple[DatabaseBackend, MigrationList, str]]:
+    """One session that does it all, and holds the lock meanwhile."""
     with connect(url) as connection:
         schema = extension_schema(connection)
     backend = get_backend(_yoyo_url(url, schema))
     try:
-        with backend.lock(timeout=LOCK_WAIT_S):
+        with lock.only_one(backend.connection):
             yield backend, read_migrations(str(MIGRATIONS)), schema
-    except LockTimeout as error:
-        raise EngineUnavailable(
-            f"another migration has held the lock for {LOCK_WAIT_S} s; wait for it, or, if it is "
-            "dead: delete from yoyo_lock"
-        ) from error
     finally:
         backend.connection.close()
 
@@ -134,12 +139,40 @@ def _yoyo_url(url: str, schema: str) -> str:
     info["options"] = (
         f"{info.get('options', '')} -c search_path=public,{schema} -c client_min_messages=warning"
     ).strip()
+    info.setdefault("application_name", "migrate")
     return f"postgresql+psycopg://?{urlencode(info, quote_via=quote)}"
 
 
-def _run(step: Callable[[Migration], None], migration: Migration) -> None:
+def _run(
+    backend: DatabaseBackend, migration: Migration, direction: Literal["apply", "rollback"]
+) -> None:
+    """Run a file and note that, in one transaction: who is killed has done both or neither.
+
+    yoyo's own apply_one() runs it in a session of its own and notes it afterwards. A file that is
+    not transactional cannot be noted with what it did.
+    """
+    migration.load()
+    steps = list(migration.steps or ())
     try:
-        step(migration)
+        # yoyo prints what a select returns, such as delete_job()'s nothing
+        with (
+            redirect_stdout(io.StringIO()),
+            backend.transaction() if migration.use_transactions else nullcontext(),
+        ):
+            if direction == "apply":
+                for step in steps:
+                    step.apply(backend)
+            else:
+                for step in reversed(steps):
+                    step.rollback(backend)
+            backend.connection.execute("reset role")
+            if direction == "apply":
+                backend.mark_one(migration, log=False)
+                _remember(backend.connection, migration.id)
+            else:
+                backend.unmark_one(migration, log=False)
+                _forget(backend.connection, migration.id)
+            backend.log_migration(migration, direction)
     except psycopg.Error as error:
         raise MigrationFailed(
             f"{migration.id} stopped and changed nothing: {str(error).strip()}. "
@@ -151,16 +184,15 @@ def _digest(name: str) -> str:
     return hashlib.sha256((MIGRATIONS / f"{name}.sql").read_bytes()).hexdigest()
 
 
-def _check_manifest(url: str, migrations: MigrationList) -> None:
+def _check_manifest(connection: psycopg.Connection[Any], migrations: MigrationList) -> None:
     """Refuse an applied file that changed since: yoyo compares names only."""
-    with connect(url) as connection:
-        connection.execute(
-            "create table if not exists public.migration_checksum"
-            " (migration text primary key, sha256 text not null)"
-        )
-        applied: dict[str, str] = dict(
-            connection.execute("select migration, sha256 from public.migration_checksum").fetchall()
-        )
+    connection.execute(
+        "create table if not exists public.migration_checksum"
+        " (migration text primary key, sha256 text not null)"
+    )
+    applied: dict[str, str] = dict(
+        connection.execute("select migration, sha256 from public.migration_checksum").fetchall()
+    )
     changed = [m.id for m in migrations if m.id in applied and applied[m.id] != _digest(m.id)]
     if changed:
         raise MigrationFailed(
@@ -169,15 +201,13 @@ def _check_manifest(url: str, migrations: MigrationList) -> None:
         )
 
 
-def _remember(url: str, name: str) -> None:
-    with connect(url) as connection:
-        connection.execute(
-            "insert into public.migration_checksum (migration, sha256) values (%s, %s)"
-            " on conflict (migration) do update set sha256 = excluded.sha256",
-            (name, _digest(name)),
-        )
+def _remember(connection: psycopg.Connection[Any], name: str) -> None:
+    connection.execute(
+        "insert into public.migration_checksum (migration, sha256) values (%s, %s)"
+        " on conflict (migration) do update set sha256 = excluded.sha256",
+        (name, _digest(name)),
+    )
 
 
-def _forget(url: str, name: str) -> None:
-    with connect(url) as connection:
-        connection.execute("delete from public.migration_checksum where migration = %s", (name,))
+def _forget(connection: psycopg.Connection[Any], name: str) -> None:
+    connection.execute("delete from public.migration_checksum where migration = %s", (name,))
