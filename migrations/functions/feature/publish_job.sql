@@ -1,3 +1,4 @@
+-- depends: functions/market/staggered_start
 create or replace procedure feature.publish_job(p_job_id integer, p_config jsonb)
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -27,7 +28,8 @@ begin
         where j.proc_schema = 'feature' and j.proc_name = 'publish_job'
     ) then
         execute format(
-            'select %s.add_job(''feature.publish_job'', interval ''20 seconds'')', v_ts
+            'select %s.add_job(''feature.publish_job'', interval ''20 seconds'', initial_start => %L)',
+            v_ts, market.staggered_start('feature.publish_job', interval '20 seconds')
         );
     end if;
     -- The contract's fields are due 30 s after the bar's close at the earliest: that leaves 10 s for

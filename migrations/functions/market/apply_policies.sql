@@ -1,3 +1,4 @@
+-- depends: functions/market/apply_policy
 -- rows: market.policy_setting
 -- It runs again, too, when this text has changed: after 0021, which made aggregates anew, it must.
 create or replace procedure market.apply_policies()
@@ -20,6 +21,7 @@ declare
     );
     v_relation text;
     v_is_aggregate boolean;
+    v_gone text;
     v_setting market.policy_setting;
 begin
     if v_unknown is not null then
@@ -39,19 +41,26 @@ begin
                 'timescaledb.segmentby = ''tenant_id, symbol'', timescaledb.orderby = ''bucket'')',
                 v_relation
             );
+        end if;
+        for v_gone in
+            select p.policy
+            from unnest(array['refresh', 'columnstore', 'retention']) as p (policy)
+            where (p.policy <> 'refresh' or v_is_aggregate) and not exists (
+                select from market.policy_setting as s
+                where s.relation = v_relation and s.policy = p.policy
+            )
+        loop
             execute format(
-                'select %s.remove_continuous_aggregate_policy(%L, if_exists => true)',
+                case v_gone
+                    when 'refresh'
+                        then 'select %s.remove_continuous_aggregate_policy(%L, if_exists => true)'
+                    when 'columnstore'
+                        then 'call %s.remove_columnstore_policy(%L, if_exists => true)'
+                    else 'select %s.remove_retention_policy(%L, if_exists => true)'
+                end,
                 v_ts, 'market.' || v_relation
             );
-        end if;
-        execute format(
-            'call %s.remove_columnstore_policy(%L, if_exists => true)',
-            v_ts, 'market.' || v_relation
-        );
-        execute format(
-            'select %s.remove_retention_policy(%L, if_exists => true)',
-            v_ts, 'market.' || v_relation
-        );
+        end loop;
 
         for v_setting in
             select s.*
@@ -60,32 +69,7 @@ begin
             -- TimescaleDB 2.23 wants an aggregate's refresh policy before its columnstore policy
             order by array_position(array['chunk', 'refresh', 'columnstore', 'retention'], s.policy)
         loop
-            case v_setting.policy
-                when 'chunk' then
-                    execute format(
-                        'select %s.set_chunk_time_interval(%L, %L::interval)',
-                        v_ts, 'market.' || v_relation, v_setting.span
-                    );
-                when 'refresh' then
-                    -- One batch: batches start with the newest, and the first one moves the watermark
-                    -- past the rows that the others still have to bring, which then show nowhere.
-                    execute format(
-                        'select %s.add_continuous_aggregate_policy(%L, %L::interval, %L::interval, '
-                        '%L::interval, buckets_per_batch => 0)',
-                        v_ts, 'market.' || v_relation,
-                        v_setting.span, v_setting.end_offset, v_setting.every
-                    );
-                when 'columnstore' then
-                    execute format(
-                        'call %s.add_columnstore_policy(%L, after => %L::interval)',
-                        v_ts, 'market.' || v_relation, v_setting.span
-                    );
-                when 'retention' then
-                    execute format(
-                        'select %s.add_retention_policy(%L, %L::interval)',
-                        v_ts, 'market.' || v_relation, v_setting.span
-                    );
-            end case;
+            call market.apply_policy(v_setting);
         end loop;
     end loop;
 end
@@ -93,6 +77,7 @@ $$;
 revoke all on procedure market.apply_policies() from public;
 comment on procedure market.apply_policies() is -- noqa: LT01
 'Makes TimescaleDB''s policies what market.policy_setting says. Safe to call again; a policy '
-'without a row is removed. Errors: 42P01 when a row names a relation that does not exist.';
+'without a row is removed, and what an operator has set by alter_job() stays. Errors: 42P01 when a '
+'row names a relation that does not exist.';
 
 call market.apply_policies();
