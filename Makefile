@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+SURE := $(if $(filter 1,$(YES)),--yes)
 UV_VERSION := 0.13.9
 export ENGINE DATABASE_URL KAFKA_BOOTSTRAP REDIS_URL
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test chaos live lint freeze format lock up down status migrate rollback tenant psql dbt feast materialize push serve example \
-  bench clean
+  bench clean clean-data
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,8 +25,8 @@ $(VENV)/.installed: requirements.lock
 	@$(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements.lock
 	@touch $@
 
-demo: install ## a synthetic day (or DATA=files) from Kafka to features, and a report
-	@$(BIN)/python -m demo $(if $(DATA),--data $(DATA))
+demo: install ## a synthetic day (or DATA=files) to features, and a report; YES=1: beside other data
+	@$(BIN)/python -m demo $(if $(DATA),--data $(DATA)) $(SURE)
 
 test: install ## the whole suite on all cores; ARGS="-k name" picks tests, ARGS=-n0: no workers
 	@$(BIN)/python -m pytest -n auto $(ARGS)
@@ -73,8 +74,8 @@ status: install ## which engine is used, whether it answers, the last publish, f
 migrate: install ## apply pending migrations, load the reference seeds
 	@$(BIN)/python -m engine migrate
 
-rollback: install ## roll back migrations: the last one, STEPS=n, or STEPS=all
-	@$(BIN)/python -m engine rollback --steps $(or $(STEPS),1)
+rollback: install ## roll back the last migration, STEPS=n, or STEPS=all; YES=1: lose what it says
+	@$(BIN)/python -m engine rollback --steps="$(or $(STEPS),1)" $(SURE)
 
 tenant: install ## ARGS="set 7 --name acme --logins acme_reader --datasets feed"; ARGS=--help
 	@$(BIN)/python -m engine tenant $(or $(ARGS),list)
@@ -109,5 +110,8 @@ $(BENCH)/.installed: bench/requirements.lock $(VENV)/.installed
 	@$(BIN)/uv pip install --quiet --require-hashes --python $(BENCH)/bin/python -r bench/requirements.lock
 	@touch $@
 
-clean: down ## stop what runs here, delete .state and build leavings
-	@rm -rf .state target logs .pytest_cache .ruff_cache .mypy_cache .hypothesis
+clean: ## delete build leavings; the data stays
+	@rm -rf target logs .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+clean-data: install ## delete .state, the embedded engine's data: says what and asks, or YES=1
+	@$(BIN)/python -m engine clean-data $(SURE)

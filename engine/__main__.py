@@ -4,15 +4,19 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from embedded.errors import UserError
-from engine import dbt, reference, status, tenant
+from engine import capacity, clean, consent, dbt, losses, reference, status, tenant
 from engine.errors import EngineError
-from engine.migrate import migrate, rollback
+from engine.migrate import MIGRATIONS, migrate, rollback
 from engine.resolve import STATE_DIR, choice, compose, start
+from engine.server import connect
 
 LISTED = 8
 
@@ -50,7 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("url", help="print the address of the running engine, password included")
     commands.add_parser("migrate", help="apply pending migrations and load the reference seeds")
     back = commands.add_parser("rollback", help="roll back the last migration, or --steps n or all")
-    back.add_argument("--steps", type=_steps, default=1)
+    back.add_argument("--steps", type=_steps, default=1, help="1 or more, or all; default 1")
+    back.add_argument("--yes", action="store_true", help="lose what it loses without being asked")
+    delete = commands.add_parser("clean-data", help="delete what the embedded engine keeps")
+    delete.add_argument("--yes", action="store_true", help="delete without being asked")
     tenant.add_arguments(
         commands.add_parser("tenant", help="add, change, suspend, remove or list tenants")
     )
@@ -67,7 +74,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _steps(text: str) -> int | None:
-    return None if text == "all" else int(text)
+    if text == "all":
+        return None
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of migrations: STEPS=1 or more, or STEPS=all"
+        )
+    return int(text)
 
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
@@ -75,6 +88,9 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         return _down()
     if options.command == "status":
         return _status()
+    if options.command == "clean-data":
+        print(clean.clean_data(STATE_DIR, yes=options.yes))
+        return 0
     url = start().url
     if options.command in ("up", "url"):
         print(url if options.command == "url" else shown(url))
@@ -83,9 +99,12 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         print(_said(applied))
         for change in reference.load(url):
             print(change)
+        with connect(url) as connection:
+            for shortage in capacity.warnings(connection):
+                print(f"warning: {shortage}", file=sys.stderr)
     elif options.command == "rollback":
-        for name in rollback(url, options.steps):
-            print(f"rolled back {name}")
+        names = rollback(url, options.steps, _asked(options.yes))
+        print("\n".join(f"rolled back {name}" for name in names) or "nothing to roll back")
     elif options.command == "tenant":
         print(tenant.run(url, options))
     elif options.command == "psql":
@@ -94,6 +113,24 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     else:
         dbt.run(url, *rest)
     return 0
+
+
+def _asked(yes: bool) -> Callable[[psycopg.Connection[Any], list[str]], None]:
+    """Have a person agree to what a rollback loses; one that loses nothing asks nothing."""
+
+    def agree(connection: psycopg.Connection[Any], names: list[str]) -> None:
+        lost = losses.of(connection, names, MIGRATIONS)
+        if lost:
+            head = f"rolling back {len(names)} migrations of {_place(connection)} loses:"
+            consent.agree([head, *(f"  {line}" for line in lost)], "Lose it?", yes=yes)
+
+    return agree
+
+
+def _place(connection: psycopg.Connection[Any]) -> str:
+    """Which database it is, in words: name, host and port."""
+    info = connection.info
+    return f"database {info.dbname!r} at {info.host}:{info.port}"
 
 
 def _said(applied: list[str]) -> str:

@@ -53,7 +53,24 @@ def extension_schema(connection: psycopg.Connection) -> str:
             f"TimescaleDB {version} is too old; install {wanted} or newer, "
             "then: alter extension timescaledb update"
         )
+    require_loaded(connection)
     return schema
+
+
+def require_loaded(connection: psycopg.Connection) -> None:
+    """Make sure that a server with TimescaleDB in this database has loaded it at its start.
+
+    Where it has not, statements end their session. Errors: EngineUnsuitable.
+    """
+    row = connection.execute(
+        "select exists (select from pg_extension where extname = 'timescaledb')"
+        " and current_setting('timescaledb.max_background_workers', true) is null"
+    ).fetchone()
+    if row == (True,) and has_many_backends(connection):
+        raise EngineUnsuitable(
+            "shared_preload_libraries lacks timescaledb, which this database needs. Add it in the "
+            "server's postgresql.conf, then restart the server"
+        )
 
 
 def has_many_backends(connection: psycopg.Connection) -> bool:

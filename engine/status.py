@@ -4,9 +4,10 @@ from typing import Any
 
 import psycopg
 
+from engine import capacity
 from engine.errors import EngineError
 from engine.migrate import pending
-from engine.server import connect
+from engine.server import connect, require_loaded
 
 NAMED = 8
 JOBS = """
@@ -31,15 +32,20 @@ LETTERS = """
 def report(url: str) -> list[str]:
     """Lines about the database: versions, what is pending, the last publish, jobs, dead letters.
 
-    It changes nothing. Errors: EngineUnavailable; EngineError where the login may not read it.
+    Then a warning for each setting of its server that is too low.
+
+    It changes nothing. Errors: EngineUnavailable, EngineUnsuitable; EngineError where the login
+    may not read it.
     """
     with connect(url) as connection:
+        require_loaded(connection)
         try:
             connection.execute("set default_transaction_read_only = on")
             lines = [_versions(connection)]
             lines.append(_migrations(pending(connection)))
             if connection.execute(KNOWN).fetchone() == (True,):
                 lines += _running(connection)
+                lines += [f"warning: {one}" for one in capacity.warnings(connection)]
         except psycopg.Error as error:
             raise EngineError(
                 f"the database answers, but not this: {str(error).strip()}. Ask as a login that "

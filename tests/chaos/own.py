@@ -136,6 +136,10 @@ class Server:
             return False
         return True
 
+    def forget(self, setting: str) -> None:
+        """Start without one of SETTINGS from now on."""
+        self._command = [one for one in self._command if not one.startswith(f"-c{setting}=")]
+
     def stop(self) -> None:
         """Stop it in order: its sessions are ended."""
         self._end(signal.SIGINT)

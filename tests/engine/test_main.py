@@ -1,9 +1,11 @@
 """What the commands print."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from engine import __main__ as command
-from engine import reference
+from engine import capacity, reference
 
 MANY = [f"{n:04}_m" for n in range(1, 10)] + [f"functions/api/f{n}" for n in range(20)]
 
@@ -26,5 +28,7 @@ def test_migrate_says_what_it_did(
     monkeypatch.setenv("DATABASE_URL", "postgresql://somewhere")
     monkeypatch.setattr(command, "migrate", lambda _: applied)
     monkeypatch.setattr(reference, "load", lambda _: ["tenant: 3 rows"])
+    monkeypatch.setattr(command, "connect", nullcontext)
+    monkeypatch.setattr(capacity, "warnings", lambda _: ["too low"])
     assert command.main(["migrate"]) == 0
-    assert capsys.readouterr().out == f"{said}\ntenant: 3 rows\n"
+    assert capsys.readouterr() == (f"{said}\ntenant: 3 rows\n", "warning: too low\n")
