@@ -1,4 +1,4 @@
-"""Run the demo: python -m demo [--data PATH]."""
+"""Run the demo: python -m demo [--data PATH] [--yes]."""
 
 import argparse
 import subprocess
@@ -16,11 +16,12 @@ from psycopg.rows import dict_row
 from rich.console import Console
 from rich.table import Table
 
-from demo import queries, report, served
+from demo import guard, queries, report, served
 from embedded.errors import UserError
-from engine import dbt, reference
+from engine import consent, dbt, reference
 from engine.migrate import migrate
 from engine.resolve import STATE_DIR, Engine, kafka_bootstrap, start
+from engine.server import connect
 from engine.settings import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,9 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--data", type=Path, nargs="+", help="captured files instead of the day")
     parser.add_argument("--report", type=Path, default=REPORT, help="where the HTML goes")
+    parser.add_argument("--yes", action="store_true", help="beside what is there, without asking")
     options = parser.parse_args(arguments)
     try:
-        run(options.data, options.report)
+        run(options.data, options.report, yes=options.yes)
     except UserError as error:
         console.print(f"[red]demo stopped:[/red] {error}")
         return 1
@@ -51,27 +53,39 @@ class StepFailed(UserError):
     """A step's command failed; the text carries what it printed."""
 
 
-def run(data: list[Path] | None, report_path: Path) -> None:
-    """Engine, broker, migrations, ticks through Kafka, aggregates, dbt, report."""
+def run(data: list[Path] | None, report_path: Path, *, yes: bool = False) -> None:
+    """Engine, broker, migrations, ticks through Kafka, aggregates, dbt, report.
+
+    yes: also where database or broker hold anything but a demo. Raises NotAgreed.
+    """
     began = time.monotonic()
     with step("engine"):
         engine = start()
+    with step("broker"):
+        environment = {**ENVIRONMENT, "DATABASE_URL": engine.url, "KAFKA_BOOTSTRAP": broker()}
+    alone = is_demos(engine, environment, yes=yes)
+    if not alone:
+        console.print(
+            "beside other data the ticks are not declared history, so that what is known already "
+            "is not in the log: feature.declare_history(), if nobody relies on its answers yet",
+            soft_wrap=True,
+        )
     with step("migrations and seeds"):
         migrate(engine.url)
         reference.load(engine.url)
-    with step("broker"):
-        environment = {**ENVIRONMENT, "DATABASE_URL": engine.url, "KAFKA_BOOTSTRAP": broker()}
     if data:
         ingest(environment, "replay", *map(str, data))
     else:
         ingest(environment, "synthetic")
     ingest(environment, "run", "--until-end")
-    with step("continuous aggregates"):
-        refresh(engine.url)
+    if alone:
+        # of other data, a refresh of all would delete the bars of ticks that retention has dropped
+        with step("continuous aggregates"):
+            refresh(engine.url)
     with step("dbt build"):
         dbt.run(engine.url, "build", "--exclude", "resource_type:seed", "--quiet", quiet=True)
     with step("feature log"):
-        publish(engine.url)
+        publish(engine.url, history=alone)
     with step("Feast: training set and Redis"):
         compared = served.compare()
     with step("report"):
@@ -101,6 +115,22 @@ def broker() -> str:
     return embedded_broker.start(STATE_DIR / "kafka").bootstrap
 
 
+def is_demos(engine: Engine, environment: dict[str, str], *, yes: bool) -> bool:
+    """Whether the database holds a demo at most; where it or the broker do not, asks before."""
+    with connect(engine.url) as connection:
+        rows = guard.in_database(connection)
+    topics = guard.on_broker(environment)
+    if rows or topics:
+        held = [f"  the database ({engine.kind}): {line}" for line in rows]
+        held += [f"  the broker at {environment['KAFKA_BOOTSTRAP']}: {line}" for line in topics]
+        consent.agree(
+            ["the demo would write its ticks beside what is no demo's:", *held],
+            "Write there?",
+            yes=yes,
+        )
+    return not rows
+
+
 def ingest(environment: dict[str, str], *arguments: str) -> None:
     """Run python -m ingest with its progress on this terminal."""
     finished = subprocess.run(
@@ -117,10 +147,15 @@ def refresh(url: str) -> None:
             connection.execute(f"call refresh_continuous_aggregate('market.{name}', null, null)")
 
 
-def publish(url: str) -> None:
-    """Build the versions of all bars by the clock of the ticks."""
+def publish(url: str, *, history: bool) -> None:
+    """Build the versions of all bars, by the clock of the ticks if they are history.
+
+    Beside other data they are not: what their readers were told would change.
+    """
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("call feature.publish()")
+        if not history:
+            return
         connection.execute(queries.DECLARE_HISTORY)
         span = connection.execute(queries.TICK_RANGE).fetchone()
         if span and span[0]:
