@@ -27,6 +27,13 @@ from telemetry.hooks import PushTelemetry
 PHASE_S = 0.3
 # Far below key_ttl_seconds of feature_store.yaml.
 RENEW_S = 10.0
+# A database whose machine has gone says nothing: the wait for it ends within a minute.
+TIMEOUTS: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
 COLUMNS = {
     name: ["bucket", *fields] if name == "bar" else list(fields) for name, fields in VIEWS.items()
 }
@@ -72,15 +79,10 @@ class Push:
             raise
 
     def _once(self) -> int:
-        if self._connection is None:
-            self._connection = psycopg.connect(self._url, autocommit=True, row_factory=dict_row)
         began = time.monotonic()
-        self._connection.execute("call feature.publish()")
-        (aside,) = self._connection.execute(
-            "select count(*) as series from feature.set_aside"
-        ).fetchall()
-        self.telemetry.set_aside(aside["series"])
-        rows = self._connection.execute("select * from feature_pit_snapshot_all()").fetchall()
+        # a publish after an outage takes minutes: who restarted this meanwhile would begin it again
+        with self.telemetry.health.waiting("database"):
+            rows = self._published()
         now = time.monotonic()
         due = now - self._renewed_at >= RENEW_S
         found = {tuple(row[name] for name in KEY): _values(row) for row in rows}
@@ -90,7 +92,8 @@ class Push:
             if due or self._written.get(key) != values
         ]
         if wanted:
-            self._write(pd.DataFrame(wanted))
+            with self.telemetry.health.waiting("online store"):
+                self._write(pd.DataFrame(wanted))
         self._written = found
         if due:
             self._renewed_at = now
@@ -98,6 +101,19 @@ class Push:
         took_s = time.monotonic() - began
         self.telemetry.pushed(len(wanted), len(wanted) * len(COLUMNS), took_s, at)
         return len(wanted)
+
+    def _published(self) -> list[Row]:
+        """Publish, and read what is known then."""
+        if self._connection is None:
+            self._connection = psycopg.connect(
+                self._url, autocommit=True, row_factory=dict_row, **TIMEOUTS
+            )
+        self._connection.execute("call feature.publish()")
+        (aside,) = self._connection.execute(
+            "select count(*) as series from feature.set_aside"
+        ).fetchall()
+        self.telemetry.set_aside(aside["series"])
+        return self._connection.execute("select * from feature_pit_snapshot_all()").fetchall()
 
     def _write(self, frame: pd.DataFrame) -> None:
         # not write_to_online_store(), which leaves out what is NULL throughout: what is stale must

@@ -340,7 +340,9 @@ class Ingester:
         """Become the one who may write these partitions, and seek to the database's offsets."""
         self._drain()
         self._generation += 1
-        self._positions = self._sink.claim(self._sources(partitions))
+        # one who writes these partitions still may take longer than a loop that stands still
+        with self._telemetry.health.waiting("database"):
+            self._positions = self._sink.claim(self._sources(partitions))
         self._written = {}
         self._waiting.clear()
         self._stash = []

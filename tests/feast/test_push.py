@@ -198,6 +198,35 @@ def test_it_runs_until_it_is_told_to_stop(
     assert not thread.is_alive()
 
 
+@pytest.mark.usefixtures("pushed")
+def test_who_waits_for_the_database_is_alive_and_not_ready(
+    store: FeatureStore, database: str
+) -> None:
+    """For longer than a loop may stand still: another holds what the publish wants."""
+    telemetry = start.push(TelemetryConfig(metrics_port=0, stall_s=0.5))
+    stop = threading.Event()
+    running = threading.Thread(
+        target=push.run, args=(push.Push(store, database, telemetry), stop), daemon=True
+    )
+    try:
+        with psycopg.connect(database) as holding:
+            holding.execute("lock table feature.clock in access exclusive mode")
+            running.start()
+            deadline = time.monotonic() + 30
+            while get(telemetry, "/readyz")[1] != "it has waited for the database for 1 s\n":
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert get(telemetry, "/healthz") == (200, "ok\n")
+            holding.rollback()
+        while get(telemetry, "/readyz") != (200, "ok\n"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        stop.set()
+        running.join(30)
+        telemetry.close()
+
+
 def test_what_was_pushed_is_on_the_metrics_endpoint(
     pushed: tuple[push.Push, World, Any, int],
     store: FeatureStore,

@@ -33,6 +33,25 @@ def test_healthz_fails_while_the_loop_stands_still(
     assert get(telemetry, "/readyz") == (200, "ok\n")
 
 
+def test_who_waits_for_another_is_alive_and_after_a_while_not_ready(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(health, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    telemetry = start(metrics_port=0, stall_s=1)
+    telemetry.health.ready(True)
+    with telemetry.health.waiting("database"):
+        now[0] = 0.9
+        assert get(telemetry, "/readyz") == (200, "ok\n")
+        now[0] = 3600.0
+        assert get(telemetry, "/healthz") == (200, "ok\n")
+        status, reason = get(telemetry, "/readyz")
+        assert (status, reason) == (503, "it has waited for the database for 3600 s\n")
+    assert get(telemetry, "/readyz") == (200, "ok\n")
+    now[0] = 3601.1
+    assert get(telemetry, "/healthz")[0] == 503
+
+
 def test_readyz_says_what_is_missing(start: Start) -> None:
     telemetry = start(metrics_port=0)
     assert get(telemetry, "/readyz") == (503, "starting: no partitions assigned yet\n")
