@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -12,12 +13,16 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from engine.__main__ import psql_path
+from engine.errors import EngineUnavailable
 from engine.migrate import migrate
 from ingest.config import Config
 from ingest.database import Database
+from tests.conftest import Databases
 from tests.tenancy import tls
+from tests.tenancy.tls_front import tls_front
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,6 +47,24 @@ def migrated(server: tls.TlsServer) -> tls.TlsServer:
     said = engine(server.verified_url, "migrate", PGPASSFILE=str(server.passfile))
     assert said.startswith("applied ")
     return server
+
+
+@pytest.fixture(scope="module")
+def fronted(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address, verify-full, of a migrated database of this run's engine behind a front with TLS.
+
+    It takes no password: that is the server's own business, which the tests above and below ask.
+    """
+    certificates = tmp_path_factory.mktemp("front")
+    tls.make_certificates(certificates, "localhost")
+    url, drop = databases.create("empty")
+    behind = conninfo_to_dict(url)
+    with tls_front(certificates, str(behind["host"]), int(str(behind["port"]))) as port:
+        address = f"postgresql://postgres@localhost:{port}/{behind['dbname']}"
+        verified = f"{address}?sslmode=verify-full&sslrootcert={certificates}/ca.crt"
+        assert engine(verified, "migrate").startswith("applied ")
+        yield verified
+    drop()
 
 
 def engine(url: str, *arguments: str, **settings: str) -> str:
@@ -134,6 +157,40 @@ def test_a_renewed_certificate_is_of_the_same_ca(tmp_path: Path) -> None:
     assert subprocess.run(verify, capture_output=True, check=False).returncode == 0
     public = {path.name for path in tmp_path.iterdir() if path.stat().st_mode & 0o077}
     assert public == {"ca.crt", "server.crt"}
+
+
+def test_behind_a_front_with_tls_all_verify_the_server(fronted: str, tmp_path: Path) -> None:
+    """migrate, status, dbt, ingest and Feast, on whatever engine these tests run."""
+    from feast_repo.internals import connect
+    from feast_repo.offline_store import PitOfflineStoreConfig
+
+    assert migrate(fronted) == []
+    assert "migrations: all applied" in engine(fronted, "status")
+    said = engine(fronted, "dbt", "debug")
+    assert "sslmode: verify-full" in said
+    assert "All checks passed" in said
+    database = Database(
+        Config.from_env({"DATABASE_URL": fronted, "KAFKA_BOOTSTRAP": "none:1"}).database_url
+    )
+    database.connect()
+    assert database.connection is not None
+    assert database.connection.pgconn.ssl_in_use
+    database.close()
+    config = PitOfflineStoreConfig.model_validate({"database_url": fronted})
+    with connect(config) as connection:
+        assert connection.pgconn.ssl_in_use
+        asked = connection.execute("select count(*) > 0 from feature.clock").fetchone()
+        assert asked == (True,)
+
+    # without TLS, and of another CA: nobody is let in, and the words say why
+    with pytest.raises(EngineUnavailable, match="no connection to localhost"):
+        migrate(fronted.replace("verify-full", "disable"))
+    tls.make_certificates(tmp_path, "localhost")
+    other = re.sub(r"sslrootcert=.*", f"sslrootcert={tmp_path}/ca.crt", fronted)
+    with pytest.raises(EngineUnavailable, match="certificate verify failed"):
+        migrate(other)
+    with pytest.raises(EngineUnavailable, match="does not match host name"):
+        migrate(fronted.replace("localhost", "127.0.0.1"))
 
 
 def test_migrate_takes_the_password_of_an_address_and_the_rest_of_the_environment(
