@@ -38,8 +38,8 @@ def report(url: str) -> list[str]:
     may not read it.
     """
     with connect(url) as connection:
-        require_loaded(connection)
         try:
+            require_loaded(connection)
             connection.execute("set default_transaction_read_only = on")
             lines = [_versions(connection)]
             lines.append(_migrations(pending(connection)))
