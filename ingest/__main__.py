@@ -7,8 +7,9 @@ import logging
 import sys
 from collections.abc import Callable
 
+from embedded import database
 from embedded.errors import UserError
-from engine.resolve import database_url, kafka_bootstrap
+from engine.resolve import STATE_DIR, choice, database_url, kafka_bootstrap
 from engine.settings import ENVIRONMENT, Env
 
 Command = Callable[[list[str], Env], int]
@@ -46,10 +47,27 @@ def _with_database(module: str) -> Command:
     return command
 
 
+def _with_running_database(module: str) -> Command:
+    """A command that asks a database where one is there, and does without where none is."""
+
+    def running(env: Env) -> str | None:
+        # a container is started or found running; the embedded one is not started for this
+        if choice(env) != "embedded":
+            return database_url(env)
+        found = database.status(STATE_DIR / "timescaledb")
+        return found.url if found else None
+
+    def command(argv: list[str], env: Env) -> int:
+        main: Callable[..., int] = importlib.import_module(module).main
+        return main(argv, env, lambda: running(env))
+
+    return command
+
+
 # imported when asked for: each brings what the others do without
 COMMANDS = {
     "run": _with_database("ingest.consume.run"),
-    "replay": _plain("ingest.replay.replay"),
+    "replay": _with_running_database("ingest.replay.replay"),
     "synthetic": _plain("ingest.replay.synthetic"),
     "dlq": _with_database("ingest.deadletters.dlq"),
 }

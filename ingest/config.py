@@ -43,7 +43,7 @@ class Config(StreamConfig):
     kafka_group: str = "ingest"
     batch_size: int = 10_000
     linger_s: float = 0.1
-    poison_ratio: float = 0.9
+    poison_ratio: float = 1.0
     poison_run: int = 1000
 
     @classmethod

@@ -130,6 +130,8 @@ def address(url: str) -> str:
 def _remedy(error: psycopg.Error) -> str:
     if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
         return "the tables are missing: run make migrate"
+    if isinstance(error, psycopg.errors.UndefinedColumn):
+        return "the tables are older than this program: run make migrate"
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return "log in with a role that may write market.*: check DATABASE_URL"
     return "check that the server runs and DATABASE_URL names it and a login it takes"

@@ -12,7 +12,7 @@ IngestError
 ├── OffsetLostError            the broker no longer has the messages that come next
 ├── DatabaseUnavailableError   the database cannot be reached or refuses the work
 ├── FencedError                another consumer has taken over the partitions
-├── PoisonedStreamError        nearly all messages of a topic are refused
+├── PoisonedStreamError        nothing can be read in a partition
 └── StoppedError               asked to stop in the middle of a batch
 """
 
@@ -84,7 +84,7 @@ class FencedError(IngestError):
 
 
 class PoisonedStreamError(IngestError):
-    """Nearly all messages of a topic are refused: the producer is wrong, not single messages."""
+    """Nothing can be read in a partition: the producer is wrong, not single messages."""
 
 
 class StoppedError(IngestError):

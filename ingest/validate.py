@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from ingest.kinds import KEY, KINDS, Reason, Record, Rule
+from ingest.texts import plain, quoted
 
 ACTIONS = ("new", "correction", "cancel")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,10 +38,15 @@ NEGATIVE_SEQ = Reason("negative_seq", "number equal times from 0")
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a tick does not count: a Reason's name, and the bad value with its remedy."""
+    """Why a tick does not count: a Reason's name, and the bad value with its remedy.
+
+    tenant_id, symbol: whose tick it was, where its bytes say so.
+    """
 
     reason: str
     message: str
+    tenant_id: int | None = None
+    symbol: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,13 +128,14 @@ def validate(
 
 def refuse(kind: str, record: Record, reason: Reason, what: str) -> Refusal:
     """Build the refusal of a record; what: the bad value, for example 'price=-1.0'."""
-    return Refusal(reason.name, f"{what} in {key_of(kind, record)}: {reason.remedy}")
+    text = f"{what} in {key_of(kind, record)}: {reason.remedy}"
+    return Refusal(reason.name, text, record["tenant_id"], plain(record["symbol"]))
 
 
 def key_of(kind: str, record: Record) -> str:
     """Name a tick in a message: 'trade of ES, tenant 1, ts 2026-03-02T10:00:00+00:00, seq 3'."""
     tenant_id, symbol, ts, seq = (record[name] for name in KEY)
-    return f"{kind} of {symbol!r}, tenant {tenant_id}, ts {moment(ts)}, seq {seq}"
+    return f"{kind} of {quoted(symbol)}, tenant {tenant_id}, ts {moment(ts)}, seq {seq}"
 
 
 def _values_hold(kind: str, known: Known) -> list[pl.Expr]:
@@ -155,4 +162,4 @@ def _value(name: str, value: Any) -> str:
         return "null"
     if name in TIMES:
         return moment(value)
-    return repr(value) if isinstance(value, str) else str(value)
+    return quoted(value) if isinstance(value, str) else str(value)

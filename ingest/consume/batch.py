@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from ingest.deadletters.publish import DeadLetter
+from ingest.deadletters.publish import DeadLetter, file_of
 from ingest.errors import IngestError, SchemaUnavailableError, UndecodableError
 from ingest.kinds import KINDS, Record
+from ingest.texts import cut
 from ingest.validate import CONFLICT, UNDECODABLE, Known, Refusal, passes, refusals, refuse, shown
 from ingest.wire import columns
 from ingest.wire.codec import decode
@@ -46,6 +47,9 @@ class KafkaMessage(Protocol):
     def value(self) -> Any:  # noqa: D102
         ...
 
+    def headers(self) -> Any:  # noqa: D102
+        ...
+
 
 @dataclass
 class Batch:
@@ -75,6 +79,9 @@ class Batch:
             message.value(),
             refusal.reason,
             refusal.message,
+            refusal.tenant_id,
+            refusal.symbol,
+            file_of(message.headers()),
         )
 
     def conflict(self, kind: str, ordinal: int, was: Record) -> Refusal:
@@ -181,7 +188,7 @@ def _judged(
     payloads = [batch.messages[ordinal].value() for ordinal in ordinals]
     records, places, faults = columns.read(kind, payloads, batch.source)
     for place, error in faults.items():
-        batch.refusals[ordinals[place]] = Refusal(UNDECODABLE.name, str(error))
+        batch.refusals[ordinals[place]] = Refusal(UNDECODABLE.name, cut(str(error), 1000))
     low = pl.any_horizontal(pl.lit(value=False), *(pl.col(p) <= 0 for p in KINDS[kind].prices))
     known = known_for(
         set(records["tenant_id"].unique().to_list()),

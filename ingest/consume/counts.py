@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from ingest.consume import culprits
+from ingest.consume.culprits import Culprit
+
 
 @dataclass
 class Counts:
     """Numbers of messages; refused: by reason; kinds: applied ones, by kind.
 
     waiting: corrections and cancels whose tick had not come; they count here alone.
+    culprits: whose messages were refused, the worst of them.
     """
 
     applied: int = 0
@@ -18,6 +22,7 @@ class Counts:
     refused: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter, compare=False)
     waiting: int = 0
+    culprits: Counter[Culprit] = field(default_factory=Counter, compare=False)
 
     @property
     def dead_lettered(self) -> int:
@@ -36,13 +41,16 @@ class Counts:
         self.refused += other.refused
         self.kinds += other.kinds
         self.waiting += other.waiting
+        culprits.add(self.culprits, other.culprits)
 
     def __str__(self) -> str:
-        """One line, and one more for each reason of refusal."""
+        """One line, one more for each reason of refusal, and below it whose messages they were."""
         line = (
             f"{self.messages} messages: {self.applied} applied, {self.duplicates} duplicates, "
             f"{self.dead_lettered} dead-lettered"
         )
         lines = [line + (f", {self.waiting} waiting for their tick" if self.waiting else "")]
-        lines += [f"  {reason}: {number}" for reason, number in sorted(self.refused.items())]
+        for reason, number in sorted(self.refused.items()):
+            lines.append(f"  {reason}: {number}")
+            lines += [f"    {line}" for line in culprits.lines(self.culprits, reason)]
         return "\n".join(lines)

@@ -13,12 +13,13 @@ import numpy as np
 
 from ingest.clock import Backoff, Clock
 from ingest.config import Config
+from ingest.consume import culprits
 from ingest.consume.batch import Batch, KafkaMessage, KnownFor, Partition, Source, build
 from ingest.consume.counts import Counts
 from ingest.consume.kafka import Kafka
 from ingest.consume.poison import PoisonGuard
 from ingest.consume.waiting import Waiting
-from ingest.errors import IngestError, KafkaUnavailableError
+from ingest.errors import IngestError, KafkaUnavailableError, PoisonedStreamError
 from ingest.wire.registry import SchemaSource
 from telemetry.hooks import Telemetry
 
@@ -91,6 +92,7 @@ class Ingester:
         self._positions: dict[Partition, int] = {}
         self._written: dict[Partition, int] = {}
         self._waiting = Waiting(self._clock)
+        self._unreadable: dict[Partition, str] = {}
         self._biggest = 1
         self._generation = 0
         self._slow = False
@@ -120,8 +122,8 @@ class Ingester:
     def run(self) -> None:
         """Share the partitions with the group's other members and consume until stop.
 
-        Raises FencedError, OffsetLostError, PoisonedStreamError, DatabaseUnavailableError,
-        DeliveryError.
+        Raises FencedError, OffsetLostError, DatabaseUnavailableError, DeliveryError, and
+        PoisonedStreamError when there is no partition left in which something can be read.
         """
         self.join()
         while not self._stopping.is_set():
@@ -136,7 +138,8 @@ class Ingester:
         """Take all partitions over and consume what was in Kafka at the start.
 
         progress: called with (messages taken, messages in all) after each batch. A `run` that
-        holds the partitions stops with FencedError. Raises as run.
+        holds the partitions stops with FencedError. Raises as run; PoisonedStreamError after all
+        that can be read was written.
         """
         ends = self._kafka.ends()
         self._take(list(ends))
@@ -155,9 +158,12 @@ class Ingester:
             if settled and taken < self._config.batch_size and self._reached(ends):
                 break
         self._finish()
+        self._raise_unreadable()
 
     def _reached(self, ends: dict[Partition, int]) -> bool:
-        return all(self._positions[at] >= end for at, end in ends.items())
+        return all(
+            self._positions[at] >= end for at, end in ends.items() if at not in self._unreadable
+        )
 
     def step(self) -> int:
         """Read one batch, at most linger_s long, and have it written; return its messages.
@@ -172,9 +178,20 @@ class Ingester:
             messages = self._waiting.hold_back(messages)
         now_us = self._clock.time_ns() // 1000
         tolerance_us = int(self._config.future_tolerance_s * 1_000_000)
-        batch = build(
-            messages, self._kinds, self._positions, self._known, now_us, tolerance_us, self._schemas
-        )
+        before = dict(self._positions)
+
+        def built(messages: list[KafkaMessage]) -> Batch:
+            known, schemas = self._known, self._schemas
+            return build(
+                messages, self._kinds, self._positions, known, now_us, tolerance_us, schemas
+            )
+
+        batch = built(messages)
+        unreadable = self._guard.check(batch)
+        if unreadable:
+            self._positions = before
+            self._stop_at(unreadable)
+            batch = built(messages)
         for at in batch.ranges.keys() & set(self._waiting):
             self._waiting.forget(at)
             self._kafka.resume([at])
@@ -185,6 +202,9 @@ class Ingester:
         # what a rebalance took away meanwhile is read again from where the database is
         if self._settle() and batch.messages and generation == self._generation:
             self._pending = self._writer.submit(self._write, batch, started_ns)
+        if self._unreadable and not self._positions:
+            self._settle()
+            self._raise_unreadable()
         return len(batch.messages)
 
     def _consume(self) -> list[KafkaMessage]:
@@ -211,10 +231,12 @@ class Ingester:
 
     def _write(self, batch: Batch, started_ns: int) -> Counts:
         telemetry = self._telemetry
-        with telemetry.span("batch", since_ns=started_ns, messages=len(batch.messages)):
-            self._guard.check(batch, self._kinds)
-            with telemetry.span("write", messages=len(batch.messages)):
-                counts = self._sink.write(batch)
+        messages = len(batch.messages)
+        with (
+            telemetry.span("batch", since_ns=started_ns, messages=messages),
+            telemetry.span("write", messages=messages),
+        ):
+            counts = self._sink.write(batch)
         for at, (_, end) in batch.ranges.items():
             self._written[at] = end
         if telemetry.on:
@@ -257,7 +279,8 @@ class Ingester:
                 self._stash.append(message)
         if self._slow:
             self._slow = False
-            self._kafka.resume([at for at in self._kafka.assigned() if at not in self._waiting])
+            stand = {*self._waiting, *self._unreadable}
+            self._kafka.resume([at for at in self._kafka.assigned() if at not in stand])
             log.warning("the batch is written: reading goes on")
             for at in self._positions.keys() - set(self._waiting):
                 self._telemetry.resumed(*at)
@@ -268,7 +291,9 @@ class Ingester:
         """Take the result of the batch that is written. Raises what went wrong with it."""
         pending, self._pending = self._pending, None
         if pending is not None:
-            self.counts.add(pending.result())
+            counts = pending.result()
+            self.counts.add(counts)
+            culprits.tell(self.counts.culprits, counts.culprits)
             self._kafka.commit(self._written, wait=False)
             self._telemetry.health.ready(True)
             self._show_lag()
@@ -326,6 +351,20 @@ class Ingester:
             pause_s,
         )
 
+    def _stop_at(self, unreadable: Mapping[Partition, str]) -> None:
+        """Read these partitions no more, until this one is started again or they change hands."""
+        self._kafka.pause(unreadable)
+        for at, why in unreadable.items():
+            self._positions.pop(at)
+            self._waiting.forget(at)
+            self._telemetry.paused(*at, "unreadable")
+            log.error("%s", why)
+        self._unreadable |= unreadable
+
+    def _raise_unreadable(self) -> None:
+        if self._unreadable:
+            raise PoisonedStreamError("\n".join(self._unreadable.values()))
+
     def _on_revoke(self, partitions: list[Partition]) -> None:
         self._drain()
         self._generation += 1
@@ -333,6 +372,7 @@ class Ingester:
             self._positions.pop(at, None)
             self._written.pop(at, None)
             self._waiting.forget(at)
+            self._unreadable.pop(at, None)
             self._telemetry.revoked(*at)
         self._telemetry.health.ready(False, "a rebalance has taken the partitions")
 
@@ -345,6 +385,7 @@ class Ingester:
             self._positions = self._sink.claim(self._sources(partitions))
         self._written = {}
         self._waiting.clear()
+        self._unreadable = {}
         self._stash = []
         self._kafka.assign(self._positions)
         # a partition that was paused before it changed hands still is

@@ -17,6 +17,7 @@ from ingest.consume.kafka import Kafka
 from ingest.consume.sink import Sink
 from ingest.database import Database
 from ingest.deadletters.publish import DeadLetters
+from ingest.errors import PoisonedStreamError
 from ingest.kinds import KINDS
 from ingest.reference import Reference
 from ingest.signals import stop_on_signals
@@ -77,10 +78,14 @@ def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
     telemetry.publishing(config.database_url)
     with closing(telemetry), open_ingester(config, telemetry) as ingester:
         stop_on_signals(ingester.stop)
-        if not args.until_end:
-            ingester.run()
-        else:
-            _run_until_end(ingester)
+        try:
+            if not args.until_end:
+                ingester.run()
+            else:
+                _run_until_end(ingester)
+        except PoisonedStreamError:
+            print(ingester.counts)
+            raise
         print(ingester.counts)
     return 0
 

@@ -12,7 +12,7 @@ from ingest.consume.batch import Batch, Partition, Source
 from ingest.consume.counts import Counts
 from ingest.consume.ticks import Ticks
 from ingest.database import Database
-from ingest.deadletters.publish import DeadLetters
+from ingest.deadletters.publish import DeadLetter, DeadLetters
 from ingest.errors import FencedError
 from ingest.kinds import KINDS
 
@@ -42,10 +42,17 @@ ADVANCE = """
 """
 # an embedded broker that was restarted counts its offsets from 0 again: the newest refusal stays
 REFUSED = """
-    insert into market.dead_letter (topic, partition, "offset", reason, message)
-    values (%s, %s, %s, %s, %s)
+    insert into market.dead_letter
+    (topic, partition, "offset", reason, message, tenant_id, symbol, file)
+    values (%s, %s, %s, %s, %s, %s, %s, %s)
     on conflict (topic, partition, "offset") do update set
-        reason = excluded.reason, message = excluded.message, recorded_at = excluded.recorded_at
+        reason = excluded.reason,
+        message = excluded.message,
+        recorded_at = excluded.recorded_at,
+        tenant_id = excluded.tenant_id,
+        symbol = excluded.symbol,
+        file = excluded.file,
+        settled_at = null
 """
 
 
@@ -127,6 +134,7 @@ class Sink:
 
     def _write(self, connection: psycopg.Connection, batch: Batch) -> Counts:
         refusals = dict(batch.refusals)
+        letters: list[DeadLetter] = []
         duplicates = waiting = 0
         applied: Counter[str] = Counter()
         for kind in KINDS:
@@ -146,14 +154,15 @@ class Sink:
             with connection.cursor() as cursor:
                 cursor.executemany(
                     REFUSED,
-                    [(x.topic, x.partition, x.offset, x.reason, x.message) for x in letters],
+                    [(*letter.place, letter.reason, *letter.about) for letter in letters],
                 )
             self._advance(connection, batch)
             self._dead_letters.publish(letters)
         else:
             self._advance(connection, batch)
         reasons = Counter(refusal.reason for refusal in refusals.values())
-        return Counts(applied.total(), duplicates, reasons, applied, waiting)
+        whose = Counter((x.reason, x.tenant_id, x.symbol, x.file) for x in letters)
+        return Counts(applied.total(), duplicates, reasons, applied, waiting, whose)
 
     def _advance(self, connection: psycopg.Connection, batch: Batch) -> None:
         """Move the offsets, where they and the epoch are still ours: what fences a zombie off."""

@@ -1,39 +1,36 @@
-"""Look at, mend and send back refused messages: python -m ingest dlq list|show|replay."""
+"""Look at, mend, send back and drop refused messages: dlq list|show|replay|drop."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing
 
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
+from embedded.errors import UserError
 from engine.settings import Env
 from ingest.config import StreamConfig
 from ingest.database import Database
 from ingest.deadletters import letters as dead
 from ingest.deadletters.letters import DeadLetterError, Letter, Parcel
+from ingest.deadletters.listing import Totals, show_letters, show_totals, whose
+from ingest.deadletters.selection import Selection, kind_of, numbered, topics
 from ingest.errors import UndecodableError
-from ingest.kinds import KINDS, Record
+from ingest.kinds import Record
 from ingest.reference import read_known
 from ingest.validate import moment, validate
 from ingest.wire.codec import decode, encode
-from ingest.wire.topics import dead_letter_topic
 
 NEWEST = 50
 SHOWN_BYTES = 4096
-COLUMNS = ("dlq offset", "source", "reason", "time", "message")
 
 
 def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
-    """Run one of the three; returns 0, raises IngestError with the remedy.
+    """Run one of the four; returns 0, raises IngestError with the remedy.
 
-    database_url: asked only where letters are mended.
+    database_url: asked only where letters are mended, sent or dropped.
     """
     options = _options(argv)
     config = StreamConfig.from_env(env)
@@ -41,74 +38,41 @@ def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
         _list(config, options)
     elif options.command == "show":
         _show(config, options)
+    elif options.command == "drop":
+        _drop(config, options, database_url)
     else:
         _replay(config, options, database_url)
     return 0
 
 
-def _topics(config: StreamConfig, topic: str | None) -> list[str]:
-    known = list(config.topics.values())
-    if topic is None:
-        return known
-    if topic.removesuffix(".dlq") not in known:
-        raise DeadLetterError(
-            f"topic {topic!r} is neither of {' and '.join(known)}: choose one of them, or set "
-            f"{' or '.join(kind.setting for kind in KINDS.values())}"
-        )
-    return [topic.removesuffix(".dlq")]
-
-
-def _read(config: StreamConfig, options: argparse.Namespace) -> Iterator[Letter]:
-    for topic in _topics(config, options.topic):
-        for letter in dead.read(config.kafka_bootstrap, topic):
-            if options.reason is None or letter.reason == options.reason:
-                yield letter
-
-
 def _list(config: StreamConfig, options: argparse.Namespace) -> None:
+    chosen = Selection.of(config, options)
+    sent = _sent_back(config, chosen.topics)
     last: defaultdict[str, deque[Letter]] = defaultdict(lambda: deque(maxlen=options.limit))
-    totals: Counter[tuple[str, str]] = Counter()
-    for letter in _read(config, options):
+    totals: Totals = Counter()
+    settled: Totals = Counter()
+    for letter in chosen.letters(config):
         last[letter.dlq].append(letter)
-        totals[letter.topic, letter.reason] += 1
+        totals[whose(letter)] += 1
+        settled[whose(letter)] += letter.identity in sent
     by_time = sorted((x for those in last.values() for x in those), key=lambda x: x.time_us)
     newest = by_time[max(0, len(by_time) - options.limit) :]
-    _table(COLUMNS, [_line(letter) for letter in newest])
+    show_letters(newest)
     if totals.total() > len(newest):
         print(f"these are {len(newest)} of {totals.total()}: --limit shows more")
     print()
-    _table(
-        ("topic", "reason", "dead letters"),
-        [(topic, reason, str(number)) for (topic, reason), number in sorted(totals.items())],
-    )
-    print(f"{totals.total()} dead letters")
+    show_totals(totals, settled)
+    back = f", {settled.total()} of them sent back" if settled.total() else ""
+    print(f"{totals.total()} dead letters{back}")
 
 
-def _line(letter: Letter) -> tuple[str, ...]:
-    return (
-        f"{letter.dlq}@{letter.offset}",
-        letter.source,
-        letter.reason,
-        moment(letter.time_us),
-        letter.headers.get("message", ""),
-    )
-
-
-def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Print a table, or lines of tab-separated values where no one looks at a terminal."""
-    console = Console()
-    if not console.is_terminal:
-        for row in rows:
-            print("\t".join(" ".join(cell.split()) for cell in row))
-        return
-    table = Table(*columns, box=box.SIMPLE)
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    console.print(table)
+def _sent_back(config: StreamConfig, topics: Iterable[str]) -> set[bytes]:
+    notes = (dead.noted(config.kafka_bootstrap, topic) for topic in topics)
+    return {identity for note in notes for identity in note.sent_back}
 
 
 def _show(config: StreamConfig, options: argparse.Namespace) -> None:
-    (letter,) = _numbered(config, _topics(config, options.topic), [options.offset])
+    (letter,) = numbered(config, topics(config, options.topic), (options.offset,))
     for name, value in letter.headers.items():
         print(f"{name}: {value}")
     print(f"refused at: {moment(letter.time_us)}")
@@ -118,10 +82,12 @@ def _show(config: StreamConfig, options: argparse.Namespace) -> None:
         print("payload: none (a tombstone)")
         return
     cut = "" if len(payload) <= SHOWN_BYTES else f", the first {SHOWN_BYTES}; --all shows all"
+    if letter.size is not None:
+        print(f"the beginning of a message of {letter.size:,} bytes, which is {letter.source}")
     shown = payload if options.all else payload[:SHOWN_BYTES]
     print(f"payload: {len(payload)} bytes{'' if options.all else cut}\n{shown.hex(' ', 4)}")
     try:
-        record = decode(_kind(config, letter), payload)
+        record = decode(kind_of(config, letter), payload)
     except UndecodableError as error:
         print(f"record: none, {error}")
         return
@@ -130,69 +96,87 @@ def _show(config: StreamConfig, options: argparse.Namespace) -> None:
         print(f"record {name}: {value!r}{clock}")
 
 
-def _numbered(config: StreamConfig, topics: list[str], offsets: list[int]) -> list[Letter]:
-    """Find letters by their offset in the dead-letter topic; each must be in just one topic."""
-    found: dict[int, list[Letter]] = {offset: [] for offset in offsets}
-    for topic in topics:
-        for letter in dead.read(config.kafka_bootstrap, topic):
-            if letter.offset in found:
-                found[letter.offset].append(letter)
-    dlqs = " or ".join(map(dead_letter_topic, topics))
-    for offset, those in found.items():
-        if not those:
-            raise DeadLetterError(
-                f"no dead letter has offset {offset} in {dlqs}: "
-                "`python -m ingest dlq list` names those that are there"
-            )
-        if len(those) > 1:
-            raise DeadLetterError(f"offset {offset} is in {dlqs}: choose one with --topic")
-    return [letter for those in found.values() for letter in those]
-
-
 def _replay(
     config: StreamConfig, options: argparse.Namespace, database_url: Callable[[], str]
 ) -> None:
-    topics = _topics(config, options.topic)
-    changes = dict(options.set)
+    selection = Selection.of(config, options)
+    chosen = list(selection.letters(config))
     if options.offset:
-        chosen: Iterable[Letter] = _numbered(config, topics, options.offset)
-        chosen = [x for x in chosen if options.reason in (None, x.reason)]
-    else:
-        chosen = list(_read(config, options))
-    rows = [letter for letter in chosen if not letter.was_message]
-    if rows and options.offset:
-        raise DeadLetterError(
-            f"letter {rows[0].offset} of {rows[0].dlq} is a row of a file and never was a message: "
-            "correct the mapping or the file and run python -m ingest replay"
-        )
-    sent = {
-        identity
-        for topic in ([] if options.again else topics)
-        for identity in dead.replayed(config.kafka_bootstrap, topic)
-    }
+        _refuse_numbered(chosen)
+    sent = set() if options.again else _sent_back(config, selection.topics)
     # the newest of those that a crash wrote twice
-    messages = {letter.identity: letter for letter in chosen if letter.was_message}
-    fresh = [letter for identity, letter in messages.items() if identity not in sent]
-    if len(fresh) < len(messages):
-        print(f"{len(messages) - len(fresh)} were sent back before: --again sends them once more")
-    if rows:
-        print(f"{len(rows)} are rows of files, not messages: see `python -m ingest replay`")
-    if changes:
-        parcels = _mended(config, fresh, changes, database_url)
+    whole = {x.identity: x for x in chosen if x.was_message and x.size is None}
+    fresh = [letter for identity, letter in whole.items() if identity not in sent]
+    if len(fresh) < len(whole):
+        print(f"{len(whole) - len(fresh)} were sent back before: --again sends them once more")
+    if rows := sum(not letter.was_message for letter in chosen):
+        print(f"{rows} are rows of files, not messages: see `python -m ingest replay`")
+    if cut := sum(letter.size is not None and letter.was_message for letter in chosen):
+        print(f"{cut} hold only the beginning of a message and are not sent")
+    if options.set:
+        parcels = _mended(config, fresh, dict(options.set), database_url)
     else:
         parcels = [(letter, letter.key, letter.payload) for letter in fresh]
-    for letter, key, payload in parcels:
-        size = "a tombstone" if payload is None else f"{len(payload)} bytes"
-        print(f"{letter.dlq}@{letter.offset} -> {letter.topic}, key {key!r}, {size}")
     if not parcels:
         print("nothing to send")
-    elif options.dry_run:
+        return
+    show_totals(Counter(whose(letter) for letter in fresh))
+    if options.dry_run:
         print(f"{len(parcels)} would be sent back")
-    else:
-        if not options.yes:
-            _confirm(len(parcels))
-        dead.send_back(config.kafka_bootstrap, parcels)
-        print(f"{len(parcels)} sent back")
+        return
+    if not options.yes:
+        _confirm(f"send {len(parcels)} back?", "nothing was sent, as you said")
+    dead.send_back(config.kafka_bootstrap, parcels)
+    _settle(fresh, database_url)
+    print(f"{len(parcels)} sent back")
+
+
+def _refuse_numbered(chosen: list[Letter]) -> None:
+    """Letters that were asked for by number are sent, or the reason why not is an error."""
+    for letter in chosen:
+        if not letter.was_message:
+            raise DeadLetterError(
+                f"letter {letter.offset} of {letter.dlq} is a row of a file and never was a "
+                "message: correct the mapping or the file and run python -m ingest replay"
+            )
+        if letter.size is not None:
+            raise DeadLetterError(
+                f"letter {letter.offset} of {letter.dlq} holds only the beginning of a message of "
+                f"{letter.size:,} bytes, too large for a letter: the message is {letter.source}, "
+                "while its topic keeps it"
+            )
+
+
+def _drop(
+    config: StreamConfig, options: argparse.Namespace, database_url: Callable[[], str]
+) -> None:
+    selection = Selection.of(config, options)
+    if selection.is_all and not options.all:
+        raise DeadLetterError(
+            "say which: --reason, --tenant, --symbol, --source or --offset; --all drops every one"
+        )
+    chosen = list(selection.letters(config))
+    if not chosen:
+        print("nothing to drop")
+        return
+    show_totals(Counter(whose(letter) for letter in chosen))
+    if options.dry_run:
+        print(f"{len(chosen)} would be dropped")
+        return
+    if not options.yes:
+        _confirm(f"drop {len(chosen)}, for good?", "nothing was dropped, as you said")
+    dead.drop(config.kafka_bootstrap, chosen)
+    _settle(chosen, database_url)
+    print(f"{len(chosen)} dropped")
+
+
+def _settle(letters: list[Letter], database_url: Callable[[], str]) -> None:
+    """Have the database know; the notes in Kafka are what counts, so it may be away."""
+    try:
+        with closing(Database(database_url(), retry_s=0)) as database:
+            dead.settle(database, letters)
+    except UserError as error:
+        print(f"market.dead_letter still counts them as open: {error}", file=sys.stderr)
 
 
 def _mended(
@@ -208,7 +192,7 @@ def _mended(
         known = read_known(database)
     parcels: list[Parcel] = []
     for letter in chosen:
-        kind = _kind(config, letter)
+        kind = kind_of(config, letter)
         named = f"letter {letter.offset} of {letter.dlq}"
         record = _record(kind, letter, named)
         mended = dead.mend(kind, record, changes)
@@ -233,17 +217,13 @@ def _record(kind: str, letter: Letter, named: str) -> Record:
         ) from None
 
 
-def _kind(config: StreamConfig, letter: Letter) -> str:
-    return next(kind for kind, topic in config.topics.items() if topic == letter.topic)
-
-
-def _confirm(number: int) -> None:
+def _confirm(question: str, refused: str) -> None:
     try:
-        answer = input(f"send {number} back? [y/N] ")
+        answer = input(f"{question} [y/N] ")
     except EOFError:
-        raise DeadLetterError("no one answers: say --yes to send without asking") from None
+        raise DeadLetterError("no one answers: say --yes to go on without asking") from None
     if answer.strip().lower() not in ("y", "yes"):
-        raise DeadLetterError("nothing was sent, as you said")
+        raise DeadLetterError(refused)
 
 
 def _options(argv: list[str]) -> argparse.Namespace:
@@ -261,9 +241,6 @@ def _options(argv: list[str]) -> argparse.Namespace:
     showing.add_argument("--all", action="store_true", help="all bytes of a long message")
     replaying = commands.add_parser("replay", help="send letters back to their topic, each once")
     replaying.add_argument(
-        "--offset", type=_natural, nargs="+", help="these letters only, by dlq offset"
-    )
-    replaying.add_argument(
         "--set",
         type=_change,
         action="append",
@@ -271,13 +248,27 @@ def _options(argv: list[str]) -> argparse.Namespace:
         metavar="FIELD=VALUE",
         help="mend this field of every record before it is sent",
     )
-    replaying.add_argument("--dry-run", action="store_true", help="say what would be sent")
     replaying.add_argument("--again", action="store_true", help="also those sent back before")
-    replaying.add_argument("--yes", action="store_true", help="do not ask")
-    for command in (listing, showing, replaying):
+    dropping = commands.add_parser("drop", help="never list or send letters again")
+    dropping.add_argument("--all", action="store_true", help="every letter")
+    for command in (replaying, dropping):
+        command.add_argument(
+            "--offset", type=_natural, nargs="+", help="these letters only, by dlq offset"
+        )
+        command.add_argument("--dry-run", action="store_true", help="say what would be done")
+        command.add_argument("--yes", action="store_true", help="do not ask")
+    for command in (listing, showing, replaying, dropping):
         command.add_argument("--topic", help="of the refused messages; absent: trades and quotes")
-    for command in (listing, replaying):
+    for command in (listing, replaying, dropping):
         command.add_argument("--reason", help="this reason only, for example negative_price")
+        command.add_argument("--tenant", type=int, help="this tenant's only, by tenant_id")
+        command.add_argument("--symbol", help="this symbol's only")
+        command.add_argument(
+            "--source",
+            "--file",
+            dest="source",
+            help="those of this replayed file, es.csv, or of this partition, trades/3",
+        )
     return parser.parse_args(argv)
 
 

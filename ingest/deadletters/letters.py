@@ -1,9 +1,9 @@
 """Dead letters as they lie in <topic>.dlq: read them, mend their records, send them back once.
 
-What was sent back is noted in the compacted topic <topic>.dlq.replayed: one message a letter,
-its key the letter's identity. Not a committed offset of a group, because letters are sent back in
-any order and selection. Not a table, because the note must live and die with the letters: an
-embedded broker forgets its topics when it stops, and a table would then keep new letters at old
+What was sent back, or dropped, is noted in the compacted topic <topic>.dlq.replayed: one message a
+letter, its key the letter's identity. Not a committed offset of a group, because letters are sent
+back in any order and selection. Not a table, because the note must live and die with the letters:
+an embedded broker forgets its topics when it stops, and a table would then keep new letters at old
 offsets from being sent. The header `replayed_from` of a message that was sent back names its
 letter, for whoever finds it in the topic.
 
@@ -16,10 +16,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, cast
 
+import psycopg
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
@@ -30,10 +33,13 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from ingest.errors import IngestError, KafkaUnavailableError
+from ingest.database import Database
+from ingest.errors import IngestError, KafkaUnavailableError, UndecodableError
 from ingest.kinds import KINDS, Record
+from ingest.texts import plain
 from ingest.validate import EPOCH
-from ingest.wire.producer import Headers, Sender
+from ingest.wire.codec import decode
+from ingest.wire.producer import FILE, SIZE, Headers, Sender, whose
 from ingest.wire.topics import ANSWER_S, BROKER_DEFAULT, CLIENT, FIRST_ANSWER_S, dead_letter_topic
 
 Parcel = tuple["Letter", bytes | None, bytes | None]
@@ -41,6 +47,12 @@ Parcel = tuple["Letter", bytes | None, bytes | None]
 FETCH_S = 0.3
 BIGINT = 2**63
 REPLAYED_FROM = "replayed_from"
+DROPPED = b"dropped"
+SETTLE = """
+    update market.dead_letter as d set settled_at = now()
+    from unnest(%s::text[], %s::integer[], %s::bigint[]) as s (topic, partition, "offset")
+    where (d.topic, d.partition, d."offset") = (s.topic, s.partition, s."offset")
+"""
 
 
 class DeadLetterError(IngestError):
@@ -66,6 +78,11 @@ class Letter:
     time_us: int
 
     @property
+    def number(self) -> str:
+        """What it is called: `trades.dlq@17`."""
+        return f"{self.dlq}@{self.offset}"
+
+    @property
     def topic(self) -> str:
         """The topic it was refused from, and goes back to."""
         return self.headers.get("topic") or self.dlq.removesuffix(".dlq")
@@ -83,6 +100,49 @@ class Letter:
         return f"{self.topic}/{self.headers.get('partition')}@{self.headers['offset']}"
 
     @property
+    def partition(self) -> str | None:
+        """The partition it was refused from, `trades/3`."""
+        return f"{self.topic}/{self.headers.get('partition')}" if self.was_message else None
+
+    @property
+    def file(self) -> str | None:
+        """The captured file it was replayed from, where it names one."""
+        return self.headers.get(FILE)
+
+    @property
+    def tenant(self) -> int | None:
+        """The tenant that it names; None where it names none that can be read."""
+        said = self._whose[0]
+        return int(said) if said is not None and said.lstrip("-").isdecimal() else None
+
+    @property
+    def symbol(self) -> str | None:
+        """The symbol that it names, cut and escaped as texts.plain does; None as tenant."""
+        return self._whose[1]
+
+    @cached_property
+    def _whose(self) -> tuple[str | None, str | None]:
+        """As the headers say it; of a letter from before they did, its record."""
+        tenant, symbol = self.headers.get("tenant_id"), self.headers.get("symbol")
+        if tenant is None and symbol is None:
+            for kind in KINDS:
+                with suppress(UndecodableError):
+                    record = decode(kind, self.payload)
+                    return str(record["tenant_id"]), plain(record["symbol"])
+        return tenant, symbol
+
+    @property
+    def size(self) -> int | None:
+        """Size of its message in bytes, where the letter holds only the beginning; else None."""
+        said = self.headers.get(SIZE)
+        return int(said) if said is not None and said.isdecimal() else None
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """Topic, partition and offset of a letter that was a message."""
+        return self.topic, int(self.headers["partition"]), int(self.headers["offset"])
+
+    @property
     def was_message(self) -> bool:
         """Whether its bytes came from Kafka; those of an unmappable row of a file did not."""
         return "offset" in self.headers
@@ -94,7 +154,16 @@ class Letter:
         The bytes count too, because a topic that is created again counts its offsets from 0.
         """
         digest = hashlib.sha256(self.payload or b"").hexdigest()[:32]
-        return f"{self.source} {digest}".encode()
+        place = self.source if self.was_message else self.number
+        return f"{place} {digest}".encode()
+
+
+@dataclass(frozen=True)
+class Notes:
+    """The identities of the letters that are settled: each was sent back, or dropped."""
+
+    sent_back: frozenset[bytes]
+    dropped: frozenset[bytes]
 
 
 def read(bootstrap: str, topic: str) -> Iterator[Letter]:
@@ -109,9 +178,37 @@ def read(bootstrap: str, topic: str) -> Iterator[Letter]:
         yield Letter(dlq, message.offset() or 0, key, payload, headers, time_us)
 
 
-def replayed(bootstrap: str, topic: str) -> set[bytes]:
-    """Return the identities of the letters that were sent back. Raises KafkaUnavailableError."""
-    return {message.key() or b"" for message in _messages(bootstrap, _notes(topic))}
+def noted(bootstrap: str, topic: str) -> Notes:
+    """Return which letters of a topic are settled. Raises KafkaUnavailableError."""
+    last = {m.key() or b"": m.value() for m in _messages(bootstrap, _notes(topic))}
+    dropped = frozenset(key for key, value in last.items() if value == DROPPED)
+    return Notes(frozenset(last) - dropped, dropped)
+
+
+def drop(bootstrap: str, letters: Sequence[Letter]) -> None:
+    """Note letters as dropped: nobody sees them again. Their bytes stay while the topic keeps them.
+
+    Raises DeliveryError, KafkaUnavailableError.
+    """
+    sender = Sender(bootstrap)
+    _create_notes(bootstrap, {letter.topic for letter in letters})
+    for letter in letters:
+        sender.produce(_notes(letter.topic), letter.identity, DROPPED)
+    sender.flush()
+
+
+def settle(database: Database, letters: Sequence[Letter]) -> None:
+    """Note in market.dead_letter that these were sent back or dropped.
+
+    Raises DatabaseUnavailableError.
+    """
+    places = [letter.place for letter in letters if letter.was_message]
+
+    def work(connection: psycopg.Connection, _: bool) -> None:
+        connection.execute(SETTLE, [list(values) for values in zip(*places, strict=True)])
+
+    if places:
+        database.transact(work)
 
 
 def send_back(bootstrap: str, letters: Sequence[Parcel]) -> None:
@@ -122,7 +219,7 @@ def send_back(bootstrap: str, letters: Sequence[Parcel]) -> None:
     sender = Sender(bootstrap)
     _create_notes(bootstrap, {letter.topic for letter, _, _ in letters})
     for letter, key, payload in letters:
-        headers: Headers = [(REPLAYED_FROM, f"{letter.dlq}@{letter.offset}")]
+        headers: Headers = [(REPLAYED_FROM, letter.number), *whose(None, None, letter.file)]
         sender.produce(letter.topic, key, payload, headers)
     sender.flush()
     for letter, _, _ in letters:

@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from decimal import InvalidOperation as NotDecimal
 from fnmatch import fnmatch
@@ -18,10 +18,14 @@ from pydantic_core import PydanticCustomError
 from ingest.errors import IngestError
 from ingest.kinds import KINDS, Record
 from ingest.replay.sources import Ragged, Row, Source
+from ingest.texts import MOST, quoted
 from ingest.validate import EPOCH
 
 BUNDLED = Path(__file__).parent / "mappings"
 REPEATS = 1_000_000
+# beyond it a number fits no 64 bits, and int() of a large exponent takes minutes
+MOST_DIGITS = 40
+LONGEST_DATE = 10
 REPEATS_KEPT = 200_000
 BIGINT = 2**63
 NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000}
@@ -39,6 +43,10 @@ class MappingError(IngestError):
 
 class Unmappable(Exception):
     """One row does not fit the mapping; it is dead-lettered and the others go on."""
+
+
+class NoTime(ValueError):
+    """A date where a moment is wanted."""
 
 
 class Mapping(BaseModel):
@@ -246,7 +254,10 @@ def _list(names: Any) -> str:
 def _symbol(value: Any) -> str:
     if value is None or str(value).strip() == "":
         raise Unmappable("symbol is empty; --symbol gives one to all rows")
-    return str(value)
+    symbol = str(value)
+    if len(symbol) > MOST:
+        raise Unmappable(f"symbol is {quoted(symbol)}, which names no instrument")
+    return symbol
 
 
 def _word(mapping: Mapping, role: str, value: Any) -> str | None:
@@ -257,7 +268,9 @@ def _word(mapping: Mapping, role: str, value: Any) -> str | None:
     try:
         side = mapping.side[str(value)]
     except KeyError:
-        raise Unmappable(f"side is {value!r}; [side] knows {_list(list(mapping.side))}") from None
+        raise Unmappable(
+            f"side is {quoted(value)}; [side] knows {_list(list(mapping.side))}"
+        ) from None
     return None if side == "unknown" else side
 
 
@@ -265,12 +278,10 @@ def _number(role: str, value: Any, null_values: frozenset[float | str]) -> float
     """The number; None where there is none: empty, NaN, or one of the feed's words for that."""
     if value is None or value == "" or (isinstance(value, str) and value in null_values):
         return None
-    if isinstance(value, str) and "_" in value:  # float() would take it
-        raise Unmappable(f"{role} is {value!r}, not a number")
     try:
-        number = float(value)
+        number = float(_plain_number(value))
     except (TypeError, ValueError, OverflowError):
-        raise Unmappable(f"{role} is {value!r}, not a number") from None
+        raise Unmappable(f"{role} is {quoted(value)}, not a number") from None
     return None if isnan(number) or number in null_values else number
 
 
@@ -285,20 +296,38 @@ def _read(convert: Callable[[Any], int], role: str, value: Any) -> int:
         raise Unmappable(f"{role} is empty")
     try:
         return convert(value)
+    except NoTime:
+        raise Unmappable(
+            f"{role} is {quoted(value)}, a date without a time: give the moment, midnight is none"
+        ) from None
     except (TypeError, ValueError, OverflowError, NotDecimal):
-        raise Unmappable(f"{role} is {value!r}, which the mapping cannot read") from None
+        raise Unmappable(f"{role} is {quoted(value)}, which the mapping cannot read") from None
 
 
 def _bigint(role: str, value: int) -> int:
     if not -BIGINT <= value < BIGINT:
-        raise Unmappable(f"{role} is {value}, beyond 64 bits")
+        raise Unmappable(f"{role} is {quoted(value)}, beyond 64 bits")
     return value
 
 
+def _plain_number(value: Any) -> Any:
+    """Refuse what Python would take for a number and no feed means as one: True, 1_000."""
+    if isinstance(value, bool) or (isinstance(value, str | bytes) and "_" in str(value)):
+        raise ValueError
+    return value
+
+
+def _decimal(value: Any) -> Decimal:
+    number = Decimal(str(_plain_number(value)))
+    if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:
+        raise ValueError
+    return number
+
+
 def _integer(value: Any) -> int:
-    if isinstance(value, int):
+    if type(value) is int:
         return value
-    number = Decimal(str(value))
+    number = _decimal(value)
     if number != number.to_integral_value():
         raise ValueError
     return int(number)
@@ -311,17 +340,28 @@ def _clock(unit: str) -> Callable[[Any], int]:
     nanoseconds = NANOSECONDS[unit]
 
     def clock(value: Any) -> int:
-        if isinstance(value, int):
+        if type(value) is int:
             return value * nanoseconds
-        return floor(Decimal(str(value)) * nanoseconds)
+        return floor(_decimal(value) * nanoseconds)
 
     return clock
 
 
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _iso(value: Any) -> int:
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
+    text = str(value).strip()
+    if len(text) <= LONGEST_DATE and _is_date(text):
+        raise NoTime
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    finer = FINER.search(str(value))
+    finer = FINER.search(text)
     nanoseconds = int(finer[1].ljust(3, "0")) if finer else 0
     return (moment - EPOCH) // timedelta(microseconds=1) * 1000 + nanoseconds

@@ -6,8 +6,9 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from engine.settings import ENVIRONMENT, Env
 from ingest.config import StreamConfig
 from ingest.errors import IngestError
+from ingest.replay import check
 from ingest.replay import mapping as mappings
 from ingest.replay.mapping import Mapping, Unmappable
 from ingest.replay.sources import DamagedFile, Row, Source, open_source
-from ingest.wire.producer import TickProducer
+from ingest.texts import plain
+from ingest.wire.producer import FILE, Headers, TickProducer, whose
 from ingest.wire.registry import schemas
 
 PROGRESS_S = 0.1
@@ -43,6 +46,16 @@ class Capture:
     damage: DamagedFile | None = None
     done: float = 0.0
 
+    @cached_property
+    def name(self) -> str:
+        """What its dead letters call it: the file's name."""
+        return plain(self.source.path.name)
+
+    @cached_property
+    def mark(self) -> Headers:
+        """The headers of its messages."""
+        return [(FILE, self.name)]
+
     def line(self) -> str:
         """What became of the file's rows."""
         left_out = self.read - self.sent - self.unmappable
@@ -56,8 +69,15 @@ class Capture:
         return "; ".join(told)
 
 
-def main(argv: list[str], env: Env = ENVIRONMENT) -> int:
-    """Send the files' rows to Kafka; returns 0, raises IngestError with the remedy."""
+def main(
+    argv: list[str],
+    env: Env = ENVIRONMENT,
+    database_url: Callable[[], str | None] = lambda: None,
+) -> int:
+    """Send the files' rows to Kafka; returns 0, raises IngestError with the remedy.
+
+    database_url: of a database that knows the tenants and symbols; None: there is none.
+    """
     options = _options(argv)
     chosen = mappings.load(options.map) if options.map else None
     known = [] if chosen else mappings.bundled()
@@ -68,6 +88,8 @@ def main(argv: list[str], env: Env = ENVIRONMENT) -> int:
         mapping.check(source)
         captures.append(Capture(source, mapping))
     config = StreamConfig.from_env(env)
+    if not options.anyway:
+        check.check(captures, options.tenant, options.symbol, config, database_url)
     began = time.monotonic()
     registry = schemas(config.schema_registry_url)
     with TickProducer(
@@ -82,6 +104,11 @@ def main(argv: list[str], env: Env = ENVIRONMENT) -> int:
     damages = [str(capture.damage) for capture in captures if capture.damage]
     if damages:
         raise ReplayError("\n".join(damages))
+    if not sent:
+        raise ReplayError(
+            "not one row became a tick: check the mapping's columns, units and filter; "
+            "docs/replay.md describes them"
+        )
     return 0
 
 
@@ -109,7 +136,7 @@ def replay(
         ]
         due = 0.0
         for _, capture, record in records:
-            producer.send(capture.mapping.kind, record)
+            producer.send(capture.mapping.kind, record, capture.mark)
             capture.sent += 1
             if time.monotonic() >= due:
                 due = time.monotonic() + PROGRESS_S
@@ -128,6 +155,7 @@ def _records(
     """(known_at, capture, record) of every good row; bad ones go to the dead-letter topic."""
     mapping = capture.mapping
     map_row = mappings.mapper(mapping, capture.source, tenant_id, symbol)
+    of = whose(tenant_id, symbol or mapping.symbol, capture.name)
     try:
         for batch in capture.source.batches(mapping.wanted()):
             for row in batch.rows:
@@ -135,8 +163,8 @@ def _records(
                 try:
                     record = map_row(row)
                 except Unmappable as error:
-                    message = f"{capture.source.path.name}, row {capture.read}: {error}"
-                    producer.reject(mapping.kind, _json(row), "unmappable", message)
+                    message = f"{capture.name}, row {capture.read}: {error}"
+                    producer.reject(mapping.kind, _json(row), "unmappable", message, of)
                     capture.first_unmappable = capture.first_unmappable or message
                     capture.unmappable += 1
                     continue
@@ -192,6 +220,9 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--map", type=Path, help="mapping; without it the file's name chooses")
     parser.add_argument("--tenant", type=int, default=1, help="tenant_id of the rows (default 1)")
     parser.add_argument("--symbol", help="symbol of all rows, instead of the mapping's")
+    parser.add_argument(
+        "--anyway", action="store_true", help="send also what ingest would refuse as things are"
+    )
     parser.add_argument(
         "--speed",
         type=_speed,

@@ -166,7 +166,9 @@ def _unit(clock: Any) -> Literal["us", "ns"]:
 
 
 def _plain(column: Any) -> Any:
-    """Timestamps become integers of their unit, single precision the number that was meant."""
+    """Timestamps become integers, dates text, single precision the number that was meant."""
+    if pa.types.is_date(column.type):
+        return column.cast(pa.string())  # of any year: Python has none after 9999
     if pa.types.is_timestamp(column.type):
         # a clock without a zone is taken as UTC
         unit = _unit(column.type)

@@ -14,6 +14,7 @@ from fastavro.schema import to_parsing_canonical_form
 
 from ingest.errors import UndecodableError, UnencodableError
 from ingest.kinds import KINDS, Kind, Record
+from ingest.texts import cut
 from ingest.wire.registry import FILES, SchemaSource
 
 
@@ -173,8 +174,8 @@ def _pair(kind: str, frame: bytes, source: SchemaSource) -> tuple[Any, Any, tupl
         ) from None
     if plain.get("name", "").rpartition(".")[2] != ours.name:
         raise UndecodableError(
-            f"schema {schema_id} is of {plain.get('name', 'no record')}, not of a {kind}: "
-            "check the producer's topic"
+            f"schema {schema_id} is of {cut(str(plain.get('name', 'no record')))}, not of a "
+            f"{kind}: check the producer's topic"
         )
     for name, unit in ours.units.items():
         theirs = units.get(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -16,6 +16,15 @@ from ingest.wire.registry import FILES, SchemaSource
 from ingest.wire.topics import CLIENT, dead_letter_topic, ensure_topics
 
 Headers = list[tuple[str, str | bytes | None]]
+Outgoing = tuple[str, bytes | None, bytes | None, Headers]
+Delivered = Callable[[KafkaError | None, Message], None]
+
+# header of a message: the captured file it was read from
+FILE = "file"
+# header of a dead letter that holds only the beginning of its message: how many bytes that has
+SIZE = "size"
+BEGINNING = 4096
+KEY_BEGINNING = 200
 
 POLL_EVERY = 1000
 FLUSH_S = 60.0
@@ -46,6 +55,7 @@ class Sender:
         self._stopping = stopping or threading.Event()
         self._producer = Producer({"bootstrap.servers": bootstrap, **SETTINGS})
         self._since_poll = 0
+        self._too_large: list[Outgoing] = []
         self._failed = 0
         self._error: KafkaError | None = None
 
@@ -58,10 +68,30 @@ class Sender:
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None
     ) -> None:
         """Hand one message to the background; waits while the queue is full."""
+        self._hand((topic, key, value, headers or []), self._delivered)
+
+    def letter(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+        """Hand over a dead letter. Where the broker takes none so large, its beginning goes.
+
+        A message at the broker's limit leaves no room for the headers of its letter, which would
+        then never arrive, and nothing behind it.
+        """
+        outgoing = topic, key, value, headers
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                self._too_large.append(outgoing)
+            else:
+                self._delivered(error, message)
+
+        self._hand(outgoing, delivered)
+
+    def _hand(self, outgoing: Outgoing, delivered: Delivered) -> None:
+        topic, key, value, headers = outgoing
         while True:
             try:
                 self._producer.produce(
-                    topic, value=value, key=key, headers=headers or [], on_delivery=self._delivered
+                    topic, value=value, key=key, headers=headers, on_delivery=delivered
                 )
                 break
             except BufferError:
@@ -73,10 +103,17 @@ class Sender:
 
     def flush(self) -> None:
         """Return when the broker has everything. Raises DeliveryError with what it has not."""
-        until = time.monotonic() + FLUSH_S
-        while left := self._producer.flush(FLUSH_STEP_S):
-            if time.monotonic() > until or self._stopping.is_set():
-                break
+        left = self._wait()
+        # first once more alone: it may be the batch that was too large
+        for made in (_whole, _beginning):
+            refused, self._too_large = self._too_large, []
+            for outgoing in refused:
+                self.letter(*made(outgoing))
+                left = self._wait()
+        if self._too_large:
+            self._failed += len(self._too_large)
+            self._error = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
+            self._too_large = []
         failed, error = self._failed + left, self._error
         self._failed, self._error = 0, None
         if failed:
@@ -86,6 +123,38 @@ class Sender:
                 "the broker runs and KAFKA_BOOTSTRAP names it, then send again; what arrived twice "
                 "is recognised"
             )
+
+    def _wait(self) -> int:
+        """Wait until the broker has answered for all; returns for how many it has not."""
+        until = time.monotonic() + FLUSH_S
+        while left := self._producer.flush(FLUSH_STEP_S):
+            if time.monotonic() > until or self._stopping.is_set():
+                break
+        return left
+
+
+def _whole(outgoing: Outgoing) -> Outgoing:
+    return outgoing
+
+
+def _beginning(outgoing: Outgoing) -> Outgoing:
+    topic, key, value, headers = outgoing
+    size = len(value or b"")
+    return (
+        topic,
+        key and key[:KEY_BEGINNING],
+        (value or b"")[:BEGINNING],
+        [
+            *headers,
+            (SIZE, str(size)),
+        ],
+    )
+
+
+def whose(tenant_id: int | None, symbol: str | None, file: str | None) -> Headers:
+    """Return the headers that say whose message a letter is, as far as that is known."""
+    known = {"tenant_id": tenant_id, "symbol": symbol, FILE: file}
+    return [(name, str(value)) for name, value in known.items() if value is not None]
 
 
 class TickProducer:
@@ -108,27 +177,34 @@ class TickProducer:
         self.topics = dict(topics)
         self._sender = Sender(bootstrap)
 
-    def send(self, kind: str, record: Record) -> None:
-        """Send a record of schemas/<kind>.avsc. Raises UnencodableError."""
+    def send(self, kind: str, record: Record, headers: Headers | None = None) -> None:
+        """Send a record of schemas/<kind>.avsc. Raises UnencodableError.
+
+        headers: for example the FILE that it was read from, which its dead letter would name.
+        """
         key = f"{record['tenant_id']}:{record['symbol']}".encode()
-        self.send_raw(kind, key, encode(kind, record, self._ids[kind]))
+        self._sender.produce(self.topics[kind], key, encode(kind, record, self._ids[kind]), headers)
 
     def send_raw(self, kind: str, key: bytes, payload: bytes) -> None:
         """Send bytes as they are to the topic of a kind."""
         self._sender.produce(self.topics[kind], key, payload)
 
-    def reject(self, kind: str, payload: bytes, reason: str, message: str) -> None:
+    def reject(
+        self, kind: str, payload: bytes, reason: str, message: str, of: Headers | None = None
+    ) -> None:
         """Send bytes that never were a message straight to the dead-letter topic of a kind.
 
-        Its headers are those of the consumer's dead letters, without partition and offset.
+        Its headers are those of the consumer's dead letters, without partition and offset. of:
+        whose they are.
         """
         headers: Headers = [
             ("topic", self.topics[kind]),
             ("reason", reason),
             ("message", message),
+            *(of or []),
             ("time", str(time.time_ns() // 1000)),
         ]
-        self._sender.produce(dead_letter_topic(self.topics[kind]), None, payload, headers)
+        self._sender.letter(dead_letter_topic(self.topics[kind]), None, payload, headers)
 
     def flush(self) -> None:
         """Return when the broker has everything. Raises DeliveryError with what it has not."""

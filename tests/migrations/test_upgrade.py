@@ -53,7 +53,8 @@ QUESTIONS: tuple[LiteralString, ...] = (
     "select * from market.quote order by 1, 2, 3, 4",
     "select * from market.trade_superseded order by 1, 2, 3, 4, 8",
     "select * from market.kafka_offset order by 1, 2",
-    "select * from market.dead_letter order by 1, 2, 3",
+    'select topic, partition, "offset", reason, message, recorded_at from market.dead_letter'
+    " order by 1, 2, 3",
     "select * from access.login order by 1",
     "select * from api.tenant order by 1",
     "select * from api.watchlist order by 1, 2",

@@ -69,6 +69,9 @@ class LocalMessage:
     def value(self) -> bytes | None:
         return self.payload
 
+    def headers(self) -> list[tuple[str, bytes]]:
+        return []
+
     def error(self) -> KafkaError | None:
         return self.fault
 

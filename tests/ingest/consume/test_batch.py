@@ -33,6 +33,9 @@ class Sent:
     def value(self) -> bytes | None:
         return self.payload
 
+    def headers(self) -> None:
+        return None
+
 
 def sorted_out(messages: list[KafkaMessage], positions: dict[Partition, int]) -> Batch:
     known = Known(frozenset({1}), frozenset({"SYN_ES"}))

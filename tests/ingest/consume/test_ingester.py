@@ -2,113 +2,35 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
 from confluent_kafka import KafkaError
 
-from ingest.config import Config
 from ingest.consume.batch import Partition
 from ingest.consume.counts import Counts
-from ingest.consume.ingester import Ingester, on_retry
-from ingest.consume.kafka import Kafka
+from ingest.consume.ingester import on_retry
 from ingest.database import Database
 from ingest.errors import (
     DatabaseUnavailableError,
     FencedError,
     KafkaUnavailableError,
     OffsetLostError,
-    PoisonedStreamError,
 )
 from ingest.kinds import Record
-from ingest.validate import Known
-from ingest.wire.codec import encode
 from telemetry import health
 from telemetry.hooks import Telemetry
 from tests.ingest.consume.local import (
-    LocalBroker,
     LocalClock,
     LocalConsumer,
-    LocalDatabase,
     LocalMessage,
-    LocalSchemas,
     LocalSink,
     LocalWriter,
 )
+from tests.ingest.consume.world import CONFIG, QUOTES, TRADES, World
 
-TRADES, QUOTES = ("trades", 0), ("quotes", 0)
-KNOWN = Known(frozenset({1}), frozenset({"SYN_ES"}))
-CONFIG = Config(
-    database_url="none",
-    kafka_bootstrap="local",
-    linger_s=0.2,
-    retry_s=60,
-    poison_ratio=0.5,
-    poison_run=10,
-)
 Make = Callable[..., Record]
-
-
-class Watched(Telemetry):
-    """Hooks that remember what the loop says of itself."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said: list[tuple[object, ...]] = []
-
-    def paused(self, topic: str, partition: int, reason: str) -> None:
-        self.said.append(("paused", topic, partition, reason))
-
-    def resumed(self, topic: str, partition: int) -> None:
-        self.said.append(("resumed", topic, partition))
-
-    def retry(self, what: str) -> None:
-        self.said.append(("retry", what))
-
-
-@dataclass
-class World:
-    """An ingester and all that it was handed."""
-
-    clock: LocalClock = field(default_factory=LocalClock)
-    broker: LocalBroker = field(default_factory=lambda: LocalBroker({"trades": 2, "quotes": 1}))
-    database: LocalDatabase = field(default_factory=LocalDatabase)
-    schemas: LocalSchemas = field(default_factory=LocalSchemas)
-    writer: LocalWriter = field(default_factory=LocalWriter)
-    telemetry: Watched = field(default_factory=Watched)
-
-    def __post_init__(self) -> None:  # noqa: D105
-        self.sink = LocalSink(self.database)
-        self.consumer = LocalConsumer(self.broker, self.clock)
-        self.ingester = self.another(self.consumer, self.sink, self.writer)
-
-    def another(self, consumer: LocalConsumer, sink: LocalSink, writer: LocalWriter) -> Ingester:
-        return Ingester(
-            CONFIG,
-            Kafka(consumer, "local", self.broker.partitions, self.broker.ids),
-            sink,
-            lambda *_: KNOWN,
-            self.schemas,
-            telemetry=self.telemetry,
-            clock=self.clock,
-            writer=writer,
-        )
-
-    def send(self, at: Partition, *ticks: Record) -> None:
-        kind = at[0].removesuffix("s")
-        schema_id = self.schemas.id_for(kind, at[0])
-        self.broker.send(at, *(encode(kind, tick, schema_id) for tick in ticks))
-
-    def run(self, steps: int) -> None:
-        """Join the group with all partitions, unless it has, and do so many steps."""
-        if not self.consumer.positions:
-            self.ingester.join()
-            self.consumer.rebalance = list(self.broker.log)
-        for _ in range(steps):
-            self.ingester.step()
 
 
 @pytest.fixture
@@ -394,19 +316,6 @@ def test_a_broker_that_stays_away_ends_it_after_retry_s(world: World) -> None:
 
 
 # --- what stops it
-
-
-def test_a_stream_of_poison_trips_the_guard(world: World, trade: Make) -> None:
-    world.send(TRADES, *(trade(seq, price=-1.0) for seq in range(10)))
-    with pytest.raises(PoisonedStreamError, match=r"10 of the last 10 .* negative_price"):
-        world.run(2)
-    assert world.database.offsets[TRADES] == 0
-
-
-def test_single_refusals_do_not(world: World, trade: Make) -> None:
-    world.send(TRADES, *(trade(seq, price=1.0 if seq % 3 else -1.0) for seq in range(30)))
-    world.ingester.run_until_end()
-    assert world.ingester.counts == Counts(applied=20, refused=Counter(negative_price=10))
 
 
 def test_offsets_that_kafka_has_deleted_stop_it(world: World) -> None:

@@ -1,83 +1,21 @@
 """Looking at, mending and sending back dead letters of a real broker."""
 
-import io
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Message, TopicPartition
 
-from ingest.__main__ import main
 from ingest.config import Config
 from ingest.consume.counts import Counts
-from ingest.consume.run import open_ingester
-from ingest.deadletters.letters import DeadLetterError, mend, replayed
+from ingest.deadletters.letters import DeadLetterError, mend, noted
 from ingest.wire.codec import decode, encode
 from ingest.wire.producer import Headers, Sender, TickProducer
 from ingest.wire.topics import dead_letter_topic
+from tests.ingest.deadletters.letterbox import consume, refuse, sent_back
 
 Make = Callable[..., dict[str, Any]]
 Query = Callable[..., list[tuple[Any, ...]]]
 Dlq = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def dlq(
-    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """dlq(*arguments, answer=None): exit code, stdout and stderr of python -m ingest dlq."""
-    monkeypatch.setenv("DATABASE_URL", config.database_url)
-    monkeypatch.setenv("KAFKA_BOOTSTRAP", config.kafka_bootstrap)
-    monkeypatch.setenv("TRADE_TOPIC", config.topics["trade"])
-    monkeypatch.setenv("QUOTE_TOPIC", config.topics["quote"])
-
-    def run(*arguments: object, answer: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
-        capsys.readouterr()
-        code = main(["dlq", *map(str, arguments)])
-        return code, *capsys.readouterr()
-
-    return run
-
-
-def refuse(config: Config, *ticks: tuple[str, dict[str, Any] | bytes]) -> Counts:
-    """Send the ticks, let an ingester consume them and return its counts."""
-    with TickProducer(config.kafka_bootstrap, config.topics, config.partitions) as producer:
-        for kind, tick in ticks:
-            if isinstance(tick, bytes):
-                producer.send_raw(kind, b"raw", tick)
-            else:
-                producer.send(kind, tick)
-    return consume(config)
-
-
-def consume(config: Config) -> Counts:
-    with open_ingester(config) as ingester:
-        ingester.run_until_end()
-        return ingester.counts
-
-
-def messages(config: Config, topic: str) -> list[Message]:
-    """All messages of all partitions of a topic."""
-    settings = {"bootstrap.servers": config.kafka_bootstrap, "group.id": "reader"}
-    consumer = Consumer({**settings, "enable.partition.eof": True, "fetch.wait.max.ms": 100})
-    consumer.assign([TopicPartition(topic, number, 0) for number in range(config.partitions)])
-    found: list[Message] = []
-    ends = 0
-    while ends < config.partitions:
-        message = consumer.poll(10)
-        assert message is not None, "the end did not come within 10 s"
-        if message.error() is None:
-            found.append(message)
-        else:
-            ends += 1
-    consumer.close()
-    return found
-
-
-def sent_back(config: Config, topic: str) -> list[Message]:
-    return [m for m in messages(config, topic) if dict(m.headers() or []).get("replayed_from")]
 
 
 def test_list_has_a_line_for_each_letter_and_totals(
@@ -92,16 +30,16 @@ def test_list_has_a_line_for_each_letter_and_totals(
     )
     code, out, _ = dlq("list")
     rows = [line.split("\t") for line in out.splitlines() if line]
-    letters = [row for row in rows if len(row) == 5]
+    letters = [row for row in rows if len(row) == 8]
     assert code == 0
-    assert sorted((row[0], row[2], row[4].split(" in ")[0]) for row in letters) == [
-        (f"{config.topics['quote']}.dlq@0", "not_a_number", "bid=nan"),
-        (f"{config.topics['trade']}.dlq@0", "negative_price", "price=-1.0"),
-        (f"{config.topics['trade']}.dlq@1", "negative_price", "price=-2.0"),
+    assert sorted((row[0], row[2], row[4].split(" in ")[0], *row[5:]) for row in letters) == [
+        (f"{config.topics['quote']}.dlq@0", "not_a_number", "bid=nan", "1", "SYN_ES", ""),
+        (f"{config.topics['trade']}.dlq@0", "negative_price", "price=-1.0", "1", "SYN_ES", ""),
+        (f"{config.topics['trade']}.dlq@1", "negative_price", "price=-2.0", "1", "SYN_ES", ""),
     ]
     assert all(row[1].startswith(row[0].split(".dlq")[0] + "/") for row in letters)
-    assert [config.topics["trade"], "negative_price", "2"] in rows
-    assert [config.topics["quote"], "not_a_number", "1"] in rows
+    assert [config.topics["trade"], "negative_price", "1", "SYN_ES", "", "2", "0"] in rows
+    assert [config.topics["quote"], "not_a_number", "1", "SYN_ES", "", "1", "0"] in rows
     assert rows[-1] == ["3 dead letters"]
 
 
@@ -248,7 +186,7 @@ def test_nothing_is_sent_without_a_yes(config: Config, dlq: Dlq) -> None:
     assert "say --yes" in error
     assert dlq("replay", answer="n\n")[0] == 1
     assert sent_back(config, config.topics["trade"]) == []
-    assert replayed(config.kafka_bootstrap, config.topics["trade"]) == set()
+    assert noted(config.kafka_bootstrap, config.topics["trade"]).sent_back == set()
     assert dlq("replay", answer="y\n")[0] == 0
     assert len(sent_back(config, config.topics["trade"])) == 1
 

@@ -150,6 +150,9 @@ def test_rows_that_cannot_be_read_are_dead_lettered_and_the_others_go_on(
     headers = [dict(letter.headers() or []) for letter in dead]
     assert {header["reason"] for header in headers} == {b"unmappable"}
     assert headers[0]["message"] == b"t.csv, row 2: price is 'abc', not a number"
+    assert {(h["symbol"], h["tenant_id"], h["file"]) for h in headers} == {
+        (b"SYN_ES", b"1", b"t.csv")
+    }
     told = capsys.readouterr().out
     assert "2 trades of t.csv sent; 4 unmappable rows dead-lettered, first: t.csv, row 2" in told
 
