@@ -20,7 +20,9 @@ def quoted(value: object) -> str:
 
 def plain(text: str) -> str:
     """Return a name as it is, where it is short and printable; else cut, and escaped."""
-    return text if len(text) <= MOST and text.isprintable() else cut(repr(text[: MOST + 1])[1:-1])
+    if len(text) > MOST:
+        return f"{plain(text[:MOST])}... ({len(text):,} characters)"
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def culprit(tenant_id: object, symbol: object, file: object) -> str:

@@ -59,7 +59,8 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def headers_of(letter: Message) -> dict[str, bytes]:
-    return {name: value for name, value in letter.headers() or [] if isinstance(value, bytes)}
+    found: Any = letter.headers()
+    return dict(found)
 
 
 def large(trade: Make, size: int) -> dict[str, Any]:
@@ -82,8 +83,7 @@ def test_a_letter_is_hardly_larger_than_its_message(
     (row,) = query(
         "select symbol, message from market.dead_letter where topic = %s", config.topics["trade"]
     )
-    assert row[0].startswith("X" * 200)
-    assert len(row[0]) < 300
+    assert row[0] == "X" * 200 + "... (500,000 characters)"
     assert len(row[1]) < 1500
 
 
