@@ -1,4 +1,4 @@
--- loses: whose messages were refused, and which refusals are settled; the letters in Kafka say whose
+-- loses: whose messages were refused, and which refusals are settled; the letters say whose
 set local role market_owner;
 drop view if exists market.dead_letter_count;
 alter table market.dead_letter

@@ -63,9 +63,7 @@ def row(symbol: str, at: int = 0, price: str = "10", kept: str = "yes") -> str:
     return f"{symbol},{NOON_US + at},{price},1,{kept}"
 
 
-def test_unknown_symbols_are_refused_with_a_line_for_each(
-    replay: Replay, config: Config, query: Query
-) -> None:
+def test_unknown_symbols_are_refused_with_a_line_for_each(replay: Replay, config: Config) -> None:
     rows = [row("SYN_ES"), row("NEW", 1), row("NEW", 2), row("OTHER", 3), row("X", 4, kept="no")]
     code, out, error = replay(rows)
     assert (code, out) == (1, "")
