@@ -1,10 +1,10 @@
-"""What `make status` says of a database that answers: what it is, and whether its jobs run."""
+"""What `make status` says of a database that answers: what it is, what runs, what waits."""
 
 from typing import Any
 
 import psycopg
 
-from engine import capacity
+from engine import capacity, history
 from engine.errors import EngineError
 from engine.migrate import pending
 from engine.server import connect, require_loaded
@@ -20,7 +20,7 @@ LAST = """
         to_char(published_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC')
     from feature.clock
 """
-KNOWN = "select to_regprocedure('feature.failing_jobs()') is not null"
+KNOWN = "select to_regprocedure('feature.history_waits()') is not null"
 FAILING = (
     "select job_id, job, coalesce(error, 'no words in job_errors') from feature.failing_jobs()"
 )
@@ -32,7 +32,8 @@ LETTERS = """
 def report(url: str) -> list[str]:
     """Lines about the database: versions, what is pending, the last publish, jobs, dead letters.
 
-    Then a warning for each setting of its server that is too low.
+    Also what history waits for a backfill, which series have quotes alone, and a warning for each
+    setting of its server that is too low.
 
     It changes nothing. Errors: EngineUnavailable, EngineUnsuitable; EngineError where the login
     may not read it.
@@ -82,6 +83,7 @@ def _running(connection: psycopg.Connection[Any]) -> list[str]:
     number = jobs[0] if jobs else 0
     lines.append(f"jobs: {number} scheduled, {len(failing) or 'none'} failing")
     lines += [f"  {job_id} {job}: {error}" for job_id, job, error in failing]
+    lines += history.waiting(connection)
     letters = connection.execute(LETTERS).fetchall()
     by_reason = ", ".join(f"{reason} {count}" for reason, count in letters)
     lines.append(f"dead letters: {by_reason or 'none'}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
@@ -24,6 +25,11 @@ UNKNOWN_TENANT = Reason("unknown_tenant", "add it to seeds/tenant.csv and run ma
 UNKNOWN_SYMBOL = Reason("unknown_symbol", "add it to seeds/instrument.csv and run make migrate")
 TIME_TOO_EARLY = Reason(
     "time_too_early", "times are microseconds since 1970, from 2000-01-01 on: check the unit"
+)
+BEYOND_RETENTION = Reason(
+    "beyond_retention",
+    "the retention of its table in market.policy_setting would delete it soon: raise it or delete "
+    "its row, call market.apply_policies(), then replay the letter",
 )
 TIME_IN_FUTURE = Reason(
     "time_in_future", "check the unit and the clocks, or raise FUTURE_TOLERANCE_S"
@@ -51,20 +57,26 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Known:
-    """The tenants and symbols that ticks may name; signed: symbols that allow negative prices."""
+    """The tenants and symbols that ticks may name; signed: symbols that allow negative prices.
+
+    earliest_us: by kind, the first time that is kept, where a retention deletes what is older.
+    """
 
     tenants: frozenset[int]
     symbols: frozenset[str]
     signed: frozenset[str] = frozenset()
+    earliest_us: Mapping[str, int] = field(default_factory=dict)
 
 
-def key_rules(known: Known, latest_us: int) -> tuple[Rule, ...]:
-    """Return the rules of every kind. latest_us: the last time a tick may have, microseconds."""
+def key_rules(kind: str, known: Known, latest_us: int) -> tuple[Rule, ...]:
+    """Return the rules of a tick's key. latest_us: the last time it may have, microseconds."""
+    kept_us = known.earliest_us.get(kind, EARLIEST_US)
     return (
         Rule(UNKNOWN_ACTION, ("action",), pl.col("action").is_in(ACTIONS)),
         Rule(UNKNOWN_TENANT, ("tenant_id",), pl.col("tenant_id").is_in(list(known.tenants))),
         Rule(UNKNOWN_SYMBOL, ("symbol",), pl.col("symbol").is_in(list(known.symbols))),
         Rule(TIME_TOO_EARLY, ("ts",), pl.col("ts") >= EARLIEST_US),
+        Rule(BEYOND_RETENTION, ("ts",), pl.col("ts") >= kept_us),
         Rule(TIME_IN_FUTURE, ("ts",), pl.col("ts") <= latest_us),
         Rule(TIME_IN_FUTURE, ("known_at",), pl.col("known_at") <= latest_us),
         Rule(NEGATIVE_SEQ, ("seq",), pl.col("seq") >= 0),
@@ -73,8 +85,10 @@ def key_rules(known: Known, latest_us: int) -> tuple[Rule, ...]:
 
 def reasons() -> dict[str, Reason]:
     """Return all reasons of refusals by name: of bytes, of keys, of each kind."""
-    rules = [*key_rules(Known(frozenset(), frozenset()), 0)]
-    rules += [rule for kind in KINDS.values() for rule in kind.rules]
+    nothing = Known(frozenset(), frozenset())
+    rules = [
+        rule for name, kind in KINDS.items() for rule in (*key_rules(name, nothing, 0), *kind.rules)
+    ]
     found = [UNDECODABLE, CONFLICT, *(rule.reason for rule in rules)]
     return {reason.name: reason for reason in found}
 
@@ -93,7 +107,7 @@ def passes(kind: str, known: Known, now_us: int, tolerance_us: int) -> pl.Expr:
     now_us: the ingester's clock; tolerance_us: how far beyond it a time may lie; both in
     microseconds. Of a cancel only the key counts.
     """
-    key = _all([rule.holds for rule in key_rules(known, now_us + tolerance_us)])
+    key = _all([rule.holds for rule in key_rules(kind, known, now_us + tolerance_us)])
     values = (pl.col("action") == "cancel") | _all(_values_hold(kind, known))
     return (key & values).fill_null(True)
 
@@ -102,7 +116,7 @@ def refusals(
     kind: str, rows: pl.DataFrame, known: Known, now_us: int, tolerance_us: int
 ) -> list[Refusal]:
     """Return why each of these rows is refused; none of them passes. Arguments as for passes."""
-    of_key = key_rules(known, now_us + tolerance_us)
+    of_key = key_rules(kind, known, now_us + tolerance_us)
     of_values = KINDS[kind].rules
     counts = pl.col("action") != "cancel"
     broken = [~rule.holds for rule in of_key]

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from engine import history
 from engine.settings import Env
 from ingest.config import Config
 from ingest.consume.ingester import Ingester, on_retry
@@ -69,7 +70,8 @@ def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
     parser.add_argument(
         "--until-end",
         action="store_true",
-        help="take all partitions over, consume what is in Kafka now, print the numbers and exit",
+        help="take all partitions over, consume what is in Kafka now, print the numbers and what "
+        "history waits for a backfill, and exit",
     )
     args = parser.parse_args(argv)
     config = Config.from_env({**env, "DATABASE_URL": database_url()})
@@ -87,6 +89,10 @@ def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
             print(ingester.counts)
             raise
         print(ingester.counts)
+    if args.until_end:
+        with closing(Database(config.database_url, config.retry_s)) as database:
+            for line in database.transact(lambda connection, _: history.waiting(connection)):
+                print(line)
     return 0
 
 

@@ -101,6 +101,8 @@ def main(
     for capture in captures:
         print(capture.line())
     print(f"replayed {sent:,} rows in {took:.1f} s: {sent / took:,.0f} rows/s")
+    if sent:
+        print("`python -m ingest run --until-end` stores them, and says what waits for a backfill")
     damages = [str(capture.damage) for capture in captures if capture.damage]
     if damages:
         raise ReplayError("\n".join(damages))

@@ -154,3 +154,25 @@ def test_a_login_that_may_not_read_it(
         connection.execute(f"drop role {login}".encode())
     assert code == 1
     assert error.startswith("status: ")
+
+
+def test_history_that_waits_and_quotes_without_trades(
+    status: Status, database: str, connection: psycopg.Connection
+) -> None:
+    connection.execute("update feature.clock set live_from = now(), published_at = now()")
+    for kind, columns, values in (
+        ("trade", "price, size", "100, 1"),
+        ("quote", "bid, ask", "99, 101"),
+    ):
+        connection.execute(
+            f"insert into market.{kind} (tenant_id, symbol, ts, seq, known_at, {columns})"
+            f" select 1, 'SYN_{kind}', ts, 1, ts, {values}"
+            " from generate_series(timestamptz '2024-03-04 00:00Z', '2024-03-04 00:59:00Z',"
+            " '30 seconds') as ts".encode()
+        )
+    lines = status(database)[1]
+    connection.execute("truncate market.trade, market.quote, feature.changed_bar")
+    assert lines[-3:-1] == [
+        "history: 60 bars of 1 series wait for: call feature.backfill('2024-03-04', '2024-03-05')",
+        "quotes alone make no bar: without a trade so far: SYN_quote of tenant 1",
+    ]

@@ -164,7 +164,7 @@ def test_the_names_of_the_reasons_stay() -> None:
     assert set(reasons()) == {
         *("undecodable", "unknown_action", "unknown_tenant", "unknown_symbol", "time_too_early"),
         *("time_in_future", "negative_seq", "not_a_number", "negative_price", "zero_size"),
-        *("no_side_quoted", "unknown_side", "conflict", "out_of_range"),
+        *("no_side_quoted", "unknown_side", "conflict", "out_of_range", "beyond_retention"),
     }
 
 

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -152,5 +153,21 @@ def test_a_quote_without_sides_shows_both(quote: Callable[..., Record]) -> None:
 
 
 def test_every_reason_of_validation_is_in_the_tables() -> None:
-    others = {"undecodable", "conflict"}
+    # a retention is no rule by default: test_a_retention_says_what_is_too_old
+    others = {"undecodable", "conflict", "beyond_retention"}
     assert {reason for _, reason in TRADES + QUOTES if reason} == set(reasons()) - others
+
+
+@pytest.mark.parametrize("kind", ["trade", "quote"])
+def test_a_retention_says_what_is_too_old(
+    trade: Callable[..., Record], quote: Callable[..., Record], kind: str
+) -> None:
+    make = {"trade": trade, "quote": quote}[kind]
+    kept = replace(KNOWN, earliest_us={kind: NOW_US - 5})
+    assert validate(kind, make(ts=NOW_US - 5, known_at=NOW_US), kept, NOW_US, TOLERANCE_US) is None
+    refusal = validate(kind, make(ts=NOW_US - 6, known_at=NOW_US), kept, NOW_US, TOLERANCE_US)
+    assert refusal is not None
+    assert refusal.reason == "beyond_retention"
+    assert "market.policy_setting" in refusal.message
+    other = replace(KNOWN, earliest_us={"other": NOW_US})
+    assert validate(kind, make(ts=NOW_US - 6), other, NOW_US, TOLERANCE_US) is None

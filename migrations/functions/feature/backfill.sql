@@ -30,6 +30,7 @@ begin
     );
     perform feature.require_formulas();
     perform pg_catalog.set_config('feature.left_out', '', false);
+    perform pg_catalog.set_config('feature.against', '', false);
 
     select r.*
     into v_run
@@ -104,6 +105,8 @@ begin
     update feature.backfill_run as r
     set done_to = r.range_to, finished_at = clock_timestamp()
     where r.run_id = v_run.run_id;
+    perform feature.end_lost_waits(p_from, p_to);
+    perform feature.warn_against();
     if pg_catalog.current_setting('feature.left_out') <> '' then
         commit;
         raise exception 'left out, because a formula fails on them: %',
@@ -124,5 +127,6 @@ comment on procedure feature.backfill(timestamptz, timestamptz) is -- noqa: LT01
 'first, then call it once. Works in slices of a day and 20 series, each committed, with a notice '
 'per day; an interrupted call is taken up by the same call. It cannot run inside a transaction. A '
 'series that a formula fails on is left out of its slice, with a warning; all others are built, '
-'and at the end the error 22000 names those. Errors: 22023 for an empty range, 42P01 when "dbt '
-'run" has not made the models, 2D000 in a transaction.';
+'and at the end the error 22000 names those. A warning at the end counts the bars that stay as '
+'they were first said though ticks that came since say otherwise. Errors: 22023 for an empty '
+'range, 42P01 when "dbt run" has not made the models, 2D000 in a transaction.';

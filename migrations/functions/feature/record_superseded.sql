@@ -3,7 +3,9 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    insert into feature.changed_bar (tenant_id, symbol, bucket, cause, known_from, known_to)
+    insert into feature.changed_bar (
+        tenant_id, symbol, bucket, cause, known_from, known_to, has_trades
+    )
     select
         a.tenant_id,
         a.symbol,
@@ -16,7 +18,8 @@ begin
                 greatest(a.known_at, c.published_at + interval '1 microsecond')
             )
         ),
-        max(a.superseded_at)
+        max(a.superseded_at),
+        tg_table_name = 'trade_superseded'
     from added as a
     cross join feature.clock as c
     group by 1, 2, 3, 4;

@@ -4,62 +4,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     c_causes constant text[] := array['late', 'correction', 'cancel'];
+    c_none constant bit(1440) := 0::bit(1440);
     v_bars bigint;
 begin
     create temp table changed on commit drop as
-    -- series whose formulas failed not long ago, and whose ticks were only added to since
-    with waiting as (
-        select
-            s.tenant_id,
-            s.symbol
-        from feature.set_aside as s
-        where
-            s.try_after > p_clock.published_at
-            and s.amends = (
-                select count(*)
-                from feature.changed_bar as c
-                where c.tenant_id = s.tenant_id and c.symbol = s.symbol and c.cause <> 'late'
-            )
-    ),
-
-    taken as (
-        delete from feature.changed_bar as c
-        where
-            c.bucket <= p_clock.published_at - interval '1 minute'
-            and c.known_to <= p_clock.published_at
-            and not exists (
-                select from waiting as w where w.tenant_id = c.tenant_id and w.symbol = c.symbol
-            )
-        returning c.*
-    ),
-
-    -- a backfill that has read these series' ticks before must know (feature.backfill_slice)
-    noted as (
-        insert into feature.history_change as h (symbol, tenant_id)
-        select distinct
-            t.symbol,
-            t.tenant_id
-        from taken as t
-        where t.known_from <= p_clock.live_from and not t.bars_before
-        on conflict (symbol, tenant_id) do update set publishes = h.publishes + 1
-    ),
-
-    due as (
-        select * from taken
-        union all
-        -- a part of it is not known yet: the row stays for the next publish
-        select c.*
-        from feature.changed_bar as c
-        where
-            c.bucket <= p_clock.published_at - interval '1 minute'
-            and c.known_from <= p_clock.published_at
-            and c.known_to > p_clock.published_at
-            and not exists (
-                select from waiting as w where w.tenant_id = c.tenant_id and w.symbol = c.symbol
-            )
-    ),
-
-    bar as (
+    with bar as (
         select
             d.tenant_id,
             d.symbol,
@@ -67,33 +16,70 @@ begin
             max(array_position(c_causes, d.cause)) as cause_rank,
             min(d.known_from) as known_from,
             max(d.known_to) as known_to,
-            bool_or(d.bars_before) as bars_before
-        from due as d
+            bool_or(d.bars_before) as bars_before,
+            bool_or(d.has_trades) as has_trades
+        from feature.take_due(p_clock) as d
         group by d.tenant_id, d.symbol, d.bucket
+    ),
+
+    known as (
+        select
+            b.*,
+            v.version,
+            -- closed and known as a whole before this database was live: for a backfill
+            (v.version).known_at is null
+            and greatest(b.known_to, b.bucket + interval '1 minute') <= p_clock.live_from
+                as is_history
+        from bar as b
+        left join lateral (
+            select l as version
+            from feature.log as l
+            where l.tenant_id = b.tenant_id and l.symbol = b.symbol and l.bucket = b.bucket
+            order by l.known_at desc
+            limit 1
+        ) as v on true
+    ),
+
+    waits as (
+        insert into feature.waiting_history as h (symbol, tenant_id, day, minutes)
+        select
+            k.symbol,
+            k.tenant_id,
+            (k.bucket at time zone 'UTC')::date,
+            bit_or(set_bit(c_none, feature.minute_of_day(k.bucket), 1))
+        from known as k
+        where k.is_history and k.has_trades
+        group by 1, 2, 3
+        on conflict (symbol, tenant_id, day) do update set minutes = h.minutes | excluded.minutes
+    ),
+
+    quoted as (
+        insert into feature.quoted_series (symbol, tenant_id)
+        select distinct
+            k.symbol,
+            k.tenant_id
+        from known as k
+        where
+            not k.has_trades
+            and not exists (
+                select from feature.series as s
+                where s.symbol = k.symbol and s.tenant_id = k.tenant_id
+            )
+        on conflict do nothing
     )
 
     select
         row_number() over ()::integer as series_no,
-        b.tenant_id,
-        b.symbol,
-        b.bucket,
-        b.cause_rank,
-        b.known_from,
-        least(b.known_to, p_clock.published_at) as known_to,
-        b.bars_before,
-        v.version
-    from bar as b
-    left join lateral (
-        select l as version
-        from feature.log as l
-        where l.tenant_id = b.tenant_id and l.symbol = b.symbol and l.bucket = b.bucket
-        order by l.known_at desc
-        limit 1
-    ) as v on true
-    -- a bar closed and known as a whole before this database was live is history, for a backfill
-    where
-        (v.version).known_at is not null
-        or greatest(b.known_to, b.bucket + interval '1 minute') > p_clock.live_from;
+        k.tenant_id,
+        k.symbol,
+        k.bucket,
+        k.cause_rank,
+        k.known_from,
+        least(k.known_to, p_clock.published_at) as known_to,
+        k.bars_before,
+        k.version
+    from known as k
+    where not k.is_history;
     get diagnostics v_bars = row_count;
     analyze changed;
     return v_bars;
@@ -106,5 +92,5 @@ comment on function feature.take_changed_bars(feature.clock) is
 'number (series_no), tenant_id, symbol, bucket, cause_rank (1 late, 2 correction, 3 cancel), '
 'known_from and known_to of the changes, bars_before, and its last version in the log. Those of a '
 'series that is set aside stay in the queue until it is to be tried again. A bar known as a whole '
-'by p_clock.live_from without a version is history, and is left out; in which series history has '
-'changed is counted in feature.history_change. Returns how many. Step of feature.publish().';
+'by p_clock.live_from without a version is history, is left out, and noted in '
+'feature.waiting_history if it traded. Returns how many. Step of feature.publish().';

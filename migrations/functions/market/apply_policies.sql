@@ -1,4 +1,5 @@
--- depends: functions/market/apply_policy
+-- depends: functions/market/apply_policy functions/market/refresh_reach
+--   functions/market/retention_margin
 -- rows: market.policy_setting
 -- It runs again, too, when this text has changed: after 0021, which made aggregates anew, it must.
 create or replace procedure market.apply_policies()
@@ -19,6 +20,14 @@ declare
         from market.policy_setting as s
         where to_regclass('market.' || quote_ident(s.relation)) is null
     );
+    -- half of a margin must hold the longest bucket, a day
+    c_shortest constant interval := interval '8 days';
+    v_short constant text := (
+        select string_agg(s.relation, ', ' order by s.relation)
+        from market.policy_setting as s
+        where
+            s.relation in ('trade', 'quote') and s.policy = 'retention' and s.span < c_shortest
+    );
     v_relation text;
     v_is_aggregate boolean;
     v_gone text;
@@ -28,6 +37,11 @@ begin
         raise exception 'market.policy_setting names relations that do not exist: %', v_unknown
             using errcode = 'undefined_table',
             hint = 'Correct or delete these rows, then call market.apply_policies() again.';
+    elsif v_short is not null then
+        raise exception 'market.policy_setting: the retention of % is below 8 days', v_short
+            using errcode = 'invalid_parameter_value',
+            hint = 'What is accepted would be gone before all aggregates have it: give 8 days or '
+                'more, then call market.apply_policies() again.';
     end if;
 
     for v_relation in select distinct s.relation from market.policy_setting as s order by 1 loop
@@ -69,6 +83,9 @@ begin
             -- TimescaleDB 2.23 wants an aggregate's refresh policy before its columnstore policy
             order by array_position(array['chunk', 'refresh', 'columnstore', 'retention'], s.policy)
         loop
+            if v_setting.policy = 'refresh' then
+                v_setting.span := least(v_setting.span, market.refresh_reach(v_relation));
+            end if;
             call market.apply_policy(v_setting);
         end loop;
     end loop;
@@ -77,7 +94,8 @@ $$;
 revoke all on procedure market.apply_policies() from public;
 comment on procedure market.apply_policies() is -- noqa: LT01
 'Makes TimescaleDB''s policies what market.policy_setting says. Safe to call again; a policy '
-'without a row is removed, and what an operator has set by alter_job() stays. Errors: 42P01 when a '
-'row names a relation that does not exist.';
+'without a row is removed, and what an operator has set by alter_job() stays. A refresh window ends '
+'where market.refresh_reach() says. Errors: 42P01 when a row names a relation that does not exist, '
+'22023 for a retention of ticks below 8 days.';
 
 call market.apply_policies();

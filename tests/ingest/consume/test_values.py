@@ -52,3 +52,36 @@ def test_feeds_words_for_no_value_are_dead_letters_and_stop_nothing(
     )
     counts = consume(config)
     assert (counts.applied, counts.refused) == (1, {"out_of_range": 6})
+
+
+def test_what_a_retention_would_delete_is_a_dead_letter_that_names_it(
+    config: Config, trade: Make, database: str, monkeypatch: pytest.MonkeyPatch, query: Query
+) -> None:
+    """An ingester that runs takes up what an operator changes."""
+    monkeypatch.setattr(reference, "RENEW_S", 0.0)
+    old = trade(7000)
+    with (
+        psycopg.connect(database, autocommit=True) as connection,
+        open_ingester(config) as ingester,
+    ):
+        produce(config, ("trade", old))
+        ingester.run_until_end()
+        assert ingester.counts.applied == 1
+        connection.execute(
+            "insert into market.policy_setting (relation, policy, span, reason)"
+            " values ('trade', 'retention', '30 days', 'a small disk')"
+        )
+        try:
+            produce(config, ("trade", trade(7001)))
+            ingester.run_until_end()
+        finally:
+            connection.execute("delete from market.policy_setting where policy = 'retention'")
+        assert (ingester.counts.applied, ingester.counts.refused) == (1, {"beyond_retention": 1})
+        ((message,),) = query(
+            "select last_message from market.dead_letter_count where topic = %s",
+            config.topics["trade"],
+        )
+        assert "retention of its table in market.policy_setting" in message
+        produce(config, ("trade", trade(7001)))
+        ingester.run_until_end()
+        assert ingester.counts.applied == 2

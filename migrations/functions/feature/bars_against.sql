@@ -1,0 +1,61 @@
+create or replace function feature.bars_against(
+    p_from timestamptz, p_to timestamptz
+) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_against jsonb;
+begin
+    -- nearly always nothing was said of these bars before: then there is nothing to compare
+    if not exists (
+        select
+        from slice as s
+        cross join lateral (
+            select from feature.log as l
+            where
+                l.tenant_id = s.tenant_id
+                and l.symbol = s.symbol
+                and l.bucket >= p_from
+                and l.bucket < p_to
+            limit 1
+        ) as l
+    ) then
+        return '{}'::jsonb;
+    end if;
+    select coalesce(jsonb_object_agg(b.name, b.bars), '{}'::jsonb)
+    into v_against
+    from (
+        select
+            format('%s of tenant %s', h.symbol, h.tenant_id) as name,
+            count(distinct h.bucket) as bars
+        from history_version as h
+        cross join lateral (
+            select l.*
+            from feature.log as l
+            where
+                l.tenant_id = h.tenant_id
+                and l.symbol = h.symbol
+                and l.bucket = h.bucket
+                and l.known_at <= h.known_at
+            order by l.known_at desc
+            limit 1
+        ) as l
+        where
+            row(
+                l.open, l.high, l.low, l.close, l.volume, l.vwap, l.sma_20, l.volatility_1h,
+                l.regime_tag, l.spread_bps, l.order_imbalance
+            ) is distinct from row(
+                h.open, h.high, h.low, h.close, h.volume, h.vwap, h.sma_20, h.volatility_1h,
+                h.regime_tag, h.spread_bps, h.order_imbalance
+            )
+        group by h.tenant_id, h.symbol
+    ) as b;
+    return v_against;
+end
+$$;
+revoke all on function feature.bars_against(timestamptz, timestamptz) from public;
+comment on function feature.bars_against(timestamptz, timestamptz) is
+'Bars with bucket in [p_from, p_to) whose versions in the log are others than history_version has '
+'for the same moments, because ticks came since: number of bars by series, as "SYMBOL of tenant '
+'N". What was said stays said. Step of feature.backfill_slice().';

@@ -1,0 +1,33 @@
+create or replace function feature.end_lost_waits(
+    p_from timestamptz, p_to timestamptz
+) returns void
+language sql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    delete from feature.waiting_history as h
+    where
+        h.day >= (p_from at time zone 'UTC')::date
+        and h.day::timestamp at time zone 'UTC' + interval '1 day' <= p_to
+        and not exists (
+            select from market.trade as t
+            where
+                t.tenant_id = h.tenant_id
+                and t.symbol = h.symbol
+                and t.ts >= h.day::timestamp at time zone 'UTC'
+                and t.ts < h.day::timestamp at time zone 'UTC' + interval '1 day'
+        )
+        and not exists (
+            select from market.trade_superseded as t
+            where
+                t.tenant_id = h.tenant_id
+                and t.symbol = h.symbol
+                and t.ts >= h.day::timestamp at time zone 'UTC'
+                and t.ts < h.day::timestamp at time zone 'UTC' + interval '1 day'
+        )
+$$;
+revoke all on function feature.end_lost_waits(timestamptz, timestamptz) from public;
+grant execute on function feature.end_lost_waits(timestamptz, timestamptz) to market_operator;
+comment on function feature.end_lost_waits(timestamptz, timestamptz) is
+'Takes the days within [p_from, p_to) of which a series has no trades any more, deleted by hand or '
+'by a retention, out of feature.waiting_history: no backfill comes to them. Step of '
+'feature.backfill().';

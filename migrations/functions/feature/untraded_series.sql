@@ -1,0 +1,37 @@
+create or replace function feature.untraded_series() returns table (
+    tenant_id integer, symbol text
+)
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select
+        q.tenant_id,
+        q.symbol
+    from (
+        select s.tenant_id, s.symbol from feature.quoted_series as s
+        union
+        -- what no publish has looked at yet
+        select c.tenant_id, c.symbol from feature.changed_bar as c where not c.has_trades
+    ) as q
+    where
+        not exists (
+            select from feature.series as s
+            where s.symbol = q.symbol and s.tenant_id = q.tenant_id
+        )
+        and not exists (
+            select from feature.waiting_history as h
+            where h.symbol = q.symbol and h.tenant_id = q.tenant_id
+        )
+        and not exists (
+            select from market.trade as t
+            where t.tenant_id = q.tenant_id and t.symbol = q.symbol
+        )
+    order by q.tenant_id, q.symbol
+$$;
+revoke all on function feature.untraded_series() from public;
+grant usage on schema feature to market_ingest;
+grant execute on function feature.untraded_series()
+to market_ingest, market_operator, market_reader;
+comment on function feature.untraded_series() is
+'Series that have quotes and not one trade, by tenant_id and symbol: quotes alone make no bar, so '
+'that nothing of them is ever published.';

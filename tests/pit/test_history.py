@@ -1,0 +1,208 @@
+"""History that waits for a backfill is counted; what came in parts is said."""
+
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import psycopg
+import pytest
+
+from engine import history
+from tests.pit.conftest import DAY, SYMBOL, Scene
+from tests.pit.oracle import Event, Quote
+from tests.pit.world import World
+
+
+class Past(Scene):
+    """A tenant of a day of its own, two days before the database went live."""
+
+    days = count(1)
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.day = DAY + next(self.days) * timedelta(days=10)
+        self.live = self.day + timedelta(days=2)
+        self.world.set_clock(self.live, self.live)
+
+    def at(self, minute: float, second: float = 0) -> datetime:
+        return self.day + timedelta(hours=10, minutes=minute, seconds=second)
+
+    def publish(self, minutes: int) -> None:
+        """Publish so long after going live."""
+        self.world.publish(self.live + timedelta(minutes=minutes))
+
+    def backfill(self) -> None:
+        """Build all of it."""
+        self.world.backfill(self.day, self.live)
+
+
+@pytest.fixture
+def past(small_world: World) -> Past:
+    return Past(small_world)
+
+
+def waits(scene: Scene) -> list[tuple[Any, ...]]:
+    return scene.world.connection.execute(
+        "select symbol, bars, first_day, last_day from feature.history_waits()"
+        " where tenant_id = %s",
+        [scene.tenant],
+    ).fetchall()
+
+
+def warnings(past: Past) -> list[str]:
+    """Backfill, and what it warned of."""
+    heard: list[str] = []
+
+    def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
+        if diagnostic.severity_nonlocalized == "WARNING":
+            heard.append(f"{diagnostic.message_primary} {diagnostic.message_hint}")
+
+    connection = past.world.connection
+    connection.add_notice_handler(hear)
+    try:
+        past.backfill()
+    finally:
+        connection.remove_notice_handler(hear)
+    return heard
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_history_waits_from_when_it_is_loaded_until_it_is_built(
+    past: Past, published: bool
+) -> None:
+    day = past.day.date()
+    past.bars(5)
+    past.bars(5)  # the same five bars again, of other ticks
+    past.trade(past.at(23 * 60), 100)
+    past.quote(past.at(3, 30), 99, 101)
+    past.quote(past.at(9), 99, 101)
+    if published:
+        past.publish(1)
+        past.trade(past.at(5, 30), 100)
+    bars = 6 + published
+    assert waits(past) == [(SYMBOL, bars, day, day + timedelta(days=1))]
+    said = history.waiting(past.world.connection)
+    assert any(
+        line.endswith(f"call feature.backfill('{day}', '{day + timedelta(days=2)}')")
+        for line in said
+    ), said
+    past.world.backfill(past.at(2), past.at(4))
+    past.publish(2)
+    assert waits(past) == [(SYMBOL, bars - 2, day, day + timedelta(days=1))]
+    past.backfill()
+    assert waits(past) == []
+    past.publish(3)
+    assert waits(past) == []
+
+
+def test_what_is_live_does_not_wait(scene: Scene) -> None:
+    scene.bars(3)
+    assert waits(scene) == []
+    scene.world.publish(scene.at(2))
+    assert waits(scene) == []
+
+
+def test_a_bar_that_a_correction_of_today_published_still_waits_for_its_history(
+    past: Past,
+) -> None:
+    first = past.bars(2)[0]
+    past.publish(1)
+    past.amend(first, "correction", past.live + timedelta(minutes=2), price=50)
+    past.publish(3)
+    assert waits(past)[0][1] == 2
+    past.backfill()
+    assert waits(past) == []
+
+
+def test_what_no_backfill_can_come_to_waits_no_more(past: Past) -> None:
+    past.bars(2)
+    past.publish(1)
+    past.world.connection.execute("delete from market.trade where tenant_id = %s", [past.tenant])
+    assert waits(past)[0][1] == 2
+    past.world.backfill(past.day, past.day + timedelta(hours=12))
+    assert waits(past)[0][1] == 2, "the day is not all in the range"
+    past.backfill()
+    assert waits(past) == []
+
+
+def test_a_series_that_is_left_out_waits_on(past: Past) -> None:
+    connection = past.world.connection
+    past.bars(2)
+    past.publish(1)
+    with connection.transaction(force_rollback=True):
+        connection.execute("set local check_function_bodies = off")
+        connection.execute(
+            "create or replace function feature.leave_out() returns void language sql"
+            " as 'delete from slice'"
+        )
+        connection.execute(
+            "select feature.backfill_slice(array[%s], array[%s], %s, %s)",
+            [past.tenant, SYMBOL, past.day, past.day + timedelta(days=1)],
+        )
+        assert waits(past)[0][1] == 2
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_quotes_alone_are_said_to_make_no_bar(past: Past, live: bool) -> None:
+    def untraded() -> list[tuple[Any, ...]]:
+        return past.world.connection.execute(
+            "select symbol from feature.untraded_series() where tenant_id = %s", [past.tenant]
+        ).fetchall()
+
+    if live:
+        past.world.set_clock(past.day, past.live)
+    past.quote(past.at(0, 30), 99, 101)
+    for minutes in (1, 2):
+        assert untraded() == [(SYMBOL,)]
+        assert waits(past) == []
+        past.publish(minutes)
+    said = history.waiting(past.world.connection)
+    assert said[-1].startswith("quotes alone make no bar: without a trade")
+    assert f"{SYMBOL} of tenant {past.tenant}" in said[-1]
+    past.trade(past.at(0, 40), 100)
+    assert untraded() == []
+    past.publish(3)
+    assert untraded() == []
+
+
+def test_ticks_that_came_after_the_backfill_are_said_to_change_nothing(past: Past) -> None:
+    past.bars(5)
+    assert warnings(past) == []
+    assert warnings(past) == [], "the same again says the same"
+    before = past.log()
+    for minute in (1, 2, 4):
+        past.quote(past.at(minute, 10), 99, 101)
+    (said,) = warnings(past)
+    assert said.startswith(
+        "3 bars of 1 series stay as they were first said, though ticks that came since say "
+        f"otherwise: {SYMBOL} of tenant {past.tenant} "
+    )
+    assert "docs/point-in-time.md" in said
+    assert past.log() == before
+    # the publish says it from now on, and what was told of then stays: still against the ticks
+    past.publish(1)
+    assert past.ask(past.at(5))["spread_bps"] is None
+    assert past.ask(past.at(5), past.live + timedelta(minutes=1))["spread_bps"] > 0
+    assert len(warnings(past)) == 1
+
+
+def test_bars_of_several_days_and_series_are_added_up(past: Past) -> None:
+    def everywhere(minute: int, *, quotes: bool) -> None:
+        for symbol in (SYMBOL, "SYN_ETHUSD"):
+            for first in (0, 24 * 60):
+                if quotes:
+                    past.seq += 1
+                    key = past.tenant, symbol, past.at(first + minute, 10), past.seq
+                    past.world.apply([Event("new", *key, Quote(99, 1.0, 101, 1.0), key[2])])
+                else:
+                    past.trade(past.at(first + minute, 30), 100, symbol=symbol)
+
+    for minute in (0, 1):
+        everywhere(minute, quotes=False)
+    assert warnings(past) == []
+    everywhere(1, quotes=True)
+    (said,) = warnings(past)
+    assert said.startswith(
+        "4 bars of 2 series stay as they were first said, though ticks that came since say "
+        f"otherwise: SYN_BTCUSD of tenant {past.tenant}, SYN_ETHUSD of tenant {past.tenant} "
+    )
