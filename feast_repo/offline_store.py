@@ -69,6 +69,23 @@ SNAPSHOT = """
     ) with ordinality as a
     order by t.places[a.ordinality]
 """
+# The function checks all names before it reads. In 2000 there is nothing to read.
+NAMES = """
+    with pair as (
+        select distinct p.symbol, p.tenant_id
+        from unnest(%s::text[], %s::integer[]) as p (symbol, tenant_id)
+    )
+
+    select count(*)
+    from (
+        select tenant_id, array_agg(symbol order by symbol) as symbols
+        from pair
+        group by tenant_id
+    ) as t
+    cross join lateral feature_pit_snapshot(
+        t.symbols, timestamptz '2000-01-01', null::timestamptz, t.tenant_id
+    ) as s
+"""
 SNAPSHOT_ALL = "select {columns} from feature_pit_snapshot_all({moment}) as s"
 
 
@@ -185,20 +202,11 @@ class PitOfflineStore(PostgreSQLOfflineStore):
         are returned as they are. A view's ttl leaves values of bars out that closed longer before.
         Nothing is created in the database. What was learned after the event timestamp is never
         returned, so that filter_by_created_timestamp changes nothing.
-        Errors: ValueError for other sources, missing columns, no entity frame; psycopg's errors,
-        with a hint, for times in the future, NULLs, or tenants that are not the login's to read.
+        Errors: ValueError for other sources, columns that are missing or named as a feature, no
+        entity frame; when it is read psycopg's, with a hint, for times in the future, NULLs,
+        symbols and tenants that do not exist or are not the login's to read.
         """
-        others = sorted(v.name for v in feature_views if not _reads_log(v.batch_source))
-        if others:
-            raise ValueError(
-                f"the views {', '.join(others)} do not read {SOURCE}: ask for them in a call of "
-                "their own, with Feast's own PostgreSQL store"
-            )
-        if entity_df is None:
-            raise ValueError(
-                "a snapshot is asked for by moment: give entity_df with tenant_id, symbol and "
-                "event_timestamp instead of start_date and end_date"
-            )
+        _refuse_other_sources(feature_views)
         entities = _arrow(entity_df, config)
         at = offline_utils.infer_event_timestamp_from_entity_df(
             {name: entities[name].type.to_pandas_dtype() for name in entities.column_names}
@@ -211,6 +219,13 @@ class PitOfflineStore(PostgreSQLOfflineStore):
             registry,
             project,
             (span["min"].as_py() or datetime.now(UTC), span["max"].as_py() or datetime.now(UTC)),
+        )
+        on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
+        _refuse_clashes(
+            entities.column_names,
+            [(view.name, name) for view in asked for name in view.features]
+            + [(view.name, field.name) for view in on_demand for field in view.features],
+            full_feature_names,
         )
         views = {
             view.projection.name_to_use(): view  # type: ignore[no-untyped-call]
@@ -231,7 +246,7 @@ class PitOfflineStore(PostgreSQLOfflineStore):
                         if context.ttl:
                             limit = pa.scalar(timedelta(seconds=context.ttl))
                             values = pc.if_else(pc.greater(age, limit), None, values)
-                        name = f"{context.name}__{feature}" if full_feature_names else feature
+                        name = _named(context.name, feature, full_feature_names)
                         table = table.append_column(name, values)
             return table
 
@@ -245,7 +260,7 @@ class PitOfflineStore(PostgreSQLOfflineStore):
                 max_event_timestamp=span["max"].as_py(),
             ),
             full_feature_names,
-            OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
+            on_demand,
         )
 
     @staticmethod
@@ -335,7 +350,39 @@ def _keys(view: FeatureView) -> tuple[str, str]:
     return renamed.get("tenant_id", "tenant_id"), renamed.get("symbol", "symbol")
 
 
+def _refuse_other_sources(views: list[FeatureView]) -> None:
+    others = sorted(view.name for view in views if not _reads_log(view.batch_source))
+    if others:
+        raise ValueError(
+            f"the views {', '.join(others)} do not read {SOURCE}: ask for them in a call of their "
+            "own, with Feast's own PostgreSQL store"
+        )
+
+
+def _named(view: str, feature: str, full_feature_names: bool) -> str:
+    return f"{view}__{feature}" if full_feature_names else feature
+
+
+def _refuse_clashes(
+    columns: list[str], features: list[tuple[str, str]], full_feature_names: bool
+) -> None:
+    """Refuse columns of the entity frame that a feature (view, name) would be there twice with."""
+    names = {_named(*feature, full_feature_names) for feature in features}
+    clashing = [column for column in columns if column in names]
+    if clashing:
+        way_out = "" if full_feature_names else ", or ask with full_feature_names=True"
+        raise ValueError(
+            f"the entity frame has columns that are named as features: {', '.join(clashing)}. "
+            f"Rename them{way_out}"
+        )
+
+
 def _arrow(entity_df: Any, config: RepoConfig) -> pa.Table:
+    if entity_df is None:
+        raise ValueError(
+            "a snapshot is asked for by moment: give entity_df with tenant_id, symbol and "
+            "event_timestamp instead of start_date and end_date"
+        )
     if isinstance(entity_df, str):
         with internals.connect(config.offline_store) as connection:
             connection.read_only = True
@@ -363,6 +410,9 @@ def _arrow(entity_df: Any, config: RepoConfig) -> pa.Table:
 
 def _moments(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     """Times in UTC; what is finer than a microsecond is cut off, towards the past."""
+    if len(column) == 0:
+        # no value says what type it is
+        return pa.chunked_array([], pa.timestamp("us", tz="UTC"))
     if not pa.types.is_timestamp(column.type):
         raise ValueError(f"{name} holds {column.type}, not times: use datetimes in UTC")
     return column.cast(pa.timestamp("us", tz="UTC"), safe=False)
@@ -399,6 +449,9 @@ def _snapshot(
         connection.read_only = True
         if timeout is not None:
             connection.execute("select set_config('statement_timeout', %s, true)", [f"{timeout}s"])
+        if len(symbols) > BATCH:
+            # a name that only a later batch has
+            connection.execute(NAMES, [symbols, tenants])
         for begin in range(0, len(symbols), BATCH):
             part = slice(begin, begin + BATCH)
             rows = connection.execute(

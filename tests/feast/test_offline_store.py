@@ -263,6 +263,9 @@ def test_nothing_is_made_in_the_database(
         (lambda f: f.assign(event_timestamp=pd.NaT), "p_as_of"),
         (lambda f: f.drop(columns="event_timestamp"), "event_timestamp"),
         (lambda f: f.assign(event_timestamp="yesterday"), "not times: use datetimes"),
+        (lambda f: f.assign(symbol=["NOPE", *f["symbol"][1:]]), "unknown symbols: 'NOPE'"),
+        (lambda f: f.assign(tenant_id=990_099), "unknown tenant: 990099"),
+        (lambda f: f.assign(close=1.0), "named as features: close. Rename them, or ask with full"),
         (lambda _: 7, "type int cannot be read"),
         (lambda _: None, "give entity_df"),
         (lambda _: "select 1 as wrong", "event_timestamp"),
@@ -274,6 +277,41 @@ def test_bad_frames_are_refused_with_what_to_do(
 ) -> None:
     with pytest.raises(Exception, match=message):
         store.get_historical_features(change(frame(keys)), ALL).to_df()
+
+
+def test_a_column_clashes_with_what_is_asked_for_alone(
+    market: Market, store: FeatureStore, keys: list[Key]
+) -> None:
+    labelled = frame(keys).assign(close=1.0, range_bps=2.0)
+    found = store.get_historical_features(labelled, ALL, full_feature_names=True).to_arrow()
+    assert found["close"].to_pylist() == [1.0] * len(keys)
+    assert got(found, ["bar__close"]) == [
+        (row[FIELDS.index("close")],) for row in asked(market, keys)
+    ]
+    assert "range_bps" in store.get_historical_features(labelled, ["bar:vwap"]).to_df()
+    with pytest.raises(ValueError, match="named as features: close, range_bps"):
+        store.get_historical_features(labelled, ["ratio:range_bps"])
+    prefixed = frame(keys).assign(bar__close=1.0)
+    with pytest.raises(ValueError, match=r"features: bar__close\. Rename them$"):
+        store.get_historical_features(prefixed, ["bar:close"], full_feature_names=True)
+
+
+def test_a_name_of_a_later_batch_is_refused_before_reading(
+    store: FeatureStore, keys: list[Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offline_store, "BATCH", 7)
+    monkeypatch.setattr(offline_store, "SNAPSHOT", "select 'nothing is read' / 0 -- {columns}")
+    wrong = [*keys, (keys[0][0], "syn_es", keys[0][2])]
+    with pytest.raises(psycopg.errors.UndefinedObject, match="unknown symbols: 'syn_es'"):
+        store.get_historical_features(frame(wrong), ALL).to_df()
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_no_rows_give_no_rows(store: FeatureStore, kind: Any) -> None:
+    untyped: Any = {"tenant_id": [], "symbol": [], "event_timestamp": [], "label": []}
+    found = store.get_historical_features(kind(untyped), ALL).to_arrow()
+    assert len(found) == 0
+    assert {"label", "close", "bucket"} <= set(found.column_names)
 
 
 def test_views_of_other_sources_are_refused(store: FeatureStore, keys: list[Key]) -> None:

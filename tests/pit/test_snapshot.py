@@ -191,9 +191,13 @@ def test_a_bar_of_more_than_a_month_is_stale_whatever_the_calendar(scene: Scene)
     assert (found["is_stale"], found["bucket"]) == (True, None)
 
 
-def test_a_symbol_that_nobody_knows_is_a_stale_row(scene: Scene) -> None:
-    found = scene.ask(scene.at(1), symbol="SYN_NOBODY")
-    assert (found["symbol"], found["is_stale"], found["close"]) == ("SYN_NOBODY", True, None)
+def test_a_symbol_that_is_known_and_has_no_data_is_a_stale_row(scene: Scene) -> None:
+    other = Scene(scene.world)
+    other.trade(other.at(0, 30), 100, symbol="SYN_ELSEWHERE")
+    scene.world.publish(scene.at(1))
+    for symbol in ("SYN_GC", "SYN_ELSEWHERE"):
+        found = scene.ask(scene.at(1), symbol=symbol)
+        assert (found["symbol"], found["is_stale"], found["close"]) == (symbol, True, None)
 
 
 def test_of_a_symbol_that_two_tenants_have_one_must_be_chosen(scene: Scene) -> None:
@@ -223,12 +227,62 @@ def test_of_a_symbol_that_two_tenants_have_one_must_be_chosen(scene: Scene) -> N
         ("array['A'], now() + interval '1 minute'", "22023", "a time in the future"),
         ("array['A'], now(), now() + interval '1 minute'", "22023", "a time in the future"),
         ("array['A'], 'infinity'", "22023", "a time in the future"),
+        ("array['A'], '-infinity'", "22023", "before the year 1"),
+        ("array['A'], '4714-11-24 00:00+00 BC'", "22023", "before the year 1"),
+        ("array['A'], now(), '0001-12-31 BC'", "22023", "before the year 1"),
+        ("array[['A'], ['B']], now()", "2202E", "several dimensions"),
+        ("array['A'], array[[now()]]", "2202E", "several dimensions"),
     ],
 )
 def test_mistakes_are_errors(scene: Scene, arguments: str, sqlstate: str, message: str) -> None:
     with pytest.raises(psycopg.Error, match=message) as caught:
         rows(scene, f"select * from feature_pit_snapshot({arguments})")
     assert caught.value.sqlstate == sqlstate
+
+
+UNKNOWN = {
+    "feature_pit_snapshot": "select * from feature_pit_snapshot(%s::text[], now(), null, %s)",
+    "feature_pit_hash": "select feature_pit_hash(%s::text[], now(), null, %s)",
+    "leakage": "select * from feature.leakage(%s, array_fill(now(), array[%s]), %s)",
+    "explain_restatement": "select * from feature.explain_restatement(%s, '2024-03-04 10:00Z', %s)",
+}
+
+
+@pytest.mark.parametrize("function", UNKNOWN)
+def test_a_name_that_nobody_knows_is_an_error_that_says_it(scene: Scene, function: str) -> None:
+    scene.trade(scene.at(0, 30), 100)
+    scene.world.publish(scene.at(1))
+
+    def refused(symbols: list[str], tenant: int | None) -> str:
+        given: list[Any] = [symbols, tenant]
+        if function == "leakage":
+            given = [symbols, len(symbols), tenant]
+        elif function == "explain_restatement":
+            given = [symbols[0], tenant]
+        with pytest.raises(psycopg.errors.UndefinedObject) as caught:
+            rows(scene, UNKNOWN[function], given)
+        diag = caught.value.diag
+        assert "with answer as" not in (diag.context or ""), "no text of a function"
+        return f"{diag.message_primary} {diag.message_hint}"
+
+    for tenant in (scene.tenant, None):
+        assert refused(["NOPE"], tenant).startswith("unknown symbols: 'NOPE' ")
+        assert f"Is '{SYMBOL}' meant?" in refused([f" {SYMBOL.lower()}"], tenant)
+    assert refused([SYMBOL], 990_099).startswith("unknown tenant: 990099 ")
+    if function != "explain_restatement":
+        many = [SYMBOL, "G", "F", "E", "E", "D", "C", "B", "A", "SYN_GC"]
+        said = refused(many, scene.tenant)
+        assert said.startswith("unknown symbols: 'G', 'F', 'E', 'D', 'C' and 2 more ")
+
+
+def test_of_a_symbol_of_several_tenants_the_error_is_short(scene: Scene) -> None:
+    other = Scene(scene.world)
+    for one in (scene, other):
+        one.trade(one.at(0, 30), 100)
+    scene.world.publish(scene.at(1))
+    with pytest.raises(psycopg.errors.AmbiguousParameter) as caught:
+        rows(scene, f"select * from feature_pit_snapshot(array['{SYMBOL}'], '2024-03-04 10:01+00')")
+    assert "with answer as" not in (caught.value.diag.context or "")
 
 
 def test_no_pairs_give_no_rows(scene: Scene) -> None:

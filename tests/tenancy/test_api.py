@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -88,19 +89,28 @@ def test_a_point_in_time_read_is_the_plain_one_of_what_is_visible(
             st.tuples(st.sampled_from(["OWN", "FEED", "NONE"]), st.integers(0, 9000)), max_size=12
         )
     )
-    symbols = [symbol for symbol, _ in pairs]
-    as_of = [START + timedelta(seconds=second) for _, second in pairs]
+    unknown = {symbol for symbol, _ in pairs} - set(held)
+    as_of = [START + timedelta(seconds=second) for symbol, second in pairs if symbol in held]
+    symbols = [symbol for symbol, _ in pairs if symbol in held]
     call = "feature_pit_snapshot(%s::text[], %s::timestamptz[], null::timestamptz[]"
     with world.act_as(world.logins[tenant]) as connection:
         ours = connection.execute(
             f"select * from api.{call})",
             [symbols, as_of],
         ).fetchall()
+    if unknown:
+        every = [symbol for symbol, _ in pairs]
+        with (
+            world.act_as(world.logins[tenant]) as connection,
+            pytest.raises(psycopg.errors.UndefinedObject) as caught,
+        ):
+            connection.execute(f"select * from api.{call})", [every, [START] * len(every)])
+        assert set(re.findall(r"'(\w+)'", caught.value.diag.message_primary or "")) == unknown
     with psycopg.connect(world.url) as connection:
         plain = [
             connection.execute(
                 f"select * from public.{call}, %s)",
-                [[symbol], [moment], held.get(symbol, 0)],
+                [[symbol], [moment], held[symbol]],
             ).fetchone()
             for symbol, moment in zip(symbols, as_of, strict=True)
         ]
@@ -113,14 +123,32 @@ def test_a_point_in_time_read_of_another_tenant_is_refused(world: World) -> None
             connection.execute(
                 "select * from api.feature_pit_snapshot(array['OWN'], now(), p_tenant_id => 1)"
             )
-        # what only others have reads as what nobody has
-        for symbol in ("FEED", "NONE"):
-            row = connection.execute(
-                "select bucket, is_stale from api.feature_pit_snapshot(array[%s],"
-                " timestamptz '2024-01-01 01:00+00')",
-                [symbol],
-            ).fetchone()
-            assert row == (None, True)
+        # what only others have reads as what nobody has, and as what has an instrument alone
+        said = set()
+        for symbol in ("FEED", "NONE", "SYN_GC"):
+            with pytest.raises(psycopg.errors.UndefinedObject, match=symbol) as caught:
+                connection.execute(
+                    "select bucket, is_stale from api.feature_pit_snapshot(array[%s],"
+                    " timestamptz '2024-01-01 01:00+00')",
+                    [symbol],
+                )
+            said.add(str(caught.value).replace(symbol, "it"))
+        assert len(said) == 1, said
+
+
+def test_arrays_that_count_from_another_number_are_paired_all_the_same(world: World) -> None:
+    moments = ["2024-01-01 00:05+00", "2024-01-01 01:00+00"]
+    with world.act_as(world.logins[2]) as connection:
+        found = [
+            connection.execute(
+                "select as_of, bucket, close from api.feature_pit_snapshot("
+                "%s::text[], %s::timestamptz[])",
+                [shift + "{OWN,OWN}", shift + "{" + ",".join(moments) + "}"],
+            ).fetchall()
+            for shift in ("", "[0:1]=")
+        ]
+    assert found[0] == found[1]
+    assert found[0][0] != found[0][1]
 
 
 def test_a_symbol_that_two_visible_tenants_have_is_asked_by_tenant(world: World) -> None:

@@ -8,41 +8,34 @@ as $$
 declare
     v_visible constant integer[] := coalesce(api.visible_tenants(), '{}');
 begin
-    if cardinality(p_symbols) is distinct from cardinality(p_as_of)
-        or cardinality(p_symbols) is distinct from cardinality(coalesce(p_known_as_of, p_as_of))
-    then
-        -- it says what is wrong
-        return query
-        select a.*
-        from public.feature_pit_snapshot(p_symbols, p_as_of, p_known_as_of, 0) as a;
-        return;
-    end if;
+    perform feature.check_pairs(p_symbols, p_as_of, p_known_as_of);
     if p_tenant_id is not null and p_tenant_id <> all(v_visible) then
         raise exception 'tenant % is not yours to read', p_tenant_id
             using errcode = 'insufficient_privilege',
             hint = 'Leave p_tenant_id out, or give one of api.visible_tenants().';
     end if;
-    if p_tenant_id is null then
-        perform feature.refuse_ambiguous(p_symbols, v_visible);
-    end if;
+    perform feature.check_names(p_symbols, p_tenant_id, v_visible);
 
     return query
     with pair as (
         select
-            p.symbol,
-            p.place,
-            -- what nobody visible has is asked of nobody, and so is stale
-            coalesce(p_tenant_id, s.tenant_id, 0) as tenant_id
-        from unnest(p_symbols) with ordinality as p (symbol, place)
-        left join feature.series as s on p.symbol = s.symbol and s.tenant_id = any(v_visible)
+            p.*,
+            s.tenant_id
+        from unnest(p_symbols, p_as_of, p_known_as_of)
+            with ordinality as p (symbol, as_of, known_as_of, place)
+        inner join feature.series as s
+            on
+                p.symbol = s.symbol
+                and s.tenant_id = any(v_visible)
+                and (p_tenant_id is null or s.tenant_id = p_tenant_id)
     ),
 
     of_tenant as (
         select
             p.tenant_id,
             array_agg(p.symbol order by p.place) as symbols,
-            array_agg(p_as_of[p.place] order by p.place) as as_ofs,
-            array_agg(p_known_as_of[p.place] order by p.place) as known_as_ofs,
+            array_agg(p.as_of order by p.place) as as_ofs,
+            array_agg(p.known_as_of order by p.place) as known_as_ofs,
             array_agg(p.place order by p.place) as places
         from pair as p
         group by p.tenant_id
@@ -69,9 +62,9 @@ to market_tenant;
 comment on function api.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer) is
 'What was known, of what the asking login may see: public.feature_pit_snapshot() with the same '
 'columns. p_tenant_id: one of api.visible_tenants(); default, for each symbol, the one of them '
-'that has it. A symbol that none of them has is stale, as one without bars is. Errors: 42501 for '
-'another tenant; 42P08 when several visible tenants have a symbol; else as '
-'public.feature_pit_snapshot().';
+'that has it. Errors: 42501 for another tenant; 42P08 when several visible tenants have a symbol; '
+'42704 for a symbol of which none of them, or not p_tenant_id, has features, whether it exists '
+'elsewhere or not; else as public.feature_pit_snapshot().';
 
 create or replace function api.feature_pit_snapshot(
     p_symbols text[], p_as_of timestamptz, p_known_as_of timestamptz default null,

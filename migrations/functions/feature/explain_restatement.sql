@@ -24,9 +24,7 @@ begin
         raise exception '% is not the start of a bar', p_bucket
             using errcode = 'invalid_parameter_value', hint = 'Give a whole minute.';
     end if;
-    if p_tenant_id is null then
-        perform feature.refuse_ambiguous(array[p_symbol]);
-    end if;
+    perform feature.check_names(array[p_symbol], p_tenant_id);
     v_tenant_id := (
         select s.tenant_id
         from feature.series as s
@@ -117,4 +115,5 @@ comment on function feature.explain_restatement(text, timestamptz, integer) is
 'and after), known_at, and the Kafka topic, partition and offset of the message. Both are NULL '
 'for the first version. Events of earlier bars appear where windows read them. No version, no '
 'rows. Errors: 22004 for NULL, 22023 when p_bucket is no whole minute, 42P08 when several tenants '
-'have the symbol, 42P01 when "dbt run" has not made the models.';
+'have the symbol, 42704 for an unknown symbol or tenant (see public.feature_pit_snapshot()), 42P01 '
+'when "dbt run" has not made the models.';

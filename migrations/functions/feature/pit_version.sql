@@ -62,7 +62,6 @@ declare
     $q$;
     v_published_at timestamptz;
     v_slice record;
-    v_pairs bigint := 0;
 begin
     -- Nothing known by the last publish is still to be written.
     select c.published_at into strict v_published_at from feature.clock as c;
@@ -123,12 +122,7 @@ begin
             format(c_earlier, p_oldest, v_slice.starts - p_oldest, v_slice.starts + c_slice)
         ) using v_slice.places, v_slice.symbols, v_slice.as_ofs, v_slice.known_as_ofs,
             v_slice.tenant_ids;
-        v_pairs := v_pairs + cardinality(v_slice.places);
     end loop;
-
-    if v_pairs > cardinality(p_symbols) then
-        perform feature.refuse_ambiguous(p_symbols);
-    end if;
 end
 $$;
 revoke all on function feature.pit_version(
@@ -139,5 +133,5 @@ comment on function feature.pit_version(
 ) is
 'The versions that public.feature_pit_snapshot() answers with, without its checks and before '
 'staleness. The same arguments, and p_oldest: bars that start longer before as_of are not looked '
-'for. One row per element, in no order; place counts the elements from 1. Errors: 42P08 when '
-'several tenants have a symbol.';
+'for. One row per element, in no order; place counts the elements from 1. Where several tenants '
+'have a symbol it gives a row of each: feature.check_names() comes first.';

@@ -16,6 +16,7 @@ declare
     v_longest interval;
 begin
     perform feature.check_pairs(p_symbols, p_as_of, p_known_as_of);
+    perform feature.check_names(p_symbols, p_tenant_id);
     select
         array_agg(make_interval(secs => c.max_staleness_s) order by c.ordinal),
         make_interval(secs => min(c.max_staleness_s)),
@@ -131,8 +132,10 @@ comment on function public.feature_pit_snapshot(text[], timestamptz[], timestamp
 '(when this version of it became known), the eleven fields of market.contract in its order, '
 'is_stale. A field older than its max_staleness_s, counted from the bar''s close in trading hours '
 'of the symbol''s calendar, is NULL and the row is_stale; so is a symbol without a bar, or whose '
-'bar is more than 31 days old. Errors: 22004 for NULL, 2202E when the arrays differ in length, '
-'22023 for a time in the future, 42P08 when several tenants have the symbol.';
+'bar is more than 31 days old. Errors: 22004 for NULL, 2202E when the arrays differ in length or '
+'have more than one dimension, 22023 for a time in the future or before the year 1, 42P08 when '
+'several tenants have the symbol, 42704 for a symbol that neither market.instrument nor any '
+'feature has, and for such a tenant.';
 
 create or replace function public.feature_pit_snapshot(
     p_symbols text[], p_as_of timestamptz, p_known_as_of timestamptz default null,
