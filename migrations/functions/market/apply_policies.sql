@@ -94,8 +94,8 @@ $$;
 revoke all on procedure market.apply_policies() from public;
 comment on procedure market.apply_policies() is -- noqa: LT01
 'Makes TimescaleDB''s policies what market.policy_setting says. Safe to call again; a policy '
-'without a row is removed, and what an operator has set by alter_job() stays. A refresh window ends '
-'where market.refresh_reach() says. Errors: 42P01 when a row names a relation that does not exist, '
-'22023 for a retention of ticks below 8 days.';
+'without a row is removed, and what an operator has set by alter_job() stays. A refresh window '
+'ends where market.refresh_reach() says. Errors: 42P01 when a row names a relation that does not '
+'exist, 22023 for a retention of ticks below 8 days.';
 
 call market.apply_policies();
