@@ -50,6 +50,11 @@ def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
         connected.execute("set client_min_messages = warning")
         connected.execute("truncate market.trade, market.quote")
         connected.execute("delete from market.policy_setting where policy = 'retention'")
+        # a retention drops whole chunks: in short ones its edge is sharp
+        connected.execute(
+            "update market.policy_setting set span = '1 day'"
+            " where policy = 'chunk' and relation in ('trade', 'quote')"
+        )
         apply_policies(connected)
         yield connected
 

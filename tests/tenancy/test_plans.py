@@ -31,7 +31,9 @@ A_DAY = "ts >= '{0} 00:00+00' and ts < '{0} 12:00+00'"
 
 @pytest.fixture(scope="module")
 def days(database: str) -> Iterator[World]:
-    """The world with trades of six days, the first three of them in the columnstore."""
+    """The world with trades of six days in chunks of a day, three of them in the columnstore."""
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute("select set_chunk_time_interval('market.trade', interval '1 day')")
     with made_in(database) as world:
         with psycopg.connect(world.url, autocommit=True) as admin:
             admin.execute(LATER)

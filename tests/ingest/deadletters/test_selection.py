@@ -128,7 +128,7 @@ def test_a_reason_that_is_none_is_an_error(
     refuse(config, ("trade", trade(0, symbol="NEW")))
     code, _, error = dlq(command, "--reason", "nope")
     assert code == 1
-    assert "no reason is called 'nope': choose one of conflict, negative_price" in error
+    assert "no reason is called 'nope': choose one of beyond_retention, conflict" in error
     assert "unmappable" in error
     assert dlq(command, "--reason", "zero_size")[0] == 0, "one that no letter has is none"
 
