@@ -128,6 +128,8 @@ export class Jobs {
       job.next = run.finished + wait
       log(`job ${job.id} failed ${job.failures} time(s), next try in ${wait / 1000} s: ${error.message}`)
     }
+    const took = (run.finished - run.started) / 1000
+    if (took > 5) log(`job ${job.id} took ${took} s: clients waited for it`)
     const { next, failures } = job
     await sessions.asServer('postgres', noted({ ...run, next, failures }))
     if (run.error) await sessions.asServer('postgres', failed(run))

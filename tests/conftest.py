@@ -135,7 +135,8 @@ def _embedded_databases(own: Path, shared: Path) -> Iterator[Databases]:
 
     def start(directory: Path) -> str:
         running.add(directory)
-        return embedded_database.start(directory).url
+        # beside other workers a turn can take long, and many may wait for theirs
+        return embedded_database.start(directory, lock_wait_s=300).url
 
     def stop(directory: Path) -> None:
         embedded_database.stop(directory)

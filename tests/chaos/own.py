@@ -79,7 +79,7 @@ class Embedded:
     def start(self) -> None:
         """Start it, where it was before; it may run."""
         if embedded_database.status(self._data) is None:
-            started = embedded_database.start(self._data, self._port)
+            started = embedded_database.start(self._data, self._port, lock_wait_s=300)
             self._port, self.url = started.port, started.url
 
     def stop(self) -> None:
