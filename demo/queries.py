@@ -45,6 +45,7 @@ RESTATED = """
 REJECTED = """
     select d.reason, count(*) as messages, min(d.message) as example
     from market.dead_letter as d
+    where d.settled_at is null
     group by d.reason
     order by messages desc, d.reason
 """

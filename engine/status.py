@@ -25,7 +25,11 @@ FAILING = (
     "select job_id, job, coalesce(error, 'no words in job_errors') from feature.failing_jobs()"
 )
 LETTERS = """
-    select reason, count(*) from market.dead_letter group by reason order by count(*) desc, reason
+    select d.reason, count(*)
+    from market.dead_letter as d
+    -- not those sent back or dropped since; the column may be pending
+    where to_jsonb(d) ->> 'settled_at' is null
+    group by d.reason order by count(*) desc, d.reason
 """
 
 
