@@ -295,7 +295,9 @@ export class Sessions {
     const [[user, role], [settings, temp]] = await this.sql(`
       select session_user, pg_catalog.current_setting('role');
       ${BECOME_SERVER};
-      select (select pg_catalog.json_object_agg(name, setting) from pg_catalog.pg_settings where source = 'session'),
+      select (select pg_catalog.json_object_agg(name, setting) from pg_catalog.pg_settings
+              -- TimescaleDB sets it when it loads its second library, and takes it from nobody
+              where source = 'session' and name <> 'timescaledb.license'),
              (select pg_catalog.json_agg(pg_catalog.json_build_object('oid', oid, 'name', relname, 'kind', relkind))
               from pg_catalog.pg_class where relnamespace = pg_catalog.pg_my_temp_schema()
               and relkind in ('r', 'v', 'S', 'i', 'p', 'I') and relname !~ '${STOWED}')

@@ -99,12 +99,17 @@ class Database:
                         raise
                     raise self._unavailable(error) from error
                 backoff.pause(said)
-                if self.connection is not None and self.connection.broken:
+                if self.connection is not None and not self._is_idle(self.connection):
                     self.close()
                 self._on_retry(what)
                 again = True
             except psycopg.Error as error:
                 raise self._unavailable(error) from error
+
+    @staticmethod
+    def _is_idle(connection: psycopg.Connection) -> bool:
+        """Whether it can begin anew; one whose rollback has failed would go on where it is."""
+        return connection.info.transaction_status is TransactionStatus.IDLE
 
     def _open(self) -> psycopg.Connection:
         if self.connection is None or self.connection.closed:
