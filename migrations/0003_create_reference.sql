@@ -1,11 +1,6 @@
 -- depends: 0002_create_roles
--- purpose: tenants, instruments and the Smart-DB contract, filled by "dbt seed" from seeds/
+-- purpose: tenants, instruments and the Smart-DB contract, filled from seeds/
 -- lock: none, the tables are new
--- No foreign keys to these tables: dbt seed truncates and refills them; dbt's relationship
---   tests stand in.
-set local role market_owner;
-
--- No foreign keys to these tables: dbt seed truncates and refills them; dbt's relationship
 set local role market_owner;
 
 create table market.tenant (

@@ -21,6 +21,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 
 from ingest.wire.topics import dead_letter_topic, ensure_topics
 from tests.chaos.mix import DAY_US, KINDS, Event, Mix
+from tests.refreshing import when_free
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTITIONS = 3
@@ -348,7 +349,7 @@ class Storm:
         bars += f" where bucket {within}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             call = f"call refresh_continuous_aggregate('market.{name}', {day})"
-            _refresh(connection, call, values)
+            when_free(connection, call, values)
             different = connection.execute(
                 f"with a as ({bars}), b as ({ticks})"
                 " (table a except all table b) union all (table b except all table a) limit 3",
@@ -358,16 +359,3 @@ class Storm:
             row = connection.execute(f"select count(*) from ({bars}) as b", values).fetchone()
         assert row is not None
         return int(row[0])
-
-
-def _refresh(connection: psycopg.Connection, call: str, values: dict[str, int]) -> None:
-    """Refresh; another session may be refreshing the same range just now."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            connection.execute(call, values)
-            return
-        except psycopg.errors.LockNotAvailable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(POLL_S)

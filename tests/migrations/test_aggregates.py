@@ -2,7 +2,6 @@
 
 import math
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Databases
+from tests.refreshing import when_free
 
 T0 = datetime(2026, 3, 2, 22, 30, tzinfo=UTC)
 REFRESH_ORDER = [
@@ -109,20 +109,6 @@ def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
         yield opened
 
 
-def refresh(connection: psycopg.Connection[Any], relation: str) -> None:
-    """Once its policy's job does not do the same just now."""
-    while True:
-        try:
-            connection.execute(
-                f"call refresh_continuous_aggregate('market.{relation}', %s, %s)",
-                (T0 - timedelta(days=2), T0 + timedelta(days=3)),
-            )
-        except psycopg.errors.LockNotAvailable:
-            time.sleep(0.1)
-        else:
-            return
-
-
 def act(connection: psycopg.Connection[Any], tenant: int, step: tuple[Any, ...]) -> None:
     match step:
         case ("trade", (symbol, second, seq), price_, size_, side, lag):
@@ -158,7 +144,11 @@ def act(connection: psycopg.Connection[Any], tenant: int, step: tuple[Any, ...])
             )
         case ("refresh", levels):
             for relation in REFRESH_ORDER[:levels]:
-                refresh(connection, relation)
+                when_free(
+                    connection,
+                    f"call refresh_continuous_aggregate('market.{relation}', %s, %s)",
+                    (T0 - timedelta(days=2), T0 + timedelta(days=3)),
+                )
         case ("compress", _):
             for relation in ("trade", "quote"):
                 connection.execute(

@@ -1,6 +1,5 @@
 """What is accepted is kept, or refused: by the product's own jobs, at the edges."""
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 
 from ingest.database import Database
 from ingest.reference import read_known
+from tests.refreshing import when_free
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -82,17 +82,8 @@ def run_jobs(connection: psycopg.Connection[Any]) -> None:
     """Every policy of market as the scheduler runs it, until aggregates of aggregates have all."""
     for _ in range(3):
         for (job,) in connection.execute(JOBS).fetchall():
-            run_job(connection, job)
-
-
-def run_job(connection: psycopg.Connection[Any], job: int) -> None:
-    for _ in range(100):
-        try:
-            connection.execute("call run_job(%s)", [job])
-            return
-        except psycopg.errors.LockNotAvailable:
-            time.sleep(0.1)  # the scheduler had begun one before it was told to leave them
-    raise TimeoutError(f"job {job} is still refreshed by another")
+            # the scheduler may have begun one before it was told to leave them
+            when_free(connection, "call run_job(%s)", [job])
 
 
 def bars(connection: psycopg.Connection[Any], moment: datetime) -> set[str]:

@@ -79,5 +79,5 @@ grant execute on function market.insert_ticks(text, text) to market_ingest;
 comment on function market.insert_ticks(text, text) is
 'Inserts the new ticks of the caller''s temporary table incoming_<p_kind> whose key was not there '
 'and has no events. Returns the others: ordinal, and outcome: duplicate; conflict, with the values '
-'that are there (was); or amended: for market.apply_event(). p_kind, p_values: as of '
+'that are there (was); or amended: for market.apply_events(). p_kind, p_values: as of '
 'market.apply_ticks().';

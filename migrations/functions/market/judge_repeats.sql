@@ -60,5 +60,5 @@ grant execute on function market.judge_repeats(text, text, bigint[]) to market_i
 comment on function market.judge_repeats(text, text, bigint[]) is
 'Judges those new ticks of the caller''s temporary table incoming_<p_kind> whose key is taken, '
 'p_ordinals: duplicate: the same values are there; conflict: other ones are (was); amended: the '
-'key has corrections or cancels, whose order market.apply_event() knows. p_kind, p_values: as of '
+'key has corrections or cancels, whose order market.apply_events() knows. p_kind, p_values: as of '
 'market.apply_ticks(). Step of market.insert_ticks().';
