@@ -15,6 +15,9 @@ from ingest.wire.topics import ANSWER_S, CLIENT, ensure_topics, topic_ids
 log = logging.getLogger("ingest.consumer")
 
 QUEUE_KB = 64 * 1024
+# a dead member's partitions wait so long for another one; one that merely stood still, on a busy
+# machine or beside a broker that collects garbage, is not to lose them
+SESSION_MS = 10_000
 Taken = Callable[[list[Partition]], None]
 
 
@@ -83,7 +86,7 @@ class Kafka:
                 **CLIENT,
                 "bootstrap.servers": bootstrap,
                 "group.id": group,
-                "session.timeout.ms": 6000,
+                "session.timeout.ms": SESSION_MS,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "error",

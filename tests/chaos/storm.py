@@ -209,7 +209,7 @@ class Storm:
         """Whether no ingester is inside a transaction.
 
         An engine of one backend is not asked for long: it answers once the transaction is over,
-        and a group forgets a member that is frozen for six seconds.
+        and a group forgets a member that is frozen for ten seconds.
         """
         with closing(psycopg.connect(self.url, autocommit=True)) as connection:
             asked = connection.pgconn
@@ -225,6 +225,13 @@ class Storm:
     def consumed(self) -> int:
         """Messages whose offsets the database has behind it."""
         return int(self._offsets("sum(next_offset)"))
+
+    def is_behind(self) -> bool:
+        """Whether messages wait to be consumed; a database that does not answer takes none."""
+        try:
+            return self.consumed() < self.produced.total()
+        except psycopg.OperationalError:
+            return True
 
     def epochs(self) -> int:
         """Partitions taken over so far, all together."""

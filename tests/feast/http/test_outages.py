@@ -20,6 +20,9 @@ from redis.backoff import NoBackoff
 from tests.feast.http.asking import MARKET, OWN, RATIOS, Clock, dead_port, of, refused
 from tests.feast.served import FED, Served
 
+# far below what a client waits, far above what a busy machine takes
+AT_ONCE_S = 10
+
 
 @contextmanager
 def with_redis(world: Served, port: int) -> Iterator[None]:
@@ -40,7 +43,7 @@ def test_an_online_store_that_is_down(online_world: Served, service: str) -> Non
     with dead_port() as port, with_redis(world, port):
         began = time.monotonic()
         refused(world.ask(body), 503, "online store")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < AT_ONCE_S
         assert requests.get(world.url + "/health", timeout=5).json() == {"status": "ok"}
     assert world.ask(body).status_code == 200
 
@@ -74,7 +77,7 @@ def test_an_online_store_that_hangs(online_world: Served) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf, with_redis(world, deaf.getsockname()[1]):
         began = time.monotonic()
         refused(world.ask(of([OWN])), 503, "online store")
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < AT_ONCE_S
 
 
 def test_readiness(online_world: Served) -> None:
