@@ -11,6 +11,7 @@ from yoyo.migrations import Migration, MigrationList
 from engine.errors import MigrationFailed
 
 HEADER = re.compile(r"-- folds: (?P<first>\S+) to (?P<last>\S+)\n-- leads: (?P<leads>\S+)\n")
+MAKE = re.compile(r"^-- make: (\S+)$", re.MULTILINE)
 
 
 def cross(
@@ -20,7 +21,8 @@ def cross(
 
     connection: autocommit, of whoever migrates. A bridge's header names the first and last of the
     folded migrations, and the present one that it leads to; it runs in one transaction, after which
-    the present ones count as applied up to there. A database without the folded ones is left alone.
+    the present ones count as applied up to there. Its line `-- make: NAME` stands for the text of a
+    present one. A database without the folded ones is left alone.
     Errors: MigrationFailed.
     """
     if connection.execute("select to_regclass('public._yoyo_migration')").fetchone() == (None,):
@@ -47,7 +49,7 @@ def cross(
 def _cross(connection: psycopg.Connection[Any], bridge: Path, marked: list[Migration]) -> None:
     try:
         with connection.transaction():
-            connection.execute(bridge.read_bytes())
+            connection.execute(_text(bridge).encode())
             connection.execute("reset role")
             connection.execute("delete from public._yoyo_migration")
             connection.execute("delete from public.migration_checksum")
@@ -66,3 +68,8 @@ def _cross(connection: psycopg.Connection[Any], bridge: Path, marked: list[Migra
         raise MigrationFailed(
             f"the bridge {bridge.stem} stopped and changed nothing: {str(error).strip()}"
         ) from error
+
+
+def _text(bridge: Path) -> str:
+    numbered = bridge.parent.parent
+    return MAKE.sub(lambda made: (numbered / f"{made[1]}.sql").read_text(), bridge.read_text())

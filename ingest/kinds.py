@@ -18,7 +18,7 @@ SCHEMA_DIR = Path(__file__).resolve().parent / "schemas"
 KEY = ("tenant_id", "symbol", "ts", "seq")
 COMMON = (*KEY, "action", "known_at")
 # Bounds within which no arithmetic on ticks can overflow, underflow or divide by nothing, and far
-# beyond real ones; derived in migrations/0021_bound_ticks.sql, whose tables check the same.
+# beyond real ones; derived in migrations/0005_create_trade.sql, whose tables check the same.
 LEAST, HIGHEST_PRICE, LARGEST_SIZE = 1e-12, 1e12, 1e18
 # Avro's types in Polars; one encoding for int and long: what does not fit an int must not be cut
 # down to one

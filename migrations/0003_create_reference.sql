@@ -18,7 +18,8 @@ create table market.instrument (
     asset_class text not null,
     currency text not null,
     calendar_id text not null,
-    tick_size double precision not null check (tick_size > 0)
+    tick_size double precision not null check (tick_size > 0),
+    allows_negative_price boolean not null default false
 );
 comment on table market.instrument is
 'One row per instrument that ingest accepts; a tick of any other symbol goes to the dead letters.';
@@ -30,6 +31,9 @@ comment on column market.instrument.asset_class is 'future, crypto, fx or equity
 comment on column market.instrument.currency is 'ISO 4217 code, or the coin, that prices are in.';
 comment on column market.instrument.calendar_id is 'Its trading calendar, market.calendar.';
 comment on column market.instrument.tick_size is 'Smallest price step, in price units.';
+comment on column market.instrument.allows_negative_price is
+'Whether a price of it can be zero or below, as of spreads and some futures. Without it ingest '
+'refuses such a price. Where a logarithm does not exist a return is NULL.';
 
 create table market.contract (
     ordinal smallint primary key check (ordinal > 0),

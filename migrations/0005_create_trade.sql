@@ -3,15 +3,25 @@
 -- lock: none, the tables are new
 set local role market_owner;
 
+-- A price is 0 or between 1e-12 and 1e12 away from it, a size between 1e-12 and 1e18. Then
+--   price x size is at most 1e30 and never below 1e-24; the sum of 2^63 of them is below 1e50, a
+--   ratio of closes between 1e-24 and 1e24, its logarithm within 56, that one's square below 3100
+--   and, unless 0, above 1e-33: a double precision holds 1e-307 to 1e308. Far beyond real ones: a
+--   coin of 1e-10, a share of 1e6, a bond issue of 1e12. ingest/kinds.py says the same bounds, and
+--   refuses beyond them before they come here.
 create table market.trade (
     tenant_id integer not null,
     symbol text not null,
     ts timestamptz not null check (ts >= timestamptz '2000-01-01 00:00:00+00'),
     seq bigint not null check (seq >= 0),
-    price double precision not null check (price > 0 and price < 'infinity'),
-    size double precision not null check (size > 0 and size < 'infinity'),
+    price double precision not null check (
+        price = 0 or abs(price) between double precision '1e-12' and double precision '1e12'
+    ),
+    size double precision not null check (
+        size between double precision '1e-12' and double precision '1e18'
+    ),
     side text check (side in ('buy', 'sell')),
-    known_at timestamptz not null,
+    known_at timestamptz not null check (known_at < 'infinity'),
     source_topic text,
     source_partition integer,
     source_offset bigint,
@@ -20,7 +30,7 @@ create table market.trade (
 ) with (
     timescaledb.hypertable,
     timescaledb.partition_column = 'ts',
-    timescaledb.chunk_interval = '1 day',
+    timescaledb.chunk_interval = '7 days',
     timescaledb.segmentby = 'tenant_id, symbol',
     timescaledb.orderby = 'ts, seq',
     timescaledb.create_default_indexes = false
@@ -31,7 +41,8 @@ comment on column market.trade.tenant_id is 'Owner, market.tenant.';
 comment on column market.trade.symbol is 'Instrument, market.instrument.';
 comment on column market.trade.ts is 'Event time: when it happened at the venue.';
 comment on column market.trade.seq is 'Order among equal ts, given by the venue or the capture.';
-comment on column market.trade.price is 'Price per unit, in the instrument''s currency.';
+comment on column market.trade.price is
+'Price per unit, in the instrument''s currency; zero or below only of instruments that allow it.';
 comment on column market.trade.size is 'Units traded.';
 comment on column market.trade.side is 'Aggressor: buy or sell; NULL: not known.';
 comment on column market.trade.known_at is
@@ -42,17 +53,7 @@ comment on column market.trade.source_partition is 'Kafka partition.';
 comment on column market.trade.source_offset is 'Kafka offset.';
 
 create table market.trade_superseded (
-    tenant_id integer not null,
-    symbol text not null,
-    ts timestamptz not null,
-    seq bigint not null,
-    price double precision not null,
-    size double precision not null,
-    side text,
-    known_at timestamptz not null,
-    source_topic text,
-    source_partition integer,
-    source_offset bigint,
+    like market.trade including comments,
     superseded_at timestamptz not null,
     cause text not null check (cause in ('correction', 'cancel')),
     superseded_topic text,

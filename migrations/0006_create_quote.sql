@@ -3,16 +3,25 @@
 -- lock: none, the tables are new
 set local role market_owner;
 
+-- bounds: see 0005_create_trade
 create table market.quote (
     tenant_id integer not null,
     symbol text not null,
     ts timestamptz not null check (ts >= timestamptz '2000-01-01 00:00:00+00'),
     seq bigint not null check (seq >= 0),
-    bid double precision check (bid > 0 and bid < 'infinity'),
-    bid_size double precision check (bid_size >= 0 and bid_size < 'infinity'),
-    ask double precision check (ask > 0 and ask < 'infinity'),
-    ask_size double precision check (ask_size >= 0 and ask_size < 'infinity'),
-    known_at timestamptz not null,
+    bid double precision check (
+        bid = 0 or abs(bid) between double precision '1e-12' and double precision '1e12'
+    ),
+    bid_size double precision check (
+        bid_size = 0 or bid_size between double precision '1e-12' and double precision '1e18'
+    ),
+    ask double precision check (
+        ask = 0 or abs(ask) between double precision '1e-12' and double precision '1e12'
+    ),
+    ask_size double precision check (
+        ask_size = 0 or ask_size between double precision '1e-12' and double precision '1e18'
+    ),
+    known_at timestamptz not null check (known_at < 'infinity'),
     source_topic text,
     source_partition integer,
     source_offset bigint,
@@ -22,7 +31,7 @@ create table market.quote (
 ) with (
     timescaledb.hypertable,
     timescaledb.partition_column = 'ts',
-    timescaledb.chunk_interval = '1 day',
+    timescaledb.chunk_interval = '7 days',
     timescaledb.segmentby = 'tenant_id, symbol',
     timescaledb.orderby = 'ts, seq',
     timescaledb.create_default_indexes = false
@@ -46,18 +55,7 @@ comment on column market.quote.source_partition is 'Kafka partition.';
 comment on column market.quote.source_offset is 'Kafka offset.';
 
 create table market.quote_superseded (
-    tenant_id integer not null,
-    symbol text not null,
-    ts timestamptz not null,
-    seq bigint not null,
-    bid double precision,
-    bid_size double precision,
-    ask double precision,
-    ask_size double precision,
-    known_at timestamptz not null,
-    source_topic text,
-    source_partition integer,
-    source_offset bigint,
+    like market.quote including comments,
     superseded_at timestamptz not null,
     cause text not null check (cause in ('correction', 'cancel')),
     superseded_topic text,
@@ -71,39 +69,28 @@ create index quote_superseded_key on market.quote_superseded (tenant_id, symbol,
 comment on table market.quote_superseded is
 'One row per version of a quote that a correction or cancel replaced. It was believed in '
 '[known_at, superseded_at).';
-comment on column market.quote_superseded.superseded_at is
-'Knowledge time of the event that replaced it: the end, exclusive, of the belief.';
-comment on column market.quote_superseded.cause is 'What replaced it: correction or cancel.';
-comment on column market.quote_superseded.superseded_topic is
-'Kafka topic of the event that replaced it.';
-comment on column market.quote_superseded.superseded_partition is 'Kafka partition of that event.';
-comment on column market.quote_superseded.superseded_offset is 'Kafka offset of that event.';
 
--- columns of a superseded version mean what they mean in the tick's own table
+-- what a superseded version has beside the tick's own columns means the same of every kind
 do $$
 declare
     v_column record;
 begin
     for v_column in
         select
-            s.attrelid::regclass as superseded,
-            s.attname,
+            a.attname,
             col_description(a.attrelid, a.attnum) as said
-        from (
-            values
-            ('market.trade'::regclass, 'market.trade_superseded'::regclass),
-            ('market.quote'::regclass, 'market.quote_superseded'::regclass)
-        ) as k (tick, superseded)
-        inner join pg_attribute as a on k.tick = a.attrelid and a.attnum > 0
-        inner join pg_attribute as s on k.superseded = s.attrelid and a.attname = s.attname
+        from pg_attribute as a
+        where
+            a.attrelid = 'market.trade_superseded'::regclass
+            and a.attname ~ '^(superseded_|cause$)'
     loop
         execute format(
-            'comment on column %s.%I is %L',
-            v_column.superseded, v_column.attname, v_column.said
+            'comment on column market.quote_superseded.%I is %L', v_column.attname, v_column.said
         );
     end loop;
 end
 $$;
+
 grant select, insert, delete on market.quote to market_ingest;
 
 grant select, insert on market.quote_superseded to market_ingest;

@@ -3,15 +3,19 @@
 -- lock: share row exclusive on its source for an instant; created empty
 set local role market_owner;
 
--- ask >= bid leaves out crossed quotes, and one-sided ones because the comparison is NULL
+-- Left out: crossed quotes, one-sided ones (the comparison is NULL), and those whose ask is beyond
+--   twice their bid: such a pair is a market maker's stub, no price at which anyone trades, and one
+--   of them would be the mean. Of a mid at or below zero there are no basis points.
 create materialized view market.quote_1m
 with (timescaledb.continuous, timescaledb.materialized_only = false) as
 select
     tenant_id,
     symbol,
     time_bucket(interval '1 minute', ts) as bucket,
-    sum(10000 * (ask - bid) / ((ask + bid) / 2)) filter (where ask >= bid) as spread_bps_sum,
-    count(*) filter (where ask >= bid) as spread_bps_count,
+    sum(10000 * (ask - bid) / nullif((ask + bid) / 2, 0)) filter (
+        where bid > 0 and ask between bid and 2 * bid
+    ) as spread_bps_sum,
+    count(*) filter (where bid > 0 and ask between bid and 2 * bid) as spread_bps_count,
     last(bid, timestamptz_send(ts) || int8send(seq)) filter (where bid is not null) as last_bid,
     last(ask, timestamptz_send(ts) || int8send(seq)) filter (where ask is not null) as last_ask,
     count(*) as quotes
@@ -24,14 +28,16 @@ comment on column market.quote_1m.symbol is 'Instrument, market.instrument.';
 comment on column market.quote_1m.bucket is
 'Start of the bar, inclusive; it ends 1 minute later, exclusive.';
 comment on column market.quote_1m.spread_bps_sum is
-'Sum over two-sided, uncrossed quotes of 10000 x (ask - bid) / mid, basis points. NULL: none.';
+'Sum of 10000 x (ask - bid) / mid, basis points, over the quotes with bid > 0 and bid <= ask <= '
+'2 x bid. NULL: none.';
 comment on column market.quote_1m.spread_bps_count is
 'Number of those quotes; the mean spread is sum / count.';
 comment on column market.quote_1m.last_bid is
 'Bid of the last quote by (ts, seq) that has one; NULL: none has.';
 comment on column market.quote_1m.last_ask is
 'Ask of the last quote by (ts, seq) that has one; NULL: none has.';
-comment on column market.quote_1m.quotes is 'Number of quotes, one-sided and crossed included.';
+comment on column market.quote_1m.quotes is
+'Number of quotes, one-sided, crossed and stub ones included.';
 
 create materialized view market.quote_1h
 with (timescaledb.continuous, timescaledb.materialized_only = false) as
@@ -54,11 +60,13 @@ comment on column market.quote_1h.symbol is 'Instrument, market.instrument.';
 comment on column market.quote_1h.bucket is
 'Start of the bar, inclusive; it ends 1 hour later, exclusive.';
 comment on column market.quote_1h.spread_bps_sum is
-'Sum over two-sided, uncrossed quotes of 10000 x (ask - bid) / mid, basis points. NULL: none.';
+'Sum of 10000 x (ask - bid) / mid, basis points, over the quotes with bid > 0 and bid <= ask <= '
+'2 x bid. NULL: none.';
 comment on column market.quote_1h.spread_bps_count is
 'Number of those quotes; the mean spread is sum / count.';
 comment on column market.quote_1h.last_bid is
 'Bid of the last quote by (ts, seq) that has one; NULL: none has.';
 comment on column market.quote_1h.last_ask is
 'Ask of the last quote by (ts, seq) that has one; NULL: none has.';
-comment on column market.quote_1h.quotes is 'Number of quotes, one-sided and crossed included.';
+comment on column market.quote_1h.quotes is
+'Number of quotes, one-sided, crossed and stub ones included.';

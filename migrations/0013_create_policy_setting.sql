@@ -21,9 +21,11 @@ comment on table market.policy_setting is
 comment on column market.policy_setting.relation is 'Table or aggregate, without its schema.';
 comment on column market.policy_setting.policy is
 'chunk: length of a chunk. refresh: window that the job keeps materialized. columnstore: age at '
-'which a chunk becomes columnar. retention: age at which it is dropped.';
+'which a chunk becomes columnar. retention: age at which it is dropped; without a row it stays. '
+'Of trade and quote it also says which ticks are accepted: market.earliest_accepted().';
 comment on column market.policy_setting.span is
-'chunk: length. refresh: how far back from now the window starts. columnstore, retention: age.';
+'chunk: length. refresh: how far back from now the window starts, at most as far as a retention '
+'lets it (market.refresh_reach()). columnstore, retention: age.';
 comment on column market.policy_setting.end_offset is
 'refresh: how far before now the window ends; NULL for the others.';
 comment on column market.policy_setting.every is
@@ -34,8 +36,10 @@ insert into market.policy_setting (relation, policy, span, reason)
 select
     relation,
     'chunk' as policy,
-    interval '1 day' as span,
-    'a busy day of 1,000 symbols is some tens of millions of rows; corrections touch one chunk'
+    interval '7 days' as span,
+    'a statement over all ticks locks each chunk and each of its indexes. 7,300 days are 1,043 '
+    'chunks, which a default server''s lock table holds; of one day they would be 7,300, and a '
+    'count over twelve years fails there. With tens of millions of rows a day: 1 day, and locks'
         as reason
 from unnest(array['trade', 'quote']) as r (relation);
 
@@ -45,16 +49,6 @@ select
     'columnstore' as policy,
     interval '7 days' as span,
     'corrections come within a week nearly always; a later one decompresses only its own segment'
-        as reason
-from unnest(array['trade', 'quote']) as r (relation);
-
-insert into market.policy_setting (relation, policy, span, reason)
-select
-    relation,
-    'retention' as policy,
-    interval '7300 days' as span,
-    'raw ticks are what every version is rebuilt from, and replayed history must stay; a shorter '
-    'one wants a shorter refresh window'
         as reason
 from unnest(array['trade', 'quote']) as r (relation);
 
@@ -83,11 +77,11 @@ insert into market.policy_setting (relation, policy, span, end_offset, every, re
 select
     relation,
     'refresh' as policy,
-    interval '7200 days' as span,
+    interval '36500 days' as span,
     end_offset,
     every,
-    'only invalidated ranges are recomputed: a long window is cheap and catches every late tick; '
-    'it ends before retention, where a refresh would delete what dropped ticks left'
+    'only invalidated ranges are recomputed: a window over all that was ever accepted is cheap and '
+    'catches every late tick; a retention of the ticks ends it'
         as reason
 from (
     values

@@ -2,63 +2,43 @@ create or replace function feature.collect_changed_ticks(p_known_at timestamptz)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_kind record;
 begin
-    create temp table series_trade on commit drop as
-    select
-        c.series_no,
-        c.symbol,
-        t.*
-    from changed as c
-    cross join lateral (
+    for v_kind in
         select
-            b.ts,
-            b.seq,
-            b.price,
-            b.size,
-            b.side,
-            b.known_at
-        from market.trade_belief as b
-        where
-            b.tenant_id = c.tenant_id
-            and b.symbol = c.symbol
-            and b.ts >= c.bucket
-            and b.ts < c.bucket + interval '1 minute'
-            and b.known_at <= p_known_at
-            and b.superseded_at > p_known_at
-        -- sought by the key, series by series: joined as a whole, all ticks would be read
-        offset 0
-    ) as t
-    order by c.series_no, t.ts, t.seq;
-    analyze series_trade;
-
-    create temp table series_quote on commit drop as
-    select
-        c.series_no,
-        c.symbol,
-        q.*
-    from changed as c
-    cross join lateral (
-        select
-            b.ts,
-            b.seq,
-            b.bid,
-            b.bid_size,
-            b.ask,
-            b.ask_size,
-            b.known_at
-        from market.quote_belief as b
-        where
-            b.tenant_id = c.tenant_id
-            and b.symbol = c.symbol
-            and b.ts >= c.bucket
-            and b.ts < c.bucket + interval '1 minute'
-            and b.known_at <= p_known_at
-            and b.superseded_at > p_known_at
-        -- sought by the key, series by series: joined as a whole, all ticks would be read
-        offset 0
-    ) as q
-    order by c.series_no, q.ts, q.seq;
-    analyze series_quote;
+            k.name,
+            k.vals
+        from (
+            values
+            ('trade', 'b.price, b.size, b.side'),
+            ('quote', 'b.bid, b.bid_size, b.ask, b.ask_size')
+        ) as k (name, vals)
+    loop
+        -- sought by the key, series by series (offset 0): joined as a whole, all ticks would be read
+        execute format(
+            $q$
+                create temp table series_%1$s on commit drop as
+                select c.series_no, c.symbol, t.*
+                from changed as c
+                cross join lateral (
+                    select b.ts, b.seq, %2$s, b.known_at
+                    from market.%1$s_belief as b
+                    where
+                        b.tenant_id = c.tenant_id
+                        and b.symbol = c.symbol
+                        and b.ts >= c.bucket
+                        and b.ts < c.bucket + interval '1 minute'
+                        and b.known_at <= $1
+                        and b.superseded_at > $1
+                    offset 0
+                ) as t
+                order by c.series_no, t.ts, t.seq
+            $q$,
+            v_kind.name, v_kind.vals
+        ) using p_known_at;
+        execute format('analyze series_%s', v_kind.name);
+    end loop;
 end
 $$;
 revoke all on function feature.collect_changed_ticks(timestamptz) from public;

@@ -5,66 +5,45 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_origin constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
+    v_kind record;
 begin
-    create temp table slice_trade on commit drop as
-    select
-        s.series_no,
-        s.symbol,
-        date_bin(interval '1 minute', t.ts, c_origin) as bucket,
-        t.*
-    from slice as s
-    cross join lateral (
+    for v_kind in
         select
-            b.ts,
-            b.seq,
-            b.price,
-            b.size,
-            b.side,
-            b.known_at,
-            b.superseded_at,
-            b.cause
-        from market.trade_belief as b
-        where
-            b.tenant_id = s.tenant_id
-            and b.symbol = s.symbol
-            and b.ts >= s.context_from
-            and b.ts < p_to
-            and b.known_at <= p_live_from
-        -- sought by the key, series by series: joined as a whole, all ticks would be read
-        offset 0
-    ) as t;
-    analyze slice_trade;
-
-    create temp table slice_quote on commit drop as
-    select
-        s.series_no,
-        s.symbol,
-        date_bin(interval '1 minute', q.ts, c_origin) as bucket,
-        q.*
-    from slice as s
-    cross join lateral (
-        select
-            b.ts,
-            b.seq,
-            b.bid,
-            b.bid_size,
-            b.ask,
-            b.ask_size,
-            b.known_at,
-            b.superseded_at,
-            b.cause
-        from market.quote_belief as b
-        where
-            b.tenant_id = s.tenant_id
-            and b.symbol = s.symbol
-            and b.ts >= p_from
-            and b.ts < p_to
-            and b.known_at <= p_live_from
-        -- sought by the key, series by series: joined as a whole, all ticks would be read
-        offset 0
-    ) as q;
-    analyze slice_quote;
+            k.name,
+            k.vals,
+            k.since
+        from (
+            values
+            ('trade', 'b.price, b.size, b.side', 's.context_from'),
+            ('quote', 'b.bid, b.bid_size, b.ask, b.ask_size', '$1')
+        ) as k (name, vals, since)
+    loop
+        -- sought by the key, series by series (offset 0): joined as a whole, all ticks would be read
+        execute format(
+            $q$
+                create temp table slice_%1$s on commit drop as
+                select
+                    s.series_no,
+                    s.symbol,
+                    date_bin(interval '1 minute', t.ts, timestamptz '2000-01-01 00:00:00+00') as bucket,
+                    t.*
+                from slice as s
+                cross join lateral (
+                    select b.ts, b.seq, %2$s, b.known_at, b.superseded_at, b.cause
+                    from market.%1$s_belief as b
+                    where
+                        b.tenant_id = s.tenant_id
+                        and b.symbol = s.symbol
+                        and b.ts >= %3$s
+                        and b.ts < $2
+                        and b.known_at <= $3
+                    offset 0
+                ) as t
+            $q$,
+            v_kind.name, v_kind.vals, v_kind.since
+        ) using p_from, p_to, p_live_from;
+        execute format('analyze slice_%s', v_kind.name);
+    end loop;
 end
 $$;
 revoke all on function feature.collect_slice_ticks(
