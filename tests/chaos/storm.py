@@ -48,8 +48,9 @@ AGGREGATES = {
     "quote_1m": (
         "quote",
         "spread_bps_sum::numeric(30, 6), spread_bps_count, last_bid, last_ask, quotes",
-        "(sum(20000 * (ask - bid) / (ask + bid)) filter (where ask >= bid))::numeric(30, 6),"
-        " count(*) filter (where ask >= bid),"
+        "(sum(20000 * (ask - bid) / (ask + bid))"
+        " filter (where bid > 0 and ask between bid and 2 * bid))::numeric(30, 6),"
+        " count(*) filter (where bid > 0 and ask between bid and 2 * bid),"
         " (array_agg(bid order by ts desc, seq desc) filter (where bid is not null))[1],"
         " (array_agg(ask order by ts desc, seq desc) filter (where ask is not null))[1], count(*)",
     ),
