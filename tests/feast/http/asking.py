@@ -18,6 +18,8 @@ BOTH, OWN = SYMBOLS
 MARKET = "market_v1"
 RATIOS = "market_ratios_v1"
 NOBODYS = "SYN_NOBODY"
+# a busy machine's; who waits goes on as soon as it has happened
+SOON_S = 60
 
 
 def of(
@@ -54,13 +56,17 @@ def refused(answer: requests.Response, status: int, text: str = "") -> str:
 
 
 class Clock:
-    """Time as the API sees it: the real one and so many seconds."""
+    """Time as the API sees it: the real one, or that of stop(), and so many seconds."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self._stopped: float | None = None
 
     def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
+        return (time.monotonic() if self._stopped is None else self._stopped) + self.ahead
+
+    def stop(self) -> None:
+        self._stopped = time.monotonic()
 
 
 @contextmanager

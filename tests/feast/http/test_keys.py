@@ -11,7 +11,7 @@ import requests
 from limits import RateLimitItemPerSecond
 
 from feast_repo.api import keys as api_keys
-from tests.feast.http.asking import OWN, Clock, of, refused
+from tests.feast.http.asking import OWN, SOON_S, Clock, of, refused
 from tests.feast.served import FED, PATH, Served
 
 
@@ -32,7 +32,7 @@ def test_no_key_that_counts_is_one_answer(online_world: Served) -> None:
     answers = [world.ask(of([OWN]), key) for key in bad]
     answers += [
         requests.post(
-            world.url + PATH, json=of([OWN]), headers={"Authorization": header}, timeout=5
+            world.url + PATH, json=of([OWN]), headers={"Authorization": header}, timeout=SOON_S
         )
         for header in (f"Basic {known}", known, "Bearer", f"Token {known}")
     ]
@@ -67,7 +67,7 @@ def test_a_key_in_use_is_read_again_before_it_is_due(online_world: Served, clock
     world.execute("select api.revoke_api_key(%s::uuid)", [key[:36]], world.logins[world.first])
     clock.ahead += 5.1
     answers = []
-    deadline = time.monotonic() + 4
+    deadline = time.monotonic() + SOON_S
     while 401 not in answers and time.monotonic() < deadline:
         answers.append(world.ask(of([OWN]), key).status_code)
     assert answers[0] == 200, "nobody waits for it"

@@ -15,7 +15,7 @@ import requests
 
 from telemetry import start
 from telemetry.settings import TelemetryConfig
-from tests.feast.http.asking import NOBODYS, OWN, ROOT, of, refused, values
+from tests.feast.http.asking import NOBODYS, OWN, ROOT, SOON_S, of, refused, values
 from tests.feast.http.test_access_log import logged
 from tests.feast.served import FED, PATH, Served
 from tests.telemetry.scrape import get, samples
@@ -28,8 +28,8 @@ def test_metrics_count_and_name_nobody(online_world: Served) -> None:
         world.ask(of([OWN]))
         world.ask(of([NOBODYS]))
         world.ask(of([OWN]), None)
-        requests.get(f"{world.url}/{NOBODYS}", timeout=5)
-        assert requests.get(f"{world.url}/ready", timeout=5).ok
+        requests.get(f"{world.url}/{NOBODYS}", timeout=SOON_S)
+        assert requests.get(f"{world.url}/ready", timeout=SOON_S).ok
         text = get(telemetry, "/metrics")[1]
         assert get(telemetry, "/healthz") == get(telemetry, "/readyz") == (200, "ok\n")
     found = samples(text)
@@ -52,7 +52,7 @@ def test_metrics_count_and_name_nobody(online_world: Served) -> None:
 
 def test_nothing_else_is_there(online_world: Served) -> None:
     world = online_world
-    schema = requests.get(world.url + "/openapi.json", timeout=5).json()
+    schema = requests.get(world.url + "/openapi.json", timeout=SOON_S).json()
     assert {(path, verb) for path, verbs in schema["paths"].items() for verb in verbs} == {
         (PATH, "post"),
         ("/health", "get"),
@@ -62,11 +62,11 @@ def test_nothing_else_is_there(online_world: Served) -> None:
     assert schema["paths"][PATH]["post"]["security"] == [{"HTTPBearer": []}]
     header = {"Authorization": f"Bearer {world.keys[world.first]}"}
     for path in ("push", "write-to-online-store", "materialize", "materialize-incremental"):
-        answer = requests.post(f"{world.url}/{path}", json={}, headers=header, timeout=5)
+        answer = requests.post(f"{world.url}/{path}", json={}, headers=header, timeout=SOON_S)
         refused(answer, 404, "openapi.json")
     for path in ("", "docs", "redoc", "chat", "ui", "metrics", "get-online-features/"):
-        refused(requests.get(f"{world.url}/{path}", headers=header, timeout=5), 404)
-    refused(requests.get(world.url + PATH, headers=header, timeout=5), 405)
+        refused(requests.get(f"{world.url}/{path}", headers=header, timeout=SOON_S), 404)
+    refused(requests.get(world.url + PATH, headers=header, timeout=SOON_S), 405)
 
 
 def free_port() -> int:
@@ -93,10 +93,10 @@ def test_it_serves_until_it_is_told_to_stop(online_world: Served) -> None:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 5 * SOON_S
         while process.poll() is None and time.monotonic() < deadline:
             try:
-                if requests.get(url + "/ready", timeout=5).ok:
+                if requests.get(url + "/ready", timeout=SOON_S).ok:
                     break
             except requests.ConnectionError:
                 time.sleep(0.2)
@@ -105,8 +105,8 @@ def test_it_serves_until_it_is_told_to_stop(online_world: Served) -> None:
         names = ["bar:vwap", "bar:close"]
         assert values(other.ask(of([OWN], features=names)))
         with pytest.raises(requests.ConnectionError):
-            requests.get(f"http://{_address()}:{metrics_port}/metrics", timeout=5)
-        metrics = requests.get(f"http://127.0.0.1:{metrics_port}/metrics", timeout=5).text
+            requests.get(f"http://{_address()}:{metrics_port}/metrics", timeout=SOON_S)
+        metrics = requests.get(f"http://127.0.0.1:{metrics_port}/metrics", timeout=SOON_S).text
         assert "feature_api_entities_total 1.0" in metrics
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
