@@ -100,6 +100,7 @@ class Server:
 
     def __init__(self, programs: Path, owner: int, data: Path, wal: Path) -> None:
         """programs: of PostgreSQL. data, wal: empty directories of the owner, not root."""
+        self.programs = programs
         self._owner, self._data, self._port = owner, data, process.free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"postgresql://postgres@{process.HOST}:{self._port}/postgres"
