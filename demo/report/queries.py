@@ -1,0 +1,197 @@
+"""What the report reads, all of it from SQL. Clocks are microseconds since 1970 UTC."""
+
+# The last days of each series, by UTC, the newest of all first. An instrument that is gone has no
+# calendar.
+DAYS = """
+    select
+        s.tenant_id,
+        s.symbol,
+        coalesce(i.description, 'no line in market.instrument') as description,
+        i.venue,
+        i.currency,
+        i.tick_size,
+        i.calendar_id,
+        coalesce(c.time_zone, 'UTC') as zone,
+        d.starts,
+        (extract(epoch from d.starts) * 1000000)::bigint as starts_us
+    from feature.series as s
+    cross join lateral (
+        select max(l.bucket) as bucket
+        from feature.log as l
+        where l.tenant_id = s.tenant_id and l.symbol = s.symbol
+    ) as last
+    cross join lateral (
+        select n.starts, row_number() over (order by n.starts desc) as place
+        from (
+            select distinct date_trunc('day', l.bucket, 'UTC') as starts
+            from feature.log as l
+            where
+                l.tenant_id = s.tenant_id
+                and l.symbol = s.symbol
+                and l.bucket > last.bucket - interval '7 days'
+        ) as n
+    ) as d
+    left join market.instrument as i on s.symbol = i.symbol
+    left join market.calendar as c on i.calendar_id = c.calendar_id
+    where d.place <= 3
+    order by d.place, s.tenant_id, s.symbol
+"""
+
+CLOCK = "select (extract(epoch from published_at) * 1000000)::bigint from feature.clock"
+
+REACH = "select r.minutes, r.bars from feature.reach() as r"
+
+CONTRACT = """
+    select c.field, c.unit, c.formula, c.available_after_s as due_s, c.max_staleness_s as stale_s
+    from market.contract as c
+    order by c.ordinal
+"""
+
+# All versions of the day's bars, and of the hour of bars before it: the day's first moments are
+# answered with those.
+VERSIONS = """
+    select
+        (extract(epoch from l.bucket) * 1000000)::bigint,
+        (extract(epoch from l.known_at) * 1000000)::bigint,
+        l.cause, l.open, l.high, l.low, l.close, l.volume, l.vwap, l.sma_20, l.volatility_1h,
+        l.regime_tag, l.spread_bps, l.order_imbalance
+    from feature.log as l
+    where
+        l.tenant_id = %(tenant_id)s
+        and l.symbol = %(symbol)s
+        and l.bucket < %(starts)s::timestamptz + interval '1 day'
+        and l.bucket >= coalesce(
+            (
+                select min(b.bucket)
+                from (
+                    select distinct e.bucket
+                    from feature.log as e
+                    where
+                        e.tenant_id = %(tenant_id)s
+                        and e.symbol = %(symbol)s
+                        and e.bucket < %(starts)s
+                        and e.bucket >= %(starts)s::timestamptz - interval '31 days'
+                    order by e.bucket desc
+                    limit 60
+                ) as b
+            ),
+            %(starts)s
+        )
+    order by l.bucket, l.known_at
+"""
+
+# The ticks that were late, corrected or cancelled, as feature.explain_restatement() names them.
+# told_at: the known_at of the versions that they caused.
+EVENTS = """
+    with bar as (
+        select l.bucket, min(l.known_at) as first_known_at, count(*) as versions
+        from feature.log as l
+        where
+            l.tenant_id = %(tenant_id)s
+            and l.symbol = %(symbol)s
+            and l.bucket >= %(starts)s::timestamptz - %(reach)s * interval '1 minute'
+            and l.bucket < %(starts)s::timestamptz + interval '1 day'
+        group by l.bucket
+    ),
+
+    superseded as (
+        select t.ts from market.trade_superseded as t
+        where t.tenant_id = %(tenant_id)s and t.symbol = %(symbol)s
+        union all
+        select q.ts from market.quote_superseded as q
+        where q.tenant_id = %(tenant_id)s and q.symbol = %(symbol)s
+    ),
+
+    changed as (
+        select b.bucket, b.first_known_at
+        from bar as b
+        where
+            b.versions > 1
+            or exists (
+                select from superseded as s
+                where s.ts >= b.bucket and s.ts < b.bucket + interval '1 minute'
+            )
+    )
+
+    select
+        e.kind,
+        e.action,
+        (extract(epoch from e.bucket) * 1000000)::bigint as bucket,
+        (extract(epoch from e.ts) * 1000000)::bigint as ts,
+        e.seq,
+        e.was,
+        e.tick,
+        (extract(epoch from e.known_at) * 1000000)::bigint as known_at,
+        (
+            extract(epoch from coalesce(
+                r.known_at, greatest(e.known_at, e.bucket + interval '1 minute')
+            )) * 1000000
+        )::bigint as told_at,
+        e.topic,
+        e.partition,
+        e."offset"
+    from changed as c
+    cross join lateral
+        feature.bar_event(%(tenant_id)s, %(symbol)s, c.bucket, c.bucket) as e
+    left join lateral (
+        select min(o.known_at) as known_at
+        from feature.restatement as o
+        where
+            o.tenant_id = %(tenant_id)s
+            and o.symbol = %(symbol)s
+            and o.bucket = e.bucket
+            and e.known_at between o.known_from and o.known_to
+    ) as r on true
+    where e.action <> 'new' or e.known_at > c.first_known_at
+    order by e.ts, e.seq, e.known_at
+"""
+
+SESSIONS = """
+    select
+        (extract(epoch from s.opens_at) * 1000000)::bigint,
+        (extract(epoch from s.closes_at) * 1000000)::bigint
+    from market.trading_session(
+        %(calendar_id)s, %(starts)s::timestamptz - interval '31 days',
+        %(starts)s::timestamptz + interval '1 day'
+    ) as s
+"""
+HAS_SESSIONS = """
+    select exists (select from market.calendar_session where calendar_id = %(calendar_id)s)
+"""
+
+# Of the day, as the bars are; refused messages by what they name themselves.
+COUNTS = """
+    select
+        (
+            select count(*) from market.trade as t
+            where t.tenant_id = %(tenant_id)s and t.symbol = %(symbol)s
+                and t.ts >= %(starts)s and t.ts < %(starts)s::timestamptz + interval '1 day'
+        ) as trades,
+        (
+            select count(*) from market.quote as q
+            where q.tenant_id = %(tenant_id)s and q.symbol = %(symbol)s
+                and q.ts >= %(starts)s and q.ts < %(starts)s::timestamptz + interval '1 day'
+        ) as quotes
+"""
+REFUSED = """
+    select d.reason, count(*) as messages, min(d.message) as example
+    from market.dead_letter as d
+    where
+        d.settled_at is null
+        and (d.tenant_id, d.symbol) is not distinct from (%(tenant_id)s, %(symbol)s)
+    group by d.reason
+    order by messages desc, d.reason
+"""
+# Those that name no series of the report: unreadable, or of a symbol that nobody has.
+REFUSED_OTHERS = """
+    select d.reason, count(*) as messages, min(d.message) as example
+    from market.dead_letter as d
+    where
+        d.settled_at is null
+        and not exists (
+            select from feature.series as s
+            where s.tenant_id = d.tenant_id and s.symbol = d.symbol
+        )
+    group by d.reason
+    order by messages desc, d.reason
+"""
