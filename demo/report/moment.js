@@ -44,7 +44,8 @@ class Series {
     for (let v = 0; v < bucket.length; v++) if (v === 0 || bucket[v] !== bucket[v - 1]) this.first.push(v);
     this.buckets = this.first.map((v) => bucket[v]);
     this.first.push(bucket.length);
-    this.ends = Math.min(this.starts_us + DAY, Math.floor(about.published_us / SECOND) * SECOND);
+    const published = Math.floor(about.published_us / SECOND) * SECOND;
+    this.ends = Math.max(this.starts_us + MINUTE, Math.min(this.starts_us + DAY, published));
     this.restated = this.buckets
       .map((at, bar) => bar)
       .filter((bar) => this.buckets[bar] >= this.starts_us && this.first[bar + 1] - this.first[bar] > 1);

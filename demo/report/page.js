@@ -454,7 +454,11 @@ class Page {
         const text = $(button.dataset.of);
         getSelection().selectAllChildren(text);
         // a file in a browser may have no clipboard: then the text is marked, to be copied by key
-        await navigator.clipboard?.writeText(text.textContent).then(() => (button.textContent = "Copied"), () => null);
+        const say = () => {
+          button.textContent = "Copied";
+          setTimeout(() => (button.textContent = "Copy"), 1500);
+        };
+        await navigator.clipboard?.writeText(text.textContent).then(say, () => null);
       });
     }
 
@@ -610,4 +614,9 @@ function percent(share) {
   page.restore(asked);
   page.follow();
   requestAnimationFrame(() => performance.mark("drawn"));
-})();
+})().catch((error) => {
+  $("main").hidden = true;
+  $("empty").hidden = false;
+  $("empty").textContent = `This browser cannot draw the page: ${error.message}. Use one of 2023 or later.`;
+  throw error;
+});

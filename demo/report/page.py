@@ -39,7 +39,7 @@ def write(
             for row in served
             if (row["tenant_id"], row["symbol"]) == (one["tenant_id"], one["symbol"])
         ]
-        text = day(connection, one, contract, reach, of_it)
+        text = day(connection, {**one, **clock, "reach": reach["minutes"]}, contract, of_it)
         if packed and sum(map(len, packed)) + len(text) > LARGEST:
             break
         packed.append(text)
@@ -55,7 +55,7 @@ def write(
         "reach": reach,
         "regimes": REGIMES,
         "causes": CAUSES,
-        "published_us": next(iter(clock.values())),
+        "published_us": clock["published_us"],
         "refused": [list(row.values()) for row in rows(connection, queries.REFUSED_OTHERS)],
         "verdict": verdict(served),
     }

@@ -37,7 +37,12 @@ DAYS = """
     order by d.place, s.tenant_id, s.symbol
 """
 
-CLOCK = "select (extract(epoch from published_at) * 1000000)::bigint from feature.clock"
+CLOCK = """
+    select
+        published_at as published,
+        (extract(epoch from published_at) * 1000000)::bigint as published_us
+    from feature.clock
+"""
 
 REACH = "select r.minutes, r.bars from feature.reach() as r"
 
@@ -59,6 +64,8 @@ VERSIONS = """
     where
         l.tenant_id = %(tenant_id)s
         and l.symbol = %(symbol)s
+        -- of one publish for all series, also while the next ones come
+        and l.known_at <= %(published)s
         and l.bucket < %(starts)s::timestamptz + interval '1 day'
         and l.bucket >= coalesce(
             (
@@ -95,22 +102,28 @@ EVENTS = """
     ),
 
     superseded as (
-        select t.ts from market.trade_superseded as t
-        where t.tenant_id = %(tenant_id)s and t.symbol = %(symbol)s
-        union all
-        select q.ts from market.quote_superseded as q
-        where q.tenant_id = %(tenant_id)s and q.symbol = %(symbol)s
+        select date_bin(interval '1 minute', s.ts, '2000-01-01 00:00:00+00') as bucket
+        from (
+            select tenant_id, symbol, ts from market.trade_superseded
+            union all
+            select tenant_id, symbol, ts from market.quote_superseded
+        ) as s
+        where
+            s.tenant_id = %(tenant_id)s
+            and s.symbol = %(symbol)s
+            and s.ts >= %(starts)s::timestamptz - %(reach)s * interval '1 minute'
+            and s.ts < %(starts)s::timestamptz + interval '1 day'
     ),
 
     changed as (
-        select b.bucket, b.first_known_at
-        from bar as b
-        where
-            b.versions > 1
-            or exists (
-                select from superseded as s
-                where s.ts >= b.bucket and s.ts < b.bucket + interval '1 minute'
-            )
+        select c.bucket, b.first_known_at
+        from (
+            select m.bucket from bar as m where m.versions > 1
+            union
+            select s.bucket from superseded as s
+        ) as c
+        -- a minute may have lost its only trade before it closed
+        left join bar as b on c.bucket = b.bucket
     )
 
     select

@@ -34,18 +34,16 @@ def tuples(connection: Connection, query: LiteralString, arguments: Row) -> list
         return cursor.execute(query, arguments).fetchall()
 
 
-def day(
-    connection: Connection, one: Row, contract: Sequence[Row], reach: Row, served: Sequence[Row]
-) -> str:
+def day(connection: Connection, one: Row, contract: Sequence[Row], served: Sequence[Row]) -> str:
     """Everything the page shows of a day of a series, packed.
 
-    one: a row of queries.DAYS. served: this series' rows of demo.served.compare().
+    one: a row of queries.DAYS, with those of queries.CLOCK and the minutes of queries.REACH as
+    reach. served: this series' rows of demo.served.compare().
     """
-    arguments = {**one, "reach": reach["minutes"]}
-    columns = versions(tuples(connection, queries.VERSIONS, arguments))
-    events = rows(connection, queries.EVENTS, arguments)
-    ((trades_on,),) = tuples(connection, queries.HAS_SESSIONS, arguments)
-    sessions = tuples(connection, queries.SESSIONS, arguments) if trades_on else None
+    columns = versions(tuples(connection, queries.VERSIONS, one))
+    events = rows(connection, queries.EVENTS, one)
+    ((trades_on,),) = tuples(connection, queries.HAS_SESSIONS, one)
+    sessions = tuples(connection, queries.SESSIONS, one) if trades_on else None
     shown = columns["bucket"] >= one["starts_us"]
     read = Day(
         tenant_id=one["tenant_id"],
@@ -58,7 +56,7 @@ def day(
     )
     of_day = [event for event in events if event["ts"] >= one["starts_us"]]
     kept = levels(read, contract)
-    (counts,) = rows(connection, queries.COUNTS, arguments)
+    (counts,) = rows(connection, queries.COUNTS, one)
     facts = {
         **{name: one[name] for name in ("tenant_id", "symbol", "description", "venue", "currency")},
         **{name: one[name] for name in ("tick_size", "zone", "starts_us")},
@@ -76,7 +74,7 @@ def day(
             "bars": len(np.unique(read.bucket)),
             "versions of them": len(read.bucket),
         },
-        "refused": tuples(connection, queries.REFUSED, arguments),
+        "refused": tuples(connection, queries.REFUSED, one),
         "served": [
             [str(row["as_of"]), row["field"], *(_plain(row[name]) for name in READERS)]
             for row in served

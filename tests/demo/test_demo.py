@@ -216,6 +216,26 @@ def test_the_statement_shown_answers_as_the_page_does(demo: Demo, page: Page) ->
     )
     found = page.moment()
     assert (found[0], found[3]["close"][0]) == (bucket, close)
+    # the address keeps it
+    page.wait("location.hash.includes('asof=52225')")
+    page.open(page.run("return location.hash.slice(1)"))
+    assert page.moment() == found
+
+
+def test_every_series_has_late_corrected_and_cancelled_ticks(demo: Demo, page: Page) -> None:
+    page.open()
+    for tenant_id, symbol in demo.rows("select tenant_id, symbol from feature.series"):
+        page.choose(tenant_id, symbol)
+        shown = dict(line.rsplit("\t", 1) for line in page.text("#counts").splitlines())
+        ((corrections, cancels),) = demo.rows(
+            "select count(*) filter (where cause = 'correction'), count(*) filter (where cause ="
+            " 'cancel') from (select tenant_id, symbol, cause from market.trade_superseded union"
+            " all select tenant_id, symbol, cause from market.quote_superseded) as s"
+            " where tenant_id = %s and symbol = %s",
+            *(tenant_id, symbol),
+        )
+        assert (shown["corrections"], shown["cancels"]) == (str(corrections), str(cancels))
+        assert min(int(shown["late ticks"]), corrections, cancels) > 0
 
 
 def test_restated_bars_are_reached_by_tab_and_explained_as_psql_does(
