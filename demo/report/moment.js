@@ -44,6 +44,8 @@ class Series {
     for (let v = 0; v < bucket.length; v++) if (v === 0 || bucket[v] !== bucket[v - 1]) this.first.push(v);
     this.buckets = this.first.map((v) => bucket[v]);
     this.first.push(bucket.length);
+    // all bars that the day's bars are made from; of some before it the page has only the starts
+    this.read = [...facts.earlier, ...this.buckets.filter((at) => at >= facts.starts_us)];
     const published = Math.floor(about.published_us / SECOND) * SECOND;
     this.ends = Math.max(this.starts_us + MINUTE, Math.min(this.starts_us + DAY, published));
     this.restated = this.buckets
@@ -52,11 +54,11 @@ class Series {
   }
 
   // Index of the first bar that starts at or after a moment.
-  barFrom(at) {
+  barFrom(at, buckets = this.buckets) {
     let low = 0;
-    for (let high = this.buckets.length; low < high; ) {
+    for (let high = buckets.length; low < high; ) {
       const middle = (low + high) >> 1;
-      if (this.buckets[middle] < at) low = middle + 1;
+      if (buckets[middle] < at) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -107,9 +109,9 @@ class Series {
   // The ticks behind a version, as feature.explain_restatement() names them.
   eventsOf(v) {
     const at = this.column.bucket[v];
-    const reach = this.about.reach;
-    const back = this.barFrom(at - reach.minutes * MINUTE + 1) - 1 - reach.bars;
-    const from = Math.min(at - reach.minutes * MINUTE, this.buckets[Math.max(0, back)]);
+    const { minutes, bars } = this.about.reach;
+    const last = this.barFrom(at - minutes * MINUTE + 1, this.read) - 1;
+    const from = last < 0 ? at - minutes * MINUTE : this.read[Math.max(0, last - bars)];
     return this.events.filter(
       (one) =>
         one.told_at === this.column.known_at[v] && one.bucket <= at && one.bucket >= from &&

@@ -315,9 +315,7 @@ class Page {
         const gone = Number.isNaN(series.column.close[v]);
         if (gone) parts.push(make("p", "The bar has gone: all its trades were cancelled."));
         else parts.push(make("table", [make("tbody", series.changes(v).map(({ field, was, is }) => make("tr", [make("td", field), make("td", shown(series, field, was, is)), make("td", "→"), make("td", shown(series, field, is, was), { className: "now" })])))]));
-        const events = series.eventsOf(v);
-        parts.push(...events.map((one) => this.event(one, at)));
-        if (!events.length) parts.push(make("p", "Its ticks lie before this day: ask the statement below.", { className: "event muted" }));
+        parts.push(...series.eventsOf(v).map((one) => this.event(one, at)));
       }
       const item = make("li", parts, { className: cause });
       item.dataset.cause = cause;
@@ -339,7 +337,7 @@ class Page {
     const is = one.tick && tick(one.tick);
     const change = was && is ? `${was} → ${is}` : was ?? is;
     const where = one.topic === null ? "loaded without Kafka" : `${one.topic}, partition ${one.partition}, offset ${one.offset}`;
-    const of = one.bucket === at ? "" : ` of bar ${told(series, one.bucket).slice(0, 5)}`;
+    const of = one.bucket === at ? "" : ` of bar ${told(series, one.bucket).slice(0, -3)}`;
     const after = one.known_at - one.ts;
     const made = make("p", [
       make("b", ACTION[one.action], { className: one.action === "new" ? "late" : one.action }),
@@ -599,7 +597,7 @@ function percent(share) {
   $("main").hidden = !about.days.length;
   $("empty").hidden = Boolean(about.days.length);
   if (!about.days.length) return;
-  if (about.left_out) $("left-out").textContent = ` ${about.left_out} more days of series are in the database; this page is full.`;
+  if (about.left_out) $("left-out").textContent = ` ${about.left_out} more ${about.left_out === 1 ? "day of a series is" : "days of series are"} in the database; this page is full.`;
   const groups = new Map();
   for (const [tenant, symbol] of about.days) {
     if (!groups.has(tenant)) groups.set(tenant, new Set());

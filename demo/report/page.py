@@ -39,7 +39,7 @@ def write(
             for row in served
             if (row["tenant_id"], row["symbol"]) == (one["tenant_id"], one["symbol"])
         ]
-        text = day(connection, {**one, **clock, "reach": reach["minutes"]}, contract, of_it)
+        text = day(connection, {**one, **clock, **reach}, contract, of_it)
         if packed and sum(map(len, packed)) + len(text) > LARGEST:
             break
         packed.append(text)

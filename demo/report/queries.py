@@ -87,43 +87,99 @@ VERSIONS = """
     order by l.bucket, l.known_at
 """
 
+# The bars before the day that its bars' windows read, by their starts: as far back as
+# feature.explain_restatement() looks for the ticks behind a version.
+EARLIER = """
+    select distinct (extract(epoch from l.bucket) * 1000000)::bigint as bucket
+    from feature.log as l
+    where
+        l.tenant_id = %(tenant_id)s
+        and l.symbol = %(symbol)s
+        and l.bucket < %(starts)s
+        and l.bucket >= coalesce(
+            (
+                select min(b.bucket)
+                from (
+                    select distinct e.bucket
+                    from feature.log as e
+                    where
+                        e.tenant_id = %(tenant_id)s
+                        and e.symbol = %(symbol)s
+                        and e.bucket <= %(starts)s::timestamptz - %(minutes)s * interval '1 minute'
+                    order by e.bucket desc
+                    limit %(bars)s + 1
+                ) as b
+            ),
+            %(starts)s::timestamptz - %(minutes)s * interval '1 minute'
+        )
+    order by 1
+"""
+
 # The ticks that were late, corrected or cancelled, as feature.explain_restatement() names them.
 # told_at: the known_at of the versions that they caused.
 EVENTS = """
-    with bar as (
-        select l.bucket, min(l.known_at) as first_known_at, count(*) as versions
+    with version as (
+        select
+            l.bucket,
+            l.known_at,
+            row_number() over (partition by l.bucket order by l.known_at) as number
         from feature.log as l
         where
             l.tenant_id = %(tenant_id)s
             and l.symbol = %(symbol)s
-            and l.bucket >= %(starts)s::timestamptz - %(reach)s * interval '1 minute'
+            and l.bucket >= %(reads_from)s
             and l.bucket < %(starts)s::timestamptz + interval '1 day'
-        group by l.bucket
+    ),
+
+    restated as (
+        select distinct v.known_at from version as v where v.number > 1
     ),
 
     superseded as (
-        select date_bin(interval '1 minute', s.ts, '2000-01-01 00:00:00+00') as bucket
-        from (
-            select tenant_id, symbol, ts from market.trade_superseded
-            union all
-            select tenant_id, symbol, ts from market.quote_superseded
-        ) as s
-        where
-            s.tenant_id = %(tenant_id)s
-            and s.symbol = %(symbol)s
-            and s.ts >= %(starts)s::timestamptz - %(reach)s * interval '1 minute'
-            and s.ts < %(starts)s::timestamptz + interval '1 day'
+        select tenant_id, symbol, ts from market.trade_superseded
+        union all
+        select tenant_id, symbol, ts from market.quote_superseded
     ),
 
     changed as (
-        select c.bucket, b.first_known_at
-        from (
-            select m.bucket from bar as m where m.versions > 1
-            union
-            select s.bucket from superseded as s
-        ) as c
+        -- a bar that came late restates others by its first version
+        select v.bucket from version as v
+        where v.known_at in (select r.known_at from restated as r)
+        union
+        select r.bucket from feature.restatement as r
+        where
+            r.tenant_id = %(tenant_id)s
+            and r.symbol = %(symbol)s
+            and r.bucket >= %(reads_from)s
+            and r.bucket < %(starts)s::timestamptz + interval '1 day'
+        union
         -- a minute may have lost its only trade before it closed
-        left join bar as b on c.bucket = b.bucket
+        select date_bin(interval '1 minute', s.ts, '2000-01-01 00:00:00+00')
+        from superseded as s
+        where
+            s.tenant_id = %(tenant_id)s
+            and s.symbol = %(symbol)s
+            and s.ts >= %(reads_from)s
+            and s.ts < %(starts)s::timestamptz + interval '1 day'
+    ),
+
+    event as (
+        select
+            e.*,
+            r.known_at is not null as restates,
+            coalesce(r.known_at, greatest(e.known_at, e.bucket + interval '1 minute')) as told_at
+        from changed as c
+        cross join lateral
+            feature.bar_event(%(tenant_id)s, %(symbol)s, c.bucket, c.bucket) as e
+        left join lateral (
+            select min(o.known_at) as known_at
+            from feature.restatement as o
+            where
+                o.tenant_id = %(tenant_id)s
+                and o.symbol = %(symbol)s
+                and o.bucket = e.bucket
+                and e.known_at between o.known_from and o.known_to
+        ) as r on true
     )
 
     select
@@ -135,27 +191,17 @@ EVENTS = """
         e.was,
         e.tick,
         (extract(epoch from e.known_at) * 1000000)::bigint as known_at,
-        (
-            extract(epoch from coalesce(
-                r.known_at, greatest(e.known_at, e.bucket + interval '1 minute')
-            )) * 1000000
-        )::bigint as told_at,
+        (extract(epoch from e.told_at) * 1000000)::bigint as told_at,
         e.topic,
         e.partition,
         e."offset"
-    from changed as c
-    cross join lateral
-        feature.bar_event(%(tenant_id)s, %(symbol)s, c.bucket, c.bucket) as e
-    left join lateral (
-        select min(o.known_at) as known_at
-        from feature.restatement as o
-        where
-            o.tenant_id = %(tenant_id)s
-            and o.symbol = %(symbol)s
-            and o.bucket = e.bucket
-            and e.known_at between o.known_from and o.known_to
-    ) as r on true
-    where e.action <> 'new' or e.known_at > c.first_known_at
+    from event as e
+    where
+        e.action <> 'new'
+        or (
+            (e.restates or e.known_at > e.bucket + interval '1 minute')
+            and e.told_at in (select r.known_at from restated as r)
+        )
     order by e.ts, e.seq, e.known_at
 """
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, LiteralString
 
@@ -15,6 +16,7 @@ from demo.report.pack import Floats, pack
 
 REGIMES = ("volatile", "trend_up", "trend_down", "range")
 CAUSES = ("close", "late", "correction", "cancel")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 READERS = ("psql", "offline", "online")
 Connection = psycopg.Connection[Any]
 Row = Mapping[str, Any]
@@ -37,11 +39,13 @@ def tuples(connection: Connection, query: LiteralString, arguments: Row) -> list
 def day(connection: Connection, one: Row, contract: Sequence[Row], served: Sequence[Row]) -> str:
     """Everything the page shows of a day of a series, packed.
 
-    one: a row of queries.DAYS, with those of queries.CLOCK and the minutes of queries.REACH as
-    reach. served: this series' rows of demo.served.compare().
+    one: a row of queries.DAYS, with those of queries.CLOCK and queries.REACH. served: this series'
+    rows of demo.served.compare().
     """
     columns = versions(tuples(connection, queries.VERSIONS, one))
-    events = rows(connection, queries.EVENTS, one)
+    earlier = [bucket for (bucket,) in tuples(connection, queries.EARLIER, one)]
+    reads_from = EPOCH + timedelta(microseconds=min([one["starts_us"], *earlier]))
+    events = rows(connection, queries.EVENTS, {**one, "reads_from": reads_from})
     ((trades_on,),) = tuples(connection, queries.HAS_SESSIONS, one)
     sessions = tuples(connection, queries.SESSIONS, one) if trades_on else None
     shown = columns["bucket"] >= one["starts_us"]
@@ -63,6 +67,7 @@ def day(connection: Connection, one: Row, contract: Sequence[Row], served: Seque
         "names": list(columns),
         "versions": len(columns["bucket"]),
         "sessions": sessions,
+        "earlier": earlier,
         "events": [list(event.values()) for event in events],
         "levels": [each.row() for each in kept],
         "sentences": sentences(read, kept, of_day),

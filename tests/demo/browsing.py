@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -148,3 +149,24 @@ def _value(text: str) -> float | str | None:
         return float(text) if text else None
     except ValueError:
         return text
+
+
+def same_reasons(page: Page, connection: psycopg.Connection[Any], symbol: str, tenant: int) -> None:
+    """The bar that is explained has the versions, causes, fields and ticks that psql names."""
+    bucket = moment(page.run("return Number(why.dataset.bucket)"))
+    told = page.run(WHY)
+    wanted = connection.execute(
+        "select known_at, cause, changes, events from feature.explain_restatement(%s, %s, %s)",
+        [symbol, bucket, tenant],
+    ).fetchall()
+    assert len(told) == len(wanted) > 1
+    for (known, cause, fields, events), (known_at, why, changes, ticks) in zip(
+        told, wanted, strict=True
+    ):
+        assert (moment(known), cause) == (known_at, why), bucket
+        if fields:
+            assert set(fields) == set(changes), bucket
+        assert sorted(events) == sorted(
+            [one["kind"], one["action"], str(one["seq"]), str(one["offset"] or "")]
+            for one in ticks or ()
+        ), bucket
