@@ -89,7 +89,8 @@ def run(data: list[Path] | None, report_path: Path, *, yes: bool = False) -> Non
     with step("Feast: training set and Redis"):
         compared = served.compare()
     with step("report"):
-        show(engine, report_path, "Your files, replayed." if data else SYNTHETIC, compared)
+        source = f"Replayed: {', '.join(one.name for one in data)}." if data else SYNTHETIC
+        show(engine, report_path, source, compared)
     console.print(f"\n[bold]done in {time.monotonic() - began:.0f} s[/bold]")
     console.print(f"report:   {relative(report_path)}")
     console.print("psql:     make psql")
@@ -162,7 +163,7 @@ def publish(url: str, *, history: bool) -> None:
             connection.execute("call feature.backfill(%s, %s)", span)
 
 
-def show(engine: Engine, path: Path, label: str, compared: list[dict[str, Any]]) -> None:
+def show(engine: Engine, path: Path, source: str, compared: list[dict[str, Any]]) -> None:
     """Print the newest features and the rejected messages, and write the report."""
     with psycopg.connect(engine.url, autocommit=True, row_factory=dict_row) as connection:
         # one read: each would compute every window again
@@ -179,17 +180,7 @@ def show(engine: Engine, path: Path, label: str, compared: list[dict[str, Any]])
         ]
         restated = connection.execute(queries.RESTATED).fetchall()
         rejected = connection.execute(queries.REJECTED).fetchall()
-        report.write(
-            path,
-            title="Point-in-time features",
-            subtitle=f"{len(features):,} bars of {len(series)} series",
-            label=label,
-            series=series,
-            freshness=connection.execute(queries.FRESHNESS).fetchall(),
-            rejected=rejected,
-            counts=connection.execute(queries.COUNTS).fetchall(),
-            served=compared,
-        )
+        report.write(path, connection, source=source, served=compared)
     console.print(table("newest features", newest))
     console.print(table("one moment: as it was known then, and as it is known now", restated))
     for row in restated[:1]:

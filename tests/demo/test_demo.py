@@ -1,19 +1,23 @@
 """The demo from end to end on the session's engine, and its report in a real browser."""
 
 import os
-import shutil
+import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from demo.report.page import assemble
 from embedded import broker as embedded_broker
 from embedded import redis as embedded_redis
 from tests.conftest import Databases
+from tests.demo.browsing import WHY, Page, chromium, moment, same_reasons
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED_REASONS = {
@@ -26,6 +30,11 @@ EXPECTED_REASONS = {
 }
 
 
+RANGE = ("from", "to", "low", "high")
+# all series have been compared at one moment
+EQUAL = ("#served-verdict",)
+
+
 class Demo:
     """A finished demo: what it printed, where it wrote, and the database it filled."""
 
@@ -34,9 +43,10 @@ class Demo:
         self.report = report
         self.url = url
 
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url) as connection:
-            return connection.execute(query).fetchall()
+            connection.execute("set time zone 'UTC'")
+            return connection.execute(query.encode(), arguments).fetchall()
 
 
 @pytest.fixture(scope="module")
@@ -108,66 +118,233 @@ def test_psql_feast_and_redis_give_the_same(demo: Demo) -> None:
     everything = 11 * series
     sentence = f"{everything:,} of {everything:,} values are the same"
     assert sentence in demo.output.replace("\n", " ")
-    assert sentence in demo.report.read_text()
 
 
-def test_the_report_needs_no_network(demo: Demo) -> None:
+def test_the_report_is_one_small_file_that_asks_the_network_for_nothing(demo: Demo) -> None:
     text = demo.report.read_text()
-    head, _, tail = text.partition("</script>")
-    assert "<script src" not in text
-    assert "<link" not in text
-    # Plotly's own source names addresses of maps and fonts; the page around it names none
-    assert "://" not in head.partition("<script>")[0]
-    assert "://" not in tail
+    assert len(text.encode()) < 2_000_000
+    assert "default-src 'none'" in text
+    assert "://" not in text
+    assert not re.search(r"\b(src|srcset|action)=|<link (?!rel=.icon. href=.data:,)", text)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no Chromium here: apt-get install chromium chromium-driver")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic"),
-        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-        *("--disable-dev-shm-usage", "--window-size=1280,2200"),
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
+def page(demo: Demo) -> Iterator[Page]:
+    with chromium() as browser:
+        yield Page(browser, demo.report)
 
 
-def test_the_report_draws_in_a_browser(demo: Demo, browser: Any) -> None:
+@pytest.mark.parametrize("width", [390, 800, 1440, 1920])
+def test_the_report_fits_and_draws_dark_and_light(page: Page, width: int) -> None:
+    drawn = set()
+    for theme, series in (("light", "1 SYN_EURUSD"), ("dark", "1 SYN_AAPL")):
+        page.open(f"series={series}", width=width, theme=theme)
+        assert page.run("return innerWidth") == width
+        assert (
+            page.run(
+                "const {scrollWidth, clientWidth} = document.documentElement;"
+                "return scrollWidth - clientWidth"
+            )
+            == 0
+        )
+        inked = page.run(
+            "return [...document.querySelectorAll('canvas')].slice(0, 2).map((canvas) =>"
+            " new Set(new Uint32Array(canvas.getContext('2d')"
+            ".getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size);"
+        )
+        assert min(inked) > 5
+        drawn.add(page.run("return getComputedStyle(document.body).backgroundColor"))
+    assert len(drawn) == 2
+    assert page.severe() == []
+
+
+def test_at_any_two_moments_the_report_says_what_psql_says(demo: Demo, page: Page) -> None:
+    page.open()
+    dice = random.Random(18)  # noqa: S311
+    differing = stale = 0
+    for tenant_id, symbol in demo.rows("select tenant_id, symbol from feature.series"):
+        page.choose(tenant_id, symbol)
+        ((starts,),) = demo.rows(
+            "select date_trunc('day', max(bucket)) from feature.log where symbol = %s", symbol
+        )
+        pairs = [
+            # mostly soon after, where knowledge changes
+            (second, min(86_400, second + dice.choice([0, 1, 30, 90, 900, 7_200, -60, 86_400])))
+            for second in dice.sample(range(86_401), 4)
+        ]
+        asked = [
+            [starts + timedelta(seconds=at) for at in clock] for clock in zip(*pairs, strict=True)
+        ]
+        wanted = demo.rows(
+            "select s.bucket, s.known_at, s.is_stale, to_jsonb(s) from feature_pit_snapshot("
+            "array_fill(%s::text, array[4]), %s::timestamptz[], %s::timestamptz[], %s::int) as s",
+            *(symbol, *asked, tenant_id),
+        )
+        for (as_of, known_by), (bucket, known_at, is_stale, fields) in zip(
+            pairs, wanted, strict=True
+        ):
+            page.slide(as_of=as_of, known_by=known_by)
+            at = f"{symbol} of {tenant_id} as of {as_of} s, known by {known_by} s"
+            found = page.moment()
+            assert found[:3] == (bucket, known_at, is_stale), at
+            assert {name: one[0] for name, one in found[3].items()} == {
+                name: fields[name] for name in found[3]
+            }, at
+            assert len(found[3]) == 11
+            differing += any(then != now for then, _, now, _ in found[3].values())
+            stale += is_stale
+    assert differing >= 3
+    assert stale >= 3
+
+
+def test_what_is_known_now_is_the_end_of_the_second_slider(demo: Demo, page: Page) -> None:
+    page.open("series=1 SYN_BTCUSD&asof=last&known=last")
+    ((last,),) = demo.rows(
+        "select to_jsonb(s) from feature_pit_snapshot(array['SYN_BTCUSD'], (select"
+        " date_trunc('day', max(bucket)) + interval '1 day' from feature.log),"
+        " (select published_at from feature.clock), 1) as s"
+    )
+    fields = page.moment()[3]
+    assert all(then == now == last[name] for name, (then, _, now, _) in fields.items())
+    assert page.text("#known-by-at").startswith("now: the last publish")
+
+
+def test_the_statement_shown_answers_as_the_page_does(demo: Demo, page: Page) -> None:
+    page.open("series=2 SYN_ES").slide(as_of=52_225, known_by=54_000)
+    ((bucket, close),) = demo.rows(
+        f"select bucket, close from ({page.text('#statement').rstrip(';')}) as s"
+    )
+    found = page.moment()
+    assert (found[0], found[3]["close"][0]) == (bucket, close)
+    # the address keeps it
+    page.wait("location.hash.includes('asof=52225')")
+    page.open(page.run("return location.hash.slice(1)"))
+    assert page.moment() == found
+
+
+def test_every_series_has_late_corrected_and_cancelled_ticks(demo: Demo, page: Page) -> None:
+    page.open()
+    for tenant_id, symbol in demo.rows("select tenant_id, symbol from feature.series"):
+        page.choose(tenant_id, symbol)
+        shown = dict(line.rsplit("\t", 1) for line in page.text("#counts").splitlines())
+        ((corrections, cancels),) = demo.rows(
+            "select count(*) filter (where cause = 'correction'), count(*) filter (where cause ="
+            " 'cancel') from (select tenant_id, symbol, cause from market.trade_superseded union"
+            " all select tenant_id, symbol, cause from market.quote_superseded) as s"
+            " where tenant_id = %s and symbol = %s",
+            *(tenant_id, symbol),
+        )
+        assert (shown["corrections"], shown["cancels"]) == (str(corrections), str(cancels))
+        assert min(int(shown["late ticks"]), corrections, cancels) > 0
+
+
+def test_restated_bars_are_reached_by_tab_and_explained_as_psql_does(
+    demo: Demo, page: Page
+) -> None:
     from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import Select, WebDriverWait
+    from selenium.webdriver.common.keys import Keys
 
-    browser.get(demo.report.as_uri())
-    WebDriverWait(browser, 60).until(
-        lambda page: page.find_elements(By.CSS_SELECTOR, "#chart .main-svg")
+    page.open("series=1 SYN_CL")
+    page.run("document.getElementById('chart').focus()")
+    focus = page.browser.switch_to.active_element
+    focus.send_keys(Keys.TAB)
+    causes = set()
+    for _ in range(25):
+        page.browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+        page.wait("document.activeElement.dataset.bar")
+        label = page.run("return document.activeElement.ariaLabel")
+        assert "restated" in label
+        bucket = moment(page.run("return Number(why.dataset.bucket)"))
+        assert label.startswith(f"Bar {bucket:%H:%M} UTC")
+        with psycopg.connect(demo.url) as connection:
+            same_reasons(page, connection, "SYN_CL", 1)
+        causes |= {cause for _, cause, *_ in page.run(WHY)}
+    assert causes >= {"close", "late", "correction"}
+    # and by the mouse
+    page.browser.find_elements(By.CSS_SELECTOR, "#lane button")[0].click()
+    assert page.text("#why-at").startswith("Bar ")
+
+
+def test_sliders_go_by_keys_and_known_by_follows_until_it_is_moved(page: Page) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    page.open("series=1 SYN_ES").slide(as_of=50_000)
+    as_of, known_by = (page.browser.find_element(By.ID, name) for name in ("as-of", "known-by"))
+
+    def values() -> tuple[int, int]:
+        return int(as_of.get_property("value")), int(known_by.get_property("value"))
+
+    as_of.send_keys(Keys.ARROW_RIGHT)
+    assert values() == (50_060, 50_060)
+    as_of.send_keys(Keys.SHIFT + Keys.ARROW_LEFT)
+    assert values() == (50_059, 50_059)
+    as_of.send_keys(Keys.PAGE_DOWN)
+    assert values() == (46_459, 46_459)
+    known_by.send_keys(Keys.ARROW_UP)
+    as_of.send_keys(Keys.ARROW_LEFT)
+    assert values() == (46_399, 46_519)
+    assert page.text("#as-of-at") == "12:53:19 UTC · 06:53:19 Chicago"
+
+
+def test_prices_follow_the_zoom_and_a_click_explains_the_bar(page: Page) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+
+    page.open("series=1 SYN_BTCUSD")
+    chart = page.browser.find_element(By.ID, "chart")
+
+    def shown() -> list[float]:
+        return [float(chart.get_dom_attribute(f"data-{name}")) for name in RANGE]
+
+    page.run("document.querySelector('[data-hours=\"0\"]').click()")
+    from_day, to_day, low_day, high_day = shown()
+    page.run("document.querySelector('[data-hours=\"1\"]').click()")
+    begins, ends, low, high = shown()
+    assert ends - begins == 3_600e6 < to_day - from_day
+    assert low_day <= low < high <= high_day
+    assert high - low < 0.7 * (high_day - low_day)
+
+    ActionChains(page.browser).move_to_element_with_offset(chart, -100, -150).perform()
+    page.wait("true")
+    hovered = page.text("#readout .time dd")
+    assert re.fullmatch(r"\d\d:\d\d UTC", hovered), "its exchange's clock is UTC"
+    ActionChains(page.browser).click().perform()
+    page.wait("true")
+    assert page.text("#why-at").startswith(f"Bar {hovered}")
+    page.choose(1, "SYN_AAPL")
+    assert re.fullmatch(r"\d\d:\d\d UTC · \d\d:\d\d New York", page.text("#readout .time dd")), (
+        "no hover: the last bar's"
     )
-    series = Select(browser.find_element(By.ID, "series"))
-    assert len(series.options) >= 10
-    series.select_by_visible_text("tenant 1, SYN_BTCUSD")
-    drawn = browser.execute_script(
-        "const chart = document.getElementById('chart');"
-        "return chart.data.map(t => [t.name, t.type, (t.x || []).length]);"
+
+
+def test_the_selected_series_changes_every_part(page: Page) -> None:
+    parts = (
+        *("#title", "#subtitle", "#as-of-at", "#moment-at", "#moment tbody", "#statement"),
+        *("#why-at", "#why", "#why-statement", "#levels tbody", "#sentences", "#served tbody"),
+        *("#served-verdict", "#counts", "#refused tbody", "#readout"),
     )
-    names = {name for name, _, points in drawn if points > 100}
-    assert names == {"price", "sma_20", "volatility_1h", "spread_bps", "volume"}
-    assert [kind for name, kind, _ in drawn if name == "price"] == ["candlestick"]
-    bands = browser.execute_script(
-        "return document.getElementById('chart').layout.shapes.map(s => s.name);"
-    )
-    assert set(bands) <= {"volatile", "trend_up", "trend_down", "range"}
-    assert bands
-    tables = browser.find_elements(By.TAG_NAME, "table")
-    assert "sma 20" not in tables[0].text
-    assert tables[0].text.count("\n") == 11
-    assert "Synthetic" in browser.find_element(By.CLASS_NAME, "label").text
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    page.open("series=1 SYN_ES")
+    before = {one: page.text(one) for one in parts}
+    page.choose(2, "SYN_EURUSD")
+    assert [one for one in parts if page.text(one) == before[one] and one not in EQUAL] == []
+
+
+def test_each_miss_has_a_sentence_and_the_staged_outage_is_named(page: Page) -> None:
+    page.open("series=1 SYN_ES")
+    said = page.text("#sentences")
+    assert "No bar for 9 minutes, 11:17 to 11:26 UTC: the demo stages this outage" in said
+    assert "changed after it was due" in said
+    assert "Synthetic" in page.text(".source")
+    page.choose(2, "SYN_BTCUSD")
+    assert "04:41 to 04:47 UTC: the demo stages this outage" in page.text("#sentences")
+
+
+def test_a_page_without_bars_says_so_and_names_cannot_break_out(page: Page, tmp_path: Path) -> None:
+    facts = {"days": [], "left_out": 0, "contract": [], "refused": []}
+    path = tmp_path / "report.html"
+    path.write_text(assemble(facts, [], "</p><script>alert(1)</script>", datetime.now(UTC)))
+    empty = Page(page.browser, path).open()
+    assert empty.text("#empty") == "No bar has closed: features need trades."
+    assert empty.text(".source").startswith("</p><script>alert(1)</script>")
+    assert empty.severe() == []
