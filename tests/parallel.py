@@ -19,10 +19,20 @@ WORKER_MIB = 2048
 LONGEST = (
     "tests/chaos/test_chaos.py",
     "tests/pit/test_state_machine.py",
-    "tests/migrations/test_migrations.py",
-    "tests/feast/test_skew.py",
     "tests/demo/test_demo.py",
+    "tests/ingest/test_live.py",
+    "tests/migrations/test_upgrade.py",
+    "tests/migrations/test_migrations.py",
+    "tests/pit/test_live.py",
+    "tests/pit/test_at_once.py",
     "tests/models/test_contract.py",
+    "tests/feast/test_skew.py",
+    "tests/ingest/deadletters/test_dlq.py",
+    "tests/embedded/test_lifecycle.py",
+    "tests/ingest/test_identity.py",
+    "tests/models/test_compile.py",
+    "tests/audit/test_recorded.py",
+    "tests/models/test_replace.py",
 )
 # folders whose modules share what takes long to make
 TOGETHER = ("tests/feast/http/",)
