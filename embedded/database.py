@@ -28,9 +28,9 @@ class EmbeddedDatabase(Daemon):
         return self.directory
 
 
-# V8 compiles a function anew, optimised, once so much of it has run. Its own number, made for pages,
-# has an engine that lives for seconds spend a third of its CPU time on that; one that works for
-# minutes is no slower for this one
+# V8 compiles a function anew, optimised, once so much of it has run. By its own number an engine
+# that lives for seconds spends up to a third of its CPU time on that; one that works for minutes is
+# no slower by this one.
 FLAGS = ("--wasm-tiering-budget=100000000",)
 
 
