@@ -114,6 +114,32 @@ def test_a_bar_that_a_correction_of_today_published_still_waits_for_its_history(
     assert waits(past) == []
 
 
+def test_a_bar_that_was_corrected_before_its_backfill_gets_the_windows_that_it_lacked(
+    past: Past,
+) -> None:
+    """And so do the bars behind it, in the same history, that read its close."""
+    events = past.bars(30)
+    past.publish(1)
+    for place, event in enumerate([events[2], events[24]]):
+        past.amend(event, "correction", past.live + timedelta(minutes=2), price=200 + place)
+    past.publish(3)
+    short = past.ask(past.at(25), past.live + timedelta(minutes=3))
+    assert (short["close"], short["sma_20"]) == (201, None)
+    past.backfill()
+    past.publish(4)
+    closes = {minute: 100 + minute / 4 for minute in range(30)}
+    assert past.ask(past.at(25), past.live)["sma_20"] == pytest.approx(
+        sum(closes[minute] for minute in range(5, 25)) / 20
+    )
+    closes |= {2: 200, 24: 201}
+    for last in (21, 24, 25, 29):
+        assert past.ask(past.at(last + 1), past.live + timedelta(minutes=4))[
+            "sma_20"
+        ] == pytest.approx(sum(closes[minute] for minute in range(last - 19, last + 1)) / 20)
+    # what was answered in between stays
+    assert past.ask(past.at(25), past.live + timedelta(minutes=3)) == short
+
+
 def test_what_no_backfill_can_come_to_waits_no_more(past: Past) -> None:
     past.bars(2)
     past.publish(1)

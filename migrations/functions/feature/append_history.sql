@@ -33,6 +33,7 @@ begin
     on conflict do nothing;
 
     -- A bar that was published before the history in front of it was built: its windows were short.
+    -- Of those within this history each, of those behind it the first, which takes along the others.
     insert into feature.changed_bar (
         tenant_id, symbol, bucket, cause, known_from, known_to, bars_before
     )
@@ -42,17 +43,32 @@ begin
     inner join (
         select
             t.series_no,
-            max(t.bucket) as bucket
+            min(t.bucket) as first,
+            max(t.bucket) as last
         from timeline as t
         where t.close is not null
         group by t.series_no
     ) as h on s.series_no = h.series_no
     cross join lateral (
-        select l.bucket
-        from feature.log as l
-        where l.tenant_id = s.tenant_id and l.symbol = s.symbol and l.bucket > h.bucket
-        order by l.bucket
-        limit 1
+        (
+            select l.bucket
+            from feature.log as l
+            where
+                l.tenant_id = s.tenant_id
+                and l.symbol = s.symbol
+                and l.bucket > h.first
+                and l.bucket <= h.last
+            group by l.bucket
+            having max(l.known_at) > p_live_from
+        )
+        union all
+        (
+            select l.bucket
+            from feature.log as l
+            where l.tenant_id = s.tenant_id and l.symbol = s.symbol and l.bucket > h.last
+            order by l.bucket
+            limit 1
+        )
     ) as n
     where v_versions > 0;
     return v_versions;
@@ -61,5 +77,6 @@ $$;
 revoke all on function feature.append_history(timestamptz) from public;
 comment on function feature.append_history(timestamptz) is
 'Appends to feature.log those of history_version that are before a bar''s first version, notes new '
-'series in feature.series, and queues the first bar after this history that has been published: '
-'its windows were short. Returns the number of versions. Last step of feature.backfill_slice().';
+'series in feature.series, and queues the bars within this history that had been published, and the '
+'first one behind it: their windows were short. Returns the number of versions. Last step of '
+'feature.backfill_slice().';
