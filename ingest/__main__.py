@@ -1,4 +1,4 @@
-"""Command line: `python -m ingest run|replay|synthetic|dlq`."""
+"""Command line: `python -m ingest run|inspect|replay|synthetic|dlq`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 
 from embedded import database
 from embedded.errors import UserError
 from engine.resolve import STATE_DIR, choice, database_url, kafka_bootstrap
 from engine.settings import ENVIRONMENT, Env
+from ingest.texts import quoted
 
 Command = Callable[[list[str], Env], int]
 
@@ -18,6 +20,7 @@ USAGE = """python -m ingest COMMAND ...
 
 commands:
   run        consume trades and quotes from Kafka into the database
+  inspect    find out what a captured file is, and write its mapping
   replay     send captured files to Kafka
   synthetic  send a made-up day to Kafka
   dlq        look at refused messages, mend them, send them back
@@ -67,10 +70,17 @@ def _with_running_database(module: str) -> Command:
 # imported when asked for: each brings what the others do without
 COMMANDS = {
     "run": _with_database("ingest.consume.run"),
+    "inspect": _plain("ingest.replay.inspect"),
     "replay": _with_running_database("ingest.replay.replay"),
     "synthetic": _plain("ingest.replay.synthetic"),
     "dlq": _with_database("ingest.deadletters.dlq"),
 }
+
+
+def _no_such(command: str) -> str:
+    close = get_close_matches(command, COMMANDS, 1)
+    meant = f": did you mean {close[0]}?" if close else ""
+    return f"there is no command {quoted(command)}{meant}"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -80,6 +90,8 @@ def main(argv: list[str] | None = None) -> int:
         print(USAGE, end="")
         return 0
     if not arguments or arguments[0] not in COMMANDS:
+        if arguments:
+            print(_no_such(arguments[0]), file=sys.stderr)
         print(USAGE, end="", file=sys.stderr)
         return 2
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)

@@ -19,12 +19,16 @@ from ingest.database import Database
 from ingest.errors import IngestError
 from ingest.kinds import Record
 from ingest.reference import read_known
-from ingest.replay.mapping import Mapping, Unmappable, mapper
+from ingest.replay.bars import bar_columns
+from ingest.replay.mapper import NoOriginal, Unmappable, keeper, mapper
+from ingest.replay.mapping import BAR_IS_NO_TICK, Mapping
 from ingest.replay.sources import DamagedFile, Ragged, Row, Source
 from ingest.validate import Known, validate
 
 SAMPLE = 1000
 SAMPLED_ROWS = 20_000
+# of all files together: a capture of gigabytes must not be read twice
+CHECKED_ROWS = 1_000_000
 MOST_SHOWN = 20
 
 
@@ -45,24 +49,29 @@ def check(
     symbol: str | None,
     config: StreamConfig,
     database_url: Callable[[], str | None],
-) -> None:
+) -> frozenset[str] | None:
     """Raise CheckError where ingest would refuse all ticks of the tenant, a symbol or a file.
 
     database_url: as for replay.main. Without a database that answers only units are looked at.
+    Returns the symbols that are known where some rows were too many to be checked, else None.
     """
     known = _known(database_url)
-    faults = []
+    faults: list[str] = []
+    complete = True
     if known is not None:
         if tenant_id not in known.tenants:
             faults.append(
                 f"there is no tenant {tenant_id}, only {_list(sorted(known.tenants))}: add it with "
                 f'make tenant ARGS="set {tenant_id} --name NAME", or say another --tenant'
             )
-        faults += _unknown_symbols(files, symbol, known)
+        unknown, complete = _unknown(files, symbol, known)
+        if unknown:
+            faults.append(unknown_symbols(unknown))
     for file in files:
         faults += _refused_sample(file, tenant_id, symbol, known, config.future_tolerance_s)
     if faults:
         raise CheckError("\n".join([*faults, "nothing was sent; --anyway sends it all the same"]))
+    return None if known is None or complete else known.symbols
 
 
 def _known(database_url: Callable[[], str | None]) -> Known | None:
@@ -80,76 +89,115 @@ def _known(database_url: Callable[[], str | None]) -> Known | None:
     return None
 
 
-def _unknown_symbols(files: Sequence[File], symbol: str | None, known: Known) -> list[str]:
-    """One fault for the symbols that the database does not know, with a line for each."""
+def _unknown(files: Sequence[File], symbol: str | None, known: Known) -> tuple[Counter[str], bool]:
+    """The symbols that the database does not know, of how many rows; whether all were looked at."""
     unknown: Counter[str] = Counter()
-    of: dict[str, Mapping] = {}
+    complete = True
+    most = max(SAMPLE, CHECKED_ROWS // len(files))
     for file in files:
-        for named, rows in _symbols(file, symbol).items():
-            if named not in known.symbols:
-                unknown[named] += rows
-                of.setdefault(named, file.mapping)
-    if not unknown:
-        return []
+        found, whole = _symbols(file, symbol, most)
+        complete = complete and whole
+        unknown.update({name: n for name, n in found.items() if name not in known.symbols})
+    return unknown, complete
+
+
+def unknown_symbols(unknown: Counter[str]) -> str:
+    """Say which symbols the database does not know, with a line for each."""
     names = _list([texts.quoted(name) for name, _ in unknown.most_common()])
     lines = "\n".join(map(instrument_line, sorted(unknown)))
-    return [
+    return (
         f"no instrument is called {names}. Add to seeds/instrument.csv, with the true venue, asset "
         f"class, currency, calendar and tick size, and run make migrate:\n{lines}"
-    ]
+    )
 
 
-def _symbols(file: File, symbol: str | None) -> Counter[str]:
-    """The symbols of a file's rows, and of how many; a constant one without reading any."""
+def _symbols(file: File, symbol: str | None, most: int) -> tuple[Counter[str], bool]:
+    """The symbols of a file's first rows, and of how many; a constant one without reading any.
+
+    Second: whether these were all rows.
+    """
     mapping = file.mapping
-    constant = symbol or mapping.symbol
+    constant = mapping.constant(file.source.path, symbol)
     if constant:
-        return Counter([constant])
-    column, wanted = mapping.columns["symbol"], [*mapping.filter.items()]
+        return Counter([constant]), True
+    column = str(mapping.columns["symbol"])
+    keeps = keeper(mapping)
     found: Counter[str] = Counter()
-    for row in _rows(file.source, [column, *mapping.filter]):
-        if isinstance(row, Ragged) or any(str(row[name]) != value for name, value in wanted):
+    names = [column, *mapping.filter, *mapping.skip]
+    rows = _rows(file.source, names)
+    for row in islice(rows, most):
+        if isinstance(row, Ragged) or not keeps(row):
             continue
         value = row[column]
         if value is not None and 0 < len(str(value).strip()) <= texts.MOST:
             found[str(value)] += 1
-    return found
+    return found, next(rows, None) is None
 
 
 def _refused_sample(
     file: File, tenant_id: int, symbol: str | None, known: Known | None, tolerance_s: float
 ) -> list[str]:
     """A fault where not one of the first rows would count; a tenant and a symbol are let pass."""
-    map_row = mapper(file.mapping, file.source, tenant_id, symbol)
+    if fault := _bars(file):
+        return [fault]
+    name, mapping = file.source.path.name, file.mapping
+    unread: list[str] = []
     refused: Counter[str] = Counter()
     example: dict[str, str] = {}
-    for record in islice(_records(file, map_row), SAMPLE):
+    for record in islice(_records(file, tenant_id, symbol, unread), SAMPLE):
         named = Known(
             frozenset({tenant_id}),
             frozenset({record["symbol"]}),
             known.signed if known else frozenset({record["symbol"]}),
         )
         now_us = time.time_ns() // 1000
-        refusal = validate(file.mapping.kind, record, named, now_us, int(tolerance_s * 1_000_000))
+        refusal = validate(mapping.kind, record, named, now_us, int(tolerance_s * 1_000_000))
         if refusal is None:
             return []
         refused[refusal.reason] += 1
         example.setdefault(refusal.reason, refusal.message)
-    if not refused:
-        return []
-    reason = refused.most_common(1)[0][0]
-    return [
-        f"{file.source.path.name}: not one of its first {refused.total():,} ticks would count, "
-        f"most as {reason}: {example[reason]}. Check time_unit, price_scale and [columns] of the "
-        f"mapping {file.mapping.name}"
-    ]
+    if refused:
+        reason = refused.most_common(1)[0][0]
+        return [
+            f"{name}: not one of its first {refused.total():,} ticks would count, most as "
+            f"{reason}: {example[reason]}. Check time_unit, price_scale and [columns] of the "
+            f"mapping {mapping.name}"
+        ]
+    if unread:
+        return [
+            f"not one of the first {len(unread):,} rows of {name} can be read, first: {unread[0]}. "
+            f"Check the mapping {mapping.name}; `python -m ingest inspect` writes one that fits"
+        ]
+    return []
 
 
-def _records(file: File, map_row: Callable[[Row], Record | None]) -> Iterator[Record]:
-    for row in islice(_rows(file.source, file.mapping.wanted()), SAMPLED_ROWS):
+def _bars(file: File) -> str | None:
+    """A fault where a tick's price is of four nameless columns that are open, high, low, close."""
+    columns = file.mapping.columns
+    if not file.mapping.names:
+        return None  # a header says what they are: Mapping.check
+    rows = [*islice(_rows(file.source, [*file.source.columns]), SAMPLE)]
+    bars = bar_columns(file.source.columns, rows)
+    for role in file.mapping.shape.prices:
+        if (column := columns.get(role)) in bars:
+            return (
+                f"{file.source.path.name} holds bars in its columns {', '.join(bars)}, of which "
+                f"{column} is no {role}: {BAR_IS_NO_TICK}"
+            )
+    return None
+
+
+def _records(file: File, tenant_id: int, symbol: str | None, unread: list[str]) -> Iterator[Record]:
+    """The first records; unread: why rows make none, of those that cannot be read."""
+    map_row = mapper(file.mapping, file.source, tenant_id, symbol)
+    rows = islice(_rows(file.source, file.mapping.asked()), SAMPLED_ROWS)
+    for number, row in enumerate(rows, 1):
         try:
             record = map_row(row)
-        except Unmappable:
+        except NoOriginal:
+            continue  # it may be in a file before
+        except Unmappable as error:
+            unread.append(f"{texts.plain(file.source.path.name)}, row {number}: {error}")
             continue
         if record is not None:
             yield record
@@ -164,10 +212,10 @@ def _rows(source: Source, columns: list[str]) -> Iterator[Row]:
         return
 
 
-def instrument_line(symbol: str) -> str:
+def instrument_line(symbol: str, tick_size: str = "0.01") -> str:
     """Return a line for seeds/instrument.csv: it loads as it is, and wants the true values."""
     out = StringIO()
-    values = (symbol, symbol, "UNKNOWN", "future", "USD", "crypto_24x7", "0.01", "false")
+    values = (symbol, symbol, "UNKNOWN", "future", "USD", "crypto_24x7", tick_size, "false")
     csv.writer(out, lineterminator="").writerow(values)
     return out.getvalue()
 

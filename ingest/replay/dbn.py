@@ -1,15 +1,16 @@
-"""Databento Binary Encoding, plain or in zstd frames, as rows; needs the databento extra."""
+"""Databento Binary Encoding as rows; needs the databento extra."""
 
+import io
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import databento_dbn
-import zstandard
+
+from ingest.replay.containers import opened
 
 CHUNK_BYTES = 1 << 18
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 DAY_NS = 86_400_000_000_000
 UNDEFINED = {databento_dbn.UNDEF_PRICE, databento_dbn.UNDEF_TIMESTAMP}
 # a record's own numbers, not venue data: columns nobody maps, but all that such a record has
@@ -17,28 +18,32 @@ SERVICE = (databento_dbn.SystemMsg, databento_dbn.SymbolMappingMsg, databento_db
 
 
 class Incomplete(Exception):
-    """The file ends within a zstd frame or within a record."""
+    """The file ends within a record."""
 
 
-def columns(path: Path) -> tuple[str, ...]:
-    """Columns of the file's first records, `symbol` (by the file's symbology) first."""
-    with path.open("rb") as raw:
-        for _, records in _records(raw):
+def columns(path: Path) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Columns of the file's first records, `symbol` (by the file's symbology) first.
+
+    And what its metadata say: schema, dataset, symbols.
+    """
+    with opened(path) as file:
+        for metadata, _, records in _records(file.stream):
             for record in records:
                 if not isinstance(record, SERVICE):
-                    return ("symbol", *_fields(type(record)))
-    return ()
+                    said = {"schema": str(metadata.schema), "dataset": str(metadata.dataset)}
+                    return ("symbol", *_fields(type(record))), said
+    return (), {}
 
 
-def rows(raw: BinaryIO, wanted: list[str]) -> Iterator[list[dict[str, Any]]]:
+def rows(raw: io.BufferedIOBase, wanted: list[str]) -> Iterator[list[dict[str, Any]]]:
     """Rows of the wanted columns; enumerations as their letter, undefined values as None.
 
-    Raises Incomplete, DBNError or ZstdError after the last good record.
+    Raises Incomplete or DBNError after the last good record.
     """
     names = [name for name in wanted if name != "symbol"]
     # service messages of a live capture lack the columns: they are no rows
     complete: dict[type, bool] = {}
-    for symbol, records in _records(raw):
+    for _, symbol, records in _records(raw):
         batch = []
         for record in records:
             kind = type(record)
@@ -64,11 +69,11 @@ def _fields(kind: type) -> list[str]:
 Symbology = Callable[[int, int], str | None]
 
 
-def _records(raw: BinaryIO) -> Iterator[tuple[Symbology, list[Any]]]:
+def _records(raw: io.BufferedIOBase) -> Iterator[tuple[Any, Symbology, list[Any]]]:
     decoder = databento_dbn.DBNDecoder()
     metadata: Any = None
     symbol: Symbology = symbology({})
-    for chunk in _inflated(raw):
+    while chunk := raw.read1(CHUNK_BYTES):
         held = decoder.buffer()
         damage: Exception | None = None
         try:
@@ -82,7 +87,7 @@ def _records(raw: BinaryIO) -> Iterator[tuple[Symbology, list[Any]]]:
         if records and isinstance(records[0], databento_dbn.Metadata):
             metadata = records.pop(0)
             symbol = symbology(metadata.mappings)
-        yield symbol, records
+        yield metadata, symbol, records
         if damage is not None:
             raise damage
     if metadata is None or decoder.buffer():
@@ -107,26 +112,6 @@ def _one_by_one(data: bytes, metadata: Any) -> list[Any]:
             break
         at += length
     return good
-
-
-def _inflated(raw: BinaryIO) -> Iterator[bytes]:
-    """The file's bytes, out of its zstd frames if it has any."""
-    chunk = raw.read(CHUNK_BYTES)
-    if not chunk.startswith(ZSTD_MAGIC):
-        while chunk:
-            yield chunk
-            chunk = raw.read(CHUNK_BYTES)
-        return
-    frame = zstandard.ZstdDecompressor().decompressobj()
-    while chunk:
-        while chunk:
-            if frame.eof:
-                frame = zstandard.ZstdDecompressor().decompressobj()
-            yield frame.decompress(chunk)
-            chunk = frame.unused_data if frame.eof else b""
-        chunk = raw.read(CHUNK_BYTES)
-    if not frame.eof:
-        raise Incomplete("the file ends within a zstd frame")
 
 
 def symbology(mappings: dict[str, list[dict[str, Any]]]) -> Symbology:

@@ -1,52 +1,63 @@
 """Mappings: small TOML files that say which columns of a captured file mean what."""
 
+from __future__ import annotations
+
 import re
 import tomllib
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from decimal import InvalidOperation as NotDecimal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatch
-from hashlib import blake2b
-from math import floor, isnan
 from pathlib import Path
 from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ingest.errors import IngestError
-from ingest.kinds import KINDS, Record
-from ingest.replay.sources import Ragged, Row, Source
-from ingest.texts import MOST, quoted
-from ingest.validate import EPOCH
+from ingest.kinds import KINDS, Kind
+from ingest.replay.sources import Source
+from ingest.replay.textfiles import ENCODINGS, Dialect
 
 BUNDLED = Path(__file__).parent / "mappings"
-REPEATS = 1_000_000
-# beyond it a number fits no 64 bits, and int() of a large exponent takes minutes
-MOST_DIGITS = 40
-LONGEST_DATE = 10
-REPEATS_KEPT = 200_000
-BIGINT = 2**63
-NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000}
-FINER = re.compile(r"[.,]\d{6}(\d{1,3})")
-# of the 63 bits of a seq: the nanoseconds that ts has no room for, then the file's own number, or a
-# digest of the row and a number among equal rows
-NANOSECOND_PLACE = 2**53
-DIGEST_BITS = 43
-EQUAL_ROWS = 2**10
+ANYWHERE = ("symbol", "ts", "seq", "id", "action", "original", "known_at")
+SEVERAL = {"ts", "known_at", "id", "original"}
+INTERVAL = re.compile(r"([1-9]\d{0,3})([smhdw])")
+OHLC = ("open", "high", "low", "close")
+COMPRESSED = (".gz", ".zst", ".zip")
+
+# its tables, in the order in which they are written
+TABLES = ("columns", "correction", "cancel", "filter", "skip", "side", "action", "null_values")
+
+Names = str | tuple[str, ...]
+Words = str | tuple[str, ...]
 
 
 class MappingError(IngestError):
     """A mapping does not fit; the text names the mapping, the file and the remedy."""
 
 
-class Unmappable(Exception):
-    """One row does not fit the mapping; it is dead-lettered and the others go on."""
+@dataclass(frozen=True)
+class Shape:
+    """What a row of a kind holds, as in kinds.Kind."""
+
+    name: str
+    values: tuple[str, ...]
+    required: frozenset[str]
+    numbers: tuple[str, ...]
+    prices: tuple[str, ...]
+    either: tuple[str, ...] = ()
 
 
-class NoTime(ValueError):
-    """A date where a moment is wanted."""
+_BAR_VALUES = (*OHLC, "volume", "vwap", "trades")
+# what a mapping may say of bars; ingest has no topic for them, so that replay refuses them
+BAR = Shape("bar", _BAR_VALUES, frozenset(_BAR_VALUES[:5]), _BAR_VALUES, (*OHLC, "vwap"))
+
+
+def shapes() -> dict[str, Shape | Kind]:
+    """What a mapping's rows may become, by kind."""
+    return {BAR.name: BAR, **KINDS}
 
 
 class Mapping(BaseModel):
@@ -56,76 +67,262 @@ class Mapping(BaseModel):
 
     name: str
     kind: str
-    format: Literal["dbn", "csv", "parquet"]
+    format: Literal["dbn", "csv", "json", "parquet"]
     files: tuple[str, ...] = ()
+    layout: tuple[str, ...] = ()
     symbol: str | None = None
-    time_unit: Literal["ns", "us", "ms", "iso"] = "iso"
+    symbol_from_name: str | None = None
+    interval: str | None = None
+    stamp: Literal["start", "end"] = "start"
+    time_unit: Literal["ns", "us", "ms", "s", "iso"] = "iso"
+    time_format: str | None = None
+    time_zone: str | None = None
+    ambiguous: Literal["earlier", "later"] | None = None
     price_scale: float = Field(default=1.0, gt=0)
+    size_scale: float = Field(default=1.0, gt=0)
     number_repeats: bool = False
-    columns: dict[str, str]
-    filter: dict[str, str] = {}
+    encoding: ENCODINGS = "utf-8"
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    skip_blanks: bool = False
+    names: tuple[str, ...] = ()
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ".", ",", " ", "'"] = ""
+    columns: dict[str, Names]
+    correction: dict[str, Names] = {}
+    cancel: dict[str, Names] = {}
+    filter: dict[str, Words] = {}
+    skip: dict[str, Words] = {}
     side: dict[str, Literal["buy", "sell", "unknown"]] = {"buy": "buy", "sell": "sell"}
+    action: dict[str, Literal["new", "correction", "cancel", "skip"]] = {
+        "new": "new",
+        "correction": "correction",
+        "cancel": "cancel",
+    }
     null_values: dict[str, list[float | str]] = {}
 
     @field_validator("kind")
     @classmethod
     def _kind_is_one_of_ours(cls, kind: str) -> str:
-        if kind not in KINDS:
-            raise PydanticCustomError("kind", f"Input should be {' or '.join(map(repr, KINDS))}")
+        if kind not in shapes():
+            raise PydanticCustomError("kind", f"Input should be {' or '.join(map(repr, shapes()))}")
         return kind
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_is_there(cls, zone: str | None) -> str | None:
+        try:
+            if zone is not None:
+                ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                f"{zone!r} is no time zone: write its IANA name, such as America/New_York"
+            ) from None
+        return zone
+
+    @field_validator("symbol_from_name")
+    @classmethod
+    def _pattern_has_a_group(cls, pattern: str | None) -> str | None:
+        try:
+            if pattern is not None and re.compile(pattern).groups != 1:
+                raise ValueError("it must have one (group), the symbol")
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        return pattern
 
     @model_validator(mode="after")
     def _columns_make_a_record(self) -> Self:
-        kind = KINDS[self.kind]
-        known = {"symbol", "ts", "seq", "known_at", *kind.values}
-        required = {"ts", *kind.required}
-        if unknown := sorted(set(self.columns) - known):
-            raise ValueError(f"[columns] has {', '.join(unknown)}; it may have {_list(known)}")
-        if missing := required - set(self.columns):
-            raise ValueError(f"[columns] lacks {_list(missing)}")
-        if strange := sorted(set(self.null_values) - set(kind.numbers) & set(self.columns)):
+        kind = self.shape
+        known = {*ANYWHERE, *kind.values}
+        for table in ("columns", "correction", "cancel"):
+            roles: dict[str, Names] = getattr(self, table)
+            if unknown := sorted(set(roles) - known):
+                raise ValueError(f"[{table}] has {', '.join(unknown)}; it may have {listed(known)}")
+            if several := [
+                r for r, c in roles.items() if not isinstance(c, str) and r not in SEVERAL
+            ]:
+                raise ValueError(f"[{table}] has several columns for {listed(several)}: name one")
+        if missing := {"ts", *kind.required} - set(self.columns):
+            raise ValueError(f"[columns] lacks {listed(missing)}")
+        nullable = (set(kind.values) | {"id", "known_at"}) & set(self.columns)
+        if strange := sorted(set(self.null_values) - nullable):
             raise ValueError(
-                f"[null_values] has {', '.join(strange)}; it may have "
-                f"{_list(set(kind.numbers) & set(self.columns))}"
+                f"[null_values] has {', '.join(strange)}; it may have {listed(nullable)}"
             )
         if kind.either and not set(kind.either) & set(self.columns):
             raise ValueError(f"[columns] has neither {' nor '.join(kind.either)}")
-        if (self.symbol is None) == ("symbol" not in self.columns):
-            raise ValueError('either say symbol = "..." or give [columns] a symbol')
+        ways = [self.symbol, self.columns.get("symbol"), self.symbol_from_name]
+        if sum(way is not None for way in ways) > 1:
+            raise ValueError(
+                'either say symbol = "...", or symbol_from_name, or give [columns] a symbol'
+            )
         return self
+
+    @model_validator(mode="after")
+    def _actions_have_keys(self) -> Self:
+        if "action" not in self.columns:
+            if self.correction or self.cancel:
+                raise ValueError("[correction] and [cancel] need an action in [columns]")
+            return self
+        if {"seq", "id"}.isdisjoint(self.columns):
+            raise ValueError(
+                "[columns] has action, and neither seq nor id: a correction must name its tick"
+            )
+        for table in (self.correction, self.cancel):
+            roles = self.columns | table
+            if "original" in roles and "id" not in self.columns:
+                raise ValueError("original needs the id of the ticks in [columns]")
+            if "original" not in roles and "known_at" not in roles:
+                raise ValueError(
+                    "[columns] has action, and neither known_at nor original: the moment at which "
+                    "a correction was known cannot be told"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _clocks_can_be_read(self) -> Self:
+        form = self.time_format
+        if (self.interval is None) == (self.kind == BAR.name):
+            raise ValueError('a bar, and nothing else, has an interval, such as interval = "1m"')
+        if self.interval is not None and not INTERVAL.fullmatch(self.interval):
+            raise ValueError(f'interval is {self.interval!r}; write "1s", "5m", "1h", "1d" or "1w"')
+        if form is None:
+            return self
+        if self.time_unit != "iso":
+            raise ValueError("give either time_unit or time_format")
+        if "%Z" in form or ("%I" in form and "%p" not in form):
+            raise ValueError(
+                "time_format has %Z or an hour of 12 without %p: write a zone's name as it stands "
+                "in the cells and say time_zone"
+            )
+        moment = datetime(2001, 2, 3, 4, 5, 6)
+        try:
+            datetime.strptime(moment.strftime(form), form)
+        except (ValueError, re.error):
+            if "%z" not in form:
+                raise ValueError(f"time_format {form!r} is no format of strptime") from None
+        if "%z" not in form and self.time_zone is None:
+            raise ValueError(
+                'time_format has no zone (%z): say time_zone = "...", for example "UTC"'
+            )
+        if self.kind != BAR.name and not re.search("%[HI]|%c|%X", form):
+            raise ValueError("time_format has no hour: give the moment, midnight is none")
+        return self
+
+    @property
+    def shape(self) -> Shape | Kind:
+        """What its rows become."""
+        return shapes()[self.kind]
+
+    @property
+    def dialect(self) -> Dialect:
+        """How its files are written, if they are text."""
+        return Dialect(self.encoding, self.delimiter, self.skip_blanks, self.names)
+
+    def constant(self, path: Path, symbol: str | None) -> str | None:
+        """The symbol of all of a file's rows; None where a column has it. symbol goes first."""
+        if symbol or self.symbol:
+            return symbol or self.symbol
+        if self.symbol_from_name is None:
+            return None
+        found = re.search(self.symbol_from_name, bare_name(path))
+        return found[1] if found else None
 
     def wanted(self) -> list[str]:
         """Columns which the file must have."""
-        return list(dict.fromkeys([*self.columns.values(), *self.filter]))
+        return list(dict.fromkeys([*flat(self.columns.values()), *self.filter, *self.skip]))
 
-    def check(self, source: Source) -> None:
-        """Raise MappingError, with both lists of columns, unless the file has the wanted ones."""
+    def asked(self) -> list[str]:
+        """Columns to be read: the wanted ones, and those that only some rows have."""
+        more = flat([*self.correction.values(), *self.cancel.values()])
+        return list(dict.fromkeys([*self.wanted(), *more]))
+
+    def check(self, source: Source, symbol: str | None = None) -> None:
+        """Raise MappingError unless the file has the wanted columns, and all of it makes sense."""
         missing = [name for name in self.wanted() if name not in source.columns]
-        if missing:
+        # objects need not have all keys
+        if missing and (self.format != "json" or len(missing) == len(self.wanted())):
             raise MappingError(
-                f"{source.path} has no column {_list(missing)}. It has {_list(source.columns)}; "
-                f"the mapping {self.name} wants {_list(self.wanted())}. "
-                "Give a mapping that fits with --map; docs/replay.md shows how to write one"
+                f"{source.path} has no column {listed(missing)}. It has {listed(source.columns)}; "
+                f"the mapping {self.name} wants {listed(self.wanted())}. "
+                f"Give a mapping that fits with --map: `python -m ingest inspect {source.path}` "
+                "writes one, with `names` where the first line is no header"
             )
+        if "symbol" not in self.columns and self.constant(source.path, symbol) is None:
+            raise MappingError(
+                f"{source.path}: the mapping {self.name} names no symbol for it: say --symbol, "
+                'or symbol = "..." in the mapping'
+            )
+        naive = [name for name in flat(self.columns.values()) if name in source.naive]
+        if naive and self.time_zone is None:
+            raise MappingError(
+                f"{source.path}: column {listed(naive)} is a clock without a zone: say "
+                f'time_zone = "..." in the mapping {self.name}, for example "UTC"'
+            )
+        self._check_bars(source)
+
+    def _check_bars(self, source: Source) -> None:
+        lower = {name.strip().lower(): name for name in source.columns}
+        if self.kind == BAR.name or not lower.keys() >= set(OHLC):
+            return
+        bars = {lower[name] for name in OHLC}
+        for role in self.shape.prices:
+            if (column := self.columns.get(role)) in bars:
+                raise MappingError(
+                    f"{source.path} holds bars (open, high, low, close), and the mapping "
+                    f"{self.name} makes a {self.kind} of column {column}: {BAR_IS_NO_TICK}"
+                )
+
+
+BAR_IS_NO_TICK = (
+    "stamped at its start, it would be known before it ended, and its volume traded at one price. "
+    'Say kind = "bar" and its interval'
+)
+
+
+def bare_name(path: Path) -> str:
+    """The file's name without the ending of a compression."""
+    return path.stem if path.suffix.lower() in COMPRESSED else path.name
+
+
+def flat(columns: Iterable[Names]) -> list[str]:
+    """Column names, single ones and those of lists."""
+    return [name for c in columns for name in ((c,) if isinstance(c, str) else c)]
+
+
+def listed(names: Any) -> str:
+    """Names for a text, those of a set in their order."""
+    return ", ".join(sorted(names) if isinstance(names, set) else names)
 
 
 def load(path: Path) -> Mapping:
     """Read one mapping; raises MappingError with the file's name and the key at fault."""
     try:
         with path.open("rb") as file:
-            return Mapping(name=path.stem, **tomllib.load(file))
+            return made(path.stem, tomllib.load(file))
     except OSError as error:
         raise MappingError(f"the mapping {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MappingError(f"the mapping {path} is not TOML: {error}") from None
-    except TypeError:
-        raise MappingError(f"the mapping {path} has a key `name`; remove it") from None
+    except ValueError as error:
+        raise MappingError(f"the mapping {path} is wrong: {error}. See docs/replay.md") from None
+
+
+def made(name: str, keys: dict[str, Any]) -> Mapping:
+    """Build a mapping; raises ValueError that names the keys at fault."""
+    if "name" in keys:
+        raise ValueError("it has a key `name`; remove it")
+    try:
+        return Mapping(name=name, **keys)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'mapping'}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise MappingError(f"the mapping {path} is wrong: {faults}. See docs/replay.md") from None
+        raise ValueError("; ".join(_fault(fault) for fault in error.errors())) from None
+
+
+def _fault(fault: Any) -> str:
+    where = ".".join(
+        str(part) for part in fault["loc"] if part not in ("str", "float", "tuple[str, ...]")
+    )
+    said = fault["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said
 
 
 def bundled() -> list[Mapping]:
@@ -138,230 +335,14 @@ def choose(path: Path, mappings: list[Mapping]) -> Mapping:
     fitting = [one for one in mappings if any(fnmatch(path.name, glob) for glob in one.files)]
     if len(fitting) == 1:
         return fitting[0]
-    listed = "; ".join(f"{one.name} ({', '.join(one.files)})" for one in fitting or mappings)
-    found = "several mappings fit" if fitting else "no mapping fits"
-    raise MappingError(f"{found} the name {path.name}: {listed}. Choose one with --map FILE.toml")
-
-
-def mapper(
-    mapping: Mapping, source: Source, tenant_id: int, symbol: str | None = None
-) -> Callable[[Row], Record | None]:
-    """map(row) -> record, or None for a row the filter leaves out.
-
-    Clocks are microseconds, rounded down; nanoseconds stay in seq. known_at is the capture clock,
-    ts where there is none, and never before ts. map raises Unmappable for a row that cannot be
-    read.
-    """
-    columns = mapping.columns
-    constant = symbol or mapping.symbol
-    symbol_column = columns.get("symbol", "")
-    clocks = {
-        role: _clock(source.clocks.get(columns[role], mapping.time_unit))
-        for role in ("ts", "known_at")
-        if role in columns
-    }
-    kind = KINDS[mapping.kind]
-    numbers = [
-        (
-            role,
-            columns.get(role),
-            mapping.price_scale if role in kind.prices else 1.0,
-            frozenset(mapping.null_values.get(role, [])),
+    shown = "; ".join(
+        f"{one.name} ({', '.join(one.files)})" for one in fitting or mappings if one.files
+    )
+    if fitting:
+        raise MappingError(
+            f"several mappings fit the name {path.name}: {shown}. Choose one with --map FILE.toml"
         )
-        for role in kind.numbers
-    ]
-    words = [(role, columns.get(role)) for role in kind.values if role not in kind.numbers]
-    filters = list(mapping.filter.items())
-    repeats = Repeats()
-
-    def numbered(record: Record, nanoseconds: int, seq: int | None) -> int:
-        """Return what tells the row from others of its microsecond, in any file that has it."""
-        at = record["symbol"], record["ts"]
-        if seq is None:
-            digest = _digest([record[name] for name in kind.values])
-            number = repeats.number((*at, nanoseconds, digest))
-            if number >= EQUAL_ROWS:
-                raise Unmappable(
-                    f"more than {EQUAL_ROWS:,} equal rows at one ts; give [columns] a seq"
-                )
-            seq = digest * EQUAL_ROWS + number
-        elif mapping.number_repeats:
-            return _bigint("seq", seq * REPEATS + repeats.number((*at, seq)))
-        elif nanoseconds and seq >= NANOSECOND_PLACE:
-            raise Unmappable(f"seq is {seq}: with a ts in nanoseconds it must be below 2^53")
-        return nanoseconds * NANOSECOND_PLACE + seq if seq >= 0 else seq
-
-    def map_row(row: Row) -> Record | None:
-        if isinstance(row, Ragged):
-            raise Unmappable(f"the row does not have the header's {len(source.columns)} fields")
-        if any(str(row[name]) != value for name, value in filters):
-            return None
-        ts, nanoseconds = _moment(clocks["ts"], "ts", row[columns["ts"]])
-        seq = None
-        record: Record = {
-            "tenant_id": tenant_id,
-            "symbol": constant or _symbol(row[symbol_column]),
-            "ts": ts,
-        }
-        if "seq" in columns:
-            seq = _bigint("seq", _read(_integer, "seq", row[columns["seq"]]))
-        for role, column, scale, null_values in numbers:
-            value = None if column is None else _number(role, row[column], null_values)
-            if value is not None:
-                value /= scale
-            elif role in kind.required:
-                raise Unmappable(f"{role} is empty")
-            record[role] = value
-        for role, column in words:
-            record[role] = None if column is None else _word(mapping, role, row[column])
-        record["seq"] = numbered(record, nanoseconds, seq)
-        record["action"] = "new"
-        captured = ts
-        if "known_at" in clocks:
-            captured, _ = _moment(clocks["known_at"], "known_at", row[columns["known_at"]])
-        record["known_at"] = max(captured, ts)
-        return record
-
-    return map_row
-
-
-class Repeats:
-    """Numbers what comes again: 0, 1, 2, ... in the order of the file."""
-
-    def __init__(self) -> None:
-        """Start with nothing seen."""
-        self._numbers: dict[Any, int] = {}
-
-    def number(self, key: Any) -> int:
-        """Return how often the key has come before, lately."""
-        number = self._numbers[key] = self._numbers.get(key, -1) + 1
-        if len(self._numbers) > REPEATS_KEPT:
-            # repeats stand close together in a feed; the older half cannot come again
-            for old in list(self._numbers)[: REPEATS_KEPT // 2]:
-                del self._numbers[old]
-        return number
-
-
-def _digest(values: list[Any]) -> int:
-    digest = blake2b(repr(values).encode(), digest_size=8).digest()
-    return int.from_bytes(digest) >> (64 - DIGEST_BITS)
-
-
-def _list(names: Any) -> str:
-    return ", ".join(sorted(names) if isinstance(names, set) else names)
-
-
-def _symbol(value: Any) -> str:
-    if value is None or str(value).strip() == "":
-        raise Unmappable("symbol is empty; --symbol gives one to all rows")
-    symbol = str(value)
-    if len(symbol) > MOST:
-        raise Unmappable(f"symbol is {quoted(symbol)}, which names no instrument")
-    return symbol
-
-
-def _word(mapping: Mapping, role: str, value: Any) -> str | None:
-    if value is None or value == "":
-        return None
-    if role != "side":
-        return str(value)
-    try:
-        side = mapping.side[str(value)]
-    except KeyError:
-        raise Unmappable(
-            f"side is {quoted(value)}; [side] knows {_list(list(mapping.side))}"
-        ) from None
-    return None if side == "unknown" else side
-
-
-def _number(role: str, value: Any, null_values: frozenset[float | str]) -> float | None:
-    """The number; None where there is none: empty, NaN, or one of the feed's words for that."""
-    if value is None or value == "" or (isinstance(value, str) and value in null_values):
-        return None
-    try:
-        number = float(_plain_number(value))
-    except (TypeError, ValueError, OverflowError):
-        raise Unmappable(f"{role} is {quoted(value)}, not a number") from None
-    return None if isnan(number) or number in null_values else number
-
-
-def _moment(clock: Callable[[Any], int], role: str, value: Any) -> tuple[int, int]:
-    """Microseconds since 1970, and the nanoseconds beyond them."""
-    micros, nanoseconds = divmod(_read(clock, role, value), 1000)
-    return _bigint(role, micros), nanoseconds
-
-
-def _read(convert: Callable[[Any], int], role: str, value: Any) -> int:
-    if value is None or value == "":
-        raise Unmappable(f"{role} is empty")
-    try:
-        return convert(value)
-    except NoTime:
-        raise Unmappable(
-            f"{role} is {quoted(value)}, a date without a time: give the moment, midnight is none"
-        ) from None
-    except (TypeError, ValueError, OverflowError, NotDecimal):
-        raise Unmappable(f"{role} is {quoted(value)}, which the mapping cannot read") from None
-
-
-def _bigint(role: str, value: int) -> int:
-    if not -BIGINT <= value < BIGINT:
-        raise Unmappable(f"{role} is {quoted(value)}, beyond 64 bits")
-    return value
-
-
-def _plain_number(value: Any) -> Any:
-    """Refuse what Python would take for a number and no feed means as one: True, 1_000."""
-    if isinstance(value, bool) or (isinstance(value, str | bytes) and "_" in str(value)):
-        raise ValueError
-    return value
-
-
-def _decimal(value: Any) -> Decimal:
-    number = Decimal(str(_plain_number(value)))
-    if not number.is_finite() or abs(number.adjusted()) > MOST_DIGITS:
-        raise ValueError
-    return number
-
-
-def _integer(value: Any) -> int:
-    if type(value) is int:
-        return value
-    number = _decimal(value)
-    if number != number.to_integral_value():
-        raise ValueError
-    return int(number)
-
-
-def _clock(unit: str) -> Callable[[Any], int]:
-    """Nanoseconds since 1970 of a value in that unit."""
-    if unit == "iso":
-        return _iso
-    nanoseconds = NANOSECONDS[unit]
-
-    def clock(value: Any) -> int:
-        if type(value) is int:
-            return value * nanoseconds
-        return floor(_decimal(value) * nanoseconds)
-
-    return clock
-
-
-def _is_date(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _iso(value: Any) -> int:
-    text = str(value).strip()
-    if len(text) <= LONGEST_DATE and _is_date(text):
-        raise NoTime
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    finer = FINER.search(text)
-    nanoseconds = int(finer[1].ljust(3, "0")) if finer else 0
-    return (moment - EPOCH) // timedelta(microseconds=1) * 1000 + nanoseconds
+    raise MappingError(
+        f"no mapping fits the name {path.name}: `python -m ingest inspect {path}` writes one, give "
+        f"it with --map FILE.toml. Names that fit: {shown}"
+    )

@@ -1,24 +1,32 @@
-"""Captured files as rows: Databento DBN, CSV and Parquet, read in batches."""
+"""Captured files as rows: Databento DBN, CSV, JSON lines and Parquet, read in batches."""
 
-import csv
-import os
-from codecs import BOM_UTF8
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ingest.errors import IngestError
+from ingest.replay.containers import (
+    UNREADABLE,
+    Bytes,
+    SourceError,
+    checked,
+    compression,
+    opened,
+)
+from ingest.replay.textfiles import BadText, CsvRows, Dialect, JsonRows, Ragged, Row
 
+__all__ = ["Batch", "DamagedFile", "Ragged", "Row", "Source", "SourceError", "open_source"]
+
+# of a JSON file, whose objects need not have the same keys
+LOOKED_AT = 1000
 BATCH_ROWS = 20_000
-Row = dict[str, Any]
-
-
-class SourceError(IngestError):
-    """A captured file cannot be read; the text names the file and the remedy."""
+PLAIN = Dialect()
 
 
 class DamagedFile(SourceError):
@@ -30,10 +38,6 @@ class DamagedFile(SourceError):
             f"{path} is damaged or half-written: {position}: {reason}. The rows before were kept; "
             "get the file again and replay it whole, rows already ingested count as duplicates"
         )
-
-
-class Ragged(Row):
-    """A row whose number of fields is not that of the header."""
 
 
 @dataclass(frozen=True)
@@ -49,116 +53,158 @@ class Source:
     """An open file: its columns, the unit of those that are clocks, and batches(columns).
 
     Rows hold at least the asked columns. batches raises DamagedFile after the last good row.
+    naive: the clocks that name no zone. said: what the file says of itself, by name.
     """
 
     path: Path
     columns: tuple[str, ...]
     clocks: Mapping[str, Literal["us", "ns"]]
     batches: Callable[[list[str]], Iterator[Batch]]
+    naive: frozenset[str] = frozenset()
+    said: Mapping[str, str] | None = None
 
 
-def open_source(path: Path, format_name: str) -> Source:
-    """Open a file as `dbn`, `csv` or `parquet`; raises SourceError if that is impossible."""
+def open_source(
+    path: Path, format_name: str, dialect: Dialect = PLAIN, batch_rows: int | None = None
+) -> Source:
+    """Open a file as `dbn`, `csv`, `json` or `parquet`; SourceError if that is impossible.
+
+    dialect: of a text file. batch_rows: most rows of a batch.
+    """
+    checked(path)
+    most = batch_rows or BATCH_ROWS
+    if format_name == "csv":
+        return _open_csv(path, dialect, most)
+    if format_name == "json":
+        return _open_json(path, dialect, most)
+    return {"parquet": _open_parquet, "dbn": _open_dbn}[format_name](path, most)
+
+
+def _open_csv(path: Path, dialect: Dialect, most: int) -> Source:
     try:
-        size = path.stat().st_size
-        with path.open("rb"):
-            pass
-    except FileNotFoundError:
-        raise SourceError(f"{path} does not exist; check the name") from None
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}; check its rights") from None
-    if path.is_dir():
-        raise SourceError(f"{path} is a directory; name the files in it")
-    if size == 0:
-        raise SourceError(f"{path} is empty; get the file again")
-    return {"csv": _open_csv, "parquet": _open_parquet, "dbn": _open_dbn}[format_name](path)
-
-
-def _open_csv(path: Path) -> Source:
-    try:
-        with path.open("rb") as raw:
-            header: list[str] = next(_csv_reader(raw), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path} is not a CSV file in UTF-8: {error}") from None
+        with opened(path) as file:
+            header = CsvRows(file.stream, dialect).header
+    except (BadText, *UNREADABLE) as error:
+        raise SourceError(f"{path} is not a CSV file{_hint(path)}: {_said(error)}") from None
     if not any(header):
-        raise SourceError(f"{path} has no header; its first line must name the columns")
+        raise SourceError(
+            f"{path} has no header; its first line must name the columns, or `names` of the mapping"
+        )
     if len(set(header)) != len(header):
-        raise SourceError(f"{path} names a column twice: {', '.join(header)}; rename one")
+        raise SourceError(
+            f"{path} names a column twice: {', '.join(header)}; rename one, or, where this is no "
+            "header, name them with `names`: `python -m ingest inspect` writes such a mapping"
+        )
 
     def batches(_columns: list[str]) -> Iterator[Batch]:
-        size = path.stat().st_size
-        with path.open("rb") as raw:
-            raw.seek(-1, os.SEEK_END)
-            ends_in_newline = raw.read() in b"\r\n"
-            raw.seek(0)
-            yield from _csv_batches(path, raw, header, size, ends_in_newline)
+        yield from _text_batches(path, lambda file: CsvRows(file.stream, dialect), most)
 
     return Source(path, tuple(header), {}, batches)
 
 
-def _csv_reader(raw: BinaryIO) -> Any:
-    """A csv.reader that decodes line by line, so that damage does not reach the lines before."""
-    raw.seek(len(BOM_UTF8) if raw.read(len(BOM_UTF8)) == BOM_UTF8 else 0)
-    return csv.reader((line.decode() for line in raw), strict=True)
-
-
-def _csv_batches(
-    path: Path, raw: BinaryIO, header: list[str], size: int, ends_in_newline: bool
-) -> Iterator[Batch]:
-    reader = _csv_reader(raw)
-    next(reader)
-    rows: list[Row] = []
-    number = 0
-    damage: Exception | str | None = None
+def _open_json(path: Path, dialect: Dialect, most: int) -> Source:
+    columns: dict[str, None] = {}
     try:
-        for fields in reader:
-            if not fields:
-                continue
-            number += 1
-            row = dict(zip(header, fields, strict=False))
-            rows.append(row if len(fields) == len(header) else Ragged(row))
-            if len(rows) == BATCH_ROWS:
-                # the last row waits for the end: only there is a short one half-written
-                yield Batch(rows[:-1], raw.tell() / size)
-                del rows[:-1]
-    except (UnicodeDecodeError, csv.Error) as error:
-        number += 1
+        with opened(path) as file:
+            for row in islice(JsonRows(file.stream, dialect), LOOKED_AT):
+                columns.update(dict.fromkeys(row))
+    except (BadText, *UNREADABLE) as error:
+        if not columns:
+            raise SourceError(f"{path} is no file of JSON lines: {_said(error)}") from None
+    if not columns:
+        raise SourceError(f"{path} has no objects; get the file again")
+
+    def batches(wanted: list[str]) -> Iterator[Batch]:
+        for batch in _text_batches(path, lambda file: JsonRows(file.stream, dialect), most):
+            for row in batch.rows:
+                for name in wanted:
+                    row.setdefault(name, None)
+            yield batch
+
+    return Source(path, tuple(columns), {}, batches)
+
+
+def _text_batches(
+    path: Path, rows_of: Callable[[Bytes], CsvRows | JsonRows], most: int
+) -> Iterator[Batch]:
+    rows: list[Row] = []
+    number, line = 0, 0
+    damage: BaseException | None = None
+    try:
+        with opened(path) as file:
+            found = rows_of(file)
+            try:
+                for row in found:
+                    number += 1
+                    rows.append(row)
+                    if len(rows) >= most:
+                        yield Batch(rows, file.done)
+                        rows = []
+            finally:
+                line = found.line
+    except (BadText, *UNREADABLE) as error:
         damage = error
-    if damage is None and rows and isinstance(rows[-1], Ragged) and not ends_in_newline:
-        half = rows.pop()
-        damage = f"the file ends after {len(half)} of {len(header)} fields"
     yield Batch(rows, 1.0)
     if damage is not None:
-        raise DamagedFile(path, f"row {number:,}, line {reader.line_num:,}", damage)
+        raise DamagedFile(path, f"row {number + 1:,}, line {line:,}", _said(damage))
 
 
-def _open_parquet(path: Path) -> Source:
+def _said(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _hint(path: Path) -> str:
+    """What the bytes are, where that explains that they are no text."""
+    with path.open("rb") as raw:
+        head = raw.read(4)
+    known = {b"PAR1": " but Parquet", b"DBN\x01": " but DBN", b"DBN\x02": " but DBN"}
+    return known.get(head, "")
+
+
+def _open_parquet(path: Path, most: int) -> Source:
+    if compression(path):
+        raise SourceError(
+            f"{path} is a compressed file; Parquet is compressed within: unpack it, "
+            "or give a mapping of its true format with --map"
+        )
     try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        with pq.ParquetFile(path) as file:
+            schema, total = file.schema_arrow, file.metadata.num_rows
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise SourceError(
             f"{path} is not a complete Parquet file: {error} The list of columns is at its end, so "
             "a half-written file has no readable row: write or download it again, or give a "
             "mapping of its true format with --map"
         ) from None
-    schema = file.schema_arrow
     clocks = {
         field.name: _unit(field.type) for field in schema if pa.types.is_timestamp(field.type)
     }
+    naive = frozenset(name for name in clocks if schema.field(name).type.tz is None)
 
     def batches(columns: list[str]) -> Iterator[Batch]:
-        number, total = 0, file.metadata.num_rows
+        number = 0
+        there = [name for name in columns if name in schema.names]
         try:
-            for batch in file.iter_batches(BATCH_ROWS, columns=columns):
-                rows = pa.table(
-                    {name: _plain(batch.column(name)) for name in batch.schema.names}
-                ).to_pylist()
-                number += len(rows)
-                yield Batch(rows, number / total)
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(most, columns=there):
+                    rows = pa.table(
+                        {name: _plain(batch.column(name)) for name in batch.schema.names}
+                    ).to_pylist()
+                    number += len(rows)
+                    yield Batch(rows, number / total)
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise DamagedFile(path, f"after row {number:,} of {total:,}", error) from None
 
-    return Source(path, tuple(schema.names), clocks, batches)
+    return Source(path, tuple(schema.names), clocks, batches, naive, _metadata(schema))
+
+
+def _metadata(schema: Any) -> dict[str, str]:
+    widths = {f.type.byte_width for f in schema if pa.types.is_fixed_size_binary(f.type)}
+    return {"fixed_size_bytes": ", ".join(map(str, sorted(widths)))} | {
+        key.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+        for key, value in (schema.metadata or {}).items()
+        if len(value) <= LOOKED_AT
+    }
 
 
 def _unit(clock: Any) -> Literal["us", "ns"]:
@@ -166,46 +212,59 @@ def _unit(clock: Any) -> Literal["us", "ns"]:
 
 
 def _plain(column: Any) -> Any:
-    """Timestamps become integers, dates text, single precision the number that was meant."""
+    """Timestamps become integers, dates text, single precision the number that was meant.
+
+    So do Nautilus' fixed-size bytes, which are integers.
+    """
     if pa.types.is_date(column.type):
         return column.cast(pa.string())  # of any year: Python has none after 9999
     if pa.types.is_timestamp(column.type):
-        # a clock without a zone is taken as UTC
         unit = _unit(column.type)
         return column.cast(pa.timestamp(unit, column.type.tz), safe=False).cast(pa.int64())
     if pa.types.is_float32(column.type):
         return column.cast(pa.string()).cast(pa.float64())
+    if pa.types.is_fixed_size_binary(column.type) and column.type.byte_width in (8, 16):
+        return pa.array(
+            [
+                None if cell is None else str(int.from_bytes(cell, "little", signed=True))
+                for cell in column.to_pylist()
+            ],
+            pa.string(),
+        )
     return column
 
 
-def _open_dbn(path: Path) -> Source:
+def _open_dbn(path: Path, most: int) -> Source:
     try:
         import databento_dbn
-        import zstandard
     except ImportError:
         raise SourceError(
             f"{path} needs the Databento reader, which is not installed: pip install '.[databento]'"
         ) from None
     from ingest.replay import dbn
 
-    failures = (databento_dbn.DBNError, zstandard.ZstdError, dbn.Incomplete)
+    failures = (databento_dbn.DBNError, dbn.Incomplete, *UNREADABLE)
     try:
-        columns = dbn.columns(path)
+        columns, said = dbn.columns(path)
     except failures as error:
-        raise SourceError(f"{path} is not a readable DBN file: {error}; get it again") from None
+        raise SourceError(
+            f"{path} is not a readable DBN file: {_said(error)}; get it again, or give a mapping "
+            "of its true format with --map"
+        ) from None
     if not columns:
         raise SourceError(f"{path} has no records; get the file again")
 
     def batches(wanted: list[str]) -> Iterator[Batch]:
-        size = path.stat().st_size
         number = 0
-        with path.open("rb") as raw:
+        with opened(path) as file:
             try:
-                for rows in dbn.rows(raw, wanted):
-                    number += len(rows)
-                    yield Batch(rows, raw.tell() / size)
+                for rows in dbn.rows(file.stream, wanted):
+                    for begin in range(0, len(rows), most):
+                        part = rows[begin : begin + most]
+                        number += len(part)
+                        yield Batch(part, file.done)
             except failures as error:
-                position = f"after {number:,} rows, near byte {raw.tell():,} of {size:,}"
-                raise DamagedFile(path, position, error) from None
+                position = f"after {number:,} rows, near byte {file.raw.tell():,} of {file.size:,}"
+                raise DamagedFile(path, position, _said(error)) from None
 
-    return Source(path, columns, {}, batches)
+    return Source(path, columns, {}, batches, said=said)

@@ -18,7 +18,8 @@ from ingest.config import StreamConfig
 from ingest.consume.batch import build
 from ingest.deadletters.letters import mend
 from ingest.kinds import KINDS, Kind, Reason, above_zero, finite
-from ingest.replay.mapping import Mapping, Unmappable, mapper
+from ingest.replay.mapper import Unmappable, mapper
+from ingest.replay.mapping import Mapping
 from ingest.replay.sources import Source
 from ingest.validate import Known, reasons, validate
 from ingest.wire.codec import decode, encode
@@ -143,7 +144,7 @@ def test_a_letter_of_it_is_mended(third: Kind) -> None:
 
 
 def test_a_captured_file_of_it_is_mapped(third: Kind) -> None:
-    columns = {"symbol": "s", "ts": "t", "ratio": "r", "cash": "c", "note": "n"}
+    columns: dict[str, Any] = {"symbol": "s", "ts": "t", "ratio": "r", "cash": "c", "note": "n"}
     mapping = Mapping(
         name="m", kind=third.name, format="csv", columns=columns, time_unit="us", price_scale=100
     )

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingest.replay.mapping import Mapping, Unmappable, mapper
+from ingest.replay.mapper import Unmappable, mapper
+from ingest.replay.mapping import Mapping
 from ingest.replay.sources import Source, open_source
 from ingest.wire.codec import decode, encode
 

@@ -12,6 +12,7 @@ import pytest
 from engine import reference
 from ingest.__main__ import main
 from ingest.config import Config
+from ingest.replay import check
 from ingest.replay.check import instrument_line
 from tests.ingest.conftest import NOON_US
 from tests.ingest.deadletters.letterbox import consume, messages
@@ -129,9 +130,45 @@ def test_without_a_database_names_are_not_checked(
     assert "time_too_early" in replay([row("NEW")], mapping=MAP.replace('"us"', '"ns"'))[2]
 
 
-@pytest.mark.parametrize("rows", [[], [row("SYN_ES", price="dear")], [row("SYN_ES", kept="no")]])
+@pytest.mark.parametrize("rows", [[], [row("SYN_ES", kept="no")]])
 def test_a_file_without_a_tick_is_an_error(replay: Replay, rows: list[str]) -> None:
     code, out, error = replay(rows)
     assert code == 1
     assert "0 trades of a.csv sent" in out
     assert "not one row became a tick" in error
+
+
+def test_a_file_of_which_no_row_can_be_read_is_refused_before_it_is_sent(replay: Replay) -> None:
+    rows = [row("SYN_ES", price="dear"), row("SYN_ES", 1, price="dear")]
+    code, out, error = replay(rows)
+    assert (code, out) == (1, "")
+    assert (
+        "not one of the first 2 rows of a.csv can be read, first: a.csv, row 1: price is" in error
+    )
+    assert "'dear', not a number. Check the mapping map; `python -m ingest inspect`" in error
+    code, out, error = replay(rows, "--anyway")
+    assert code == 1
+    assert "2 unmappable rows dead-lettered" in out
+    assert "not one row became a tick" in error
+
+
+def test_a_clock_without_a_zone_is_refused_until_the_mapping_gives_one(replay: Replay) -> None:
+    mapping = MAP.replace('time_unit = "us"\n', "")
+    local = [row("SYN_ES").replace(str(NOON_US), "2023-11-15 07:00:00")]
+    code, out, error = replay(local, mapping=mapping)
+    assert (code, out) == (1, "")
+    assert "row 1: ts is '2023-11-15 07:00:00', a clock without a zone: say time_zone =" in error
+    zone = 'time_zone = "America/New_York"\n\n[columns]'
+    assert replay(local, mapping=mapping.replace("[columns]", zone))[0] == 0
+
+
+def test_the_check_of_a_large_file_ends_and_says_what_came_behind_it(
+    replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "SAMPLE", 2)
+    monkeypatch.setattr(check, "CHECKED_ROWS", 2)
+    rows = [row("SYN_ES"), row("SYN_ES", 1), row("NEW", 2), row("NEW", 3)]
+    code, out, _ = replay(rows)
+    assert code == 0
+    assert "2 rows behind those that were checked become dead letters" in out
+    assert "no instrument is called 'NEW'" in out

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.replay.mapping import Mapping, MappingError, Unmappable, bundled, choose, load, mapper
+from ingest.replay.mapper import Unmappable, mapper
+from ingest.replay.mapping import TABLES, Mapping, MappingError, bundled, choose, load, made
 from ingest.replay.sources import Batch, Ragged, Source
 
 COLUMNS = {"symbol": "s", "ts": "t", "seq": "n", "price": "p", "size": "q", "side": "d"}
@@ -52,7 +53,9 @@ def test_a_row_becomes_a_record() -> None:
         ("ms", 1_700_000_000_123.25, 1_700_000_000_123_250),
         ("iso", "2023-11-14T22:13:20.123456Z", 1_700_000_000_123_456),
         ("iso", "2023-11-14T22:13:20.123456999Z", 1_700_000_000_123_456),
-        ("iso", "2023-11-14 22:13:20.5", 1_700_000_000_500_000),
+        ("iso", "2023-11-14 22:13:20.5Z", 1_700_000_000_500_000),
+        ("s", "1700000000.123456999", 1_700_000_000_123_456),
+        ("s", 1_700_000_000.25, 1_700_000_000_250_000),
         ("iso", "2023-11-15T00:13:20+02:00", 1_700_000_000_000_000),
     ],
 )
@@ -273,8 +276,8 @@ def test_a_trade_without_a_price_is_none(price: object) -> None:
 
 
 def test_words_for_none_are_of_columns_that_are_numbers_and_there() -> None:
-    with pytest.raises(ValueError, match=r"\[null_values\] has side; it may have price, size"):
-        trade(null_values={"side": ["?"]})
+    with pytest.raises(ValueError, match=r"\[null_values\] has symbol; it may have price, .*size"):
+        trade(null_values={"symbol": ["?"]})
 
 
 def test_a_symbol_given_by_hand_goes_first() -> None:
@@ -294,15 +297,19 @@ def test_unknown_columns_list_what_there_is_and_what_is_wanted() -> None:
     ("text", "words"),
     [
         ("kind = ", "is not TOML"),
-        ('kind = "bar"\nformat = "csv"\n[columns]\nts = "t"', "kind: Input should be"),
+        ('kind = "tick"\nformat = "csv"\n[columns]\nts = "t"', "kind: Input should be"),
         ('kind = "trade"\nformat = "csv"\nsymbol = "X"\nspeed = 1\n[columns]\nts = "t"', "speed"),
         ('kind = "trade"\nformat = "csv"\nsymbol = "X"\n[columns]\nts = "t"', "lacks price, size"),
         ('kind = "quote"\nformat = "csv"\nsymbol = "X"\n[columns]\nts = "t"', "neither bid nor"),
-        ('kind = "quote"\nformat = "csv"\n[columns]\nts = "t"\nbid = "b"', "symbol ="),
+        (
+            'kind = "quote"\nformat = "csv"\nsymbol = "X"\n[columns]\n'
+            'ts = "t"\nbid = "b"\nsymbol = "s"',
+            'wrong: either say symbol = "..."',
+        ),
         (
             'kind = "quote"\nformat = "csv"\nsymbol = "X"\n[columns]\n'
             'ts = "t"\nbid = "b"\nprice = "p"',
-            "[columns] has price; it may have ask, ask_size, bid",
+            "[columns] has price; it may have action, ask, ask_size, bid, bid_size, id, known_at,",
         ),
     ],
 )
@@ -339,7 +346,8 @@ def test_a_name_that_fits_no_mapping_lists_them_all() -> None:
         choose(Path("ticks.csv"), bundled())
     assert "no mapping fits the name ticks.csv" in str(refused.value)
     for mapping in bundled():
-        assert mapping.name in str(refused.value)
+        assert (mapping.name in str(refused.value)) == bool(mapping.files)
+    assert "`python -m ingest inspect ticks.csv` writes one" in str(refused.value)
 
 
 def test_a_name_that_fits_two_mappings_is_refused() -> None:
@@ -358,9 +366,93 @@ def test_the_documented_mapping_works(tmp_path: Path) -> None:
     assert (record["symbol"], record["bid"], record["ts"]) == ("EURUSD", 1.0911, 1700000000123000)
 
 
+def test_the_documented_corrections_work(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "replay.md").read_text()
+    path = tmp_path / "corrections.toml"
+    path.write_text(text.split("```toml\n")[2].split("```")[0])
+    first = {
+        "time": "2024-01-15 09:30:00",
+        "status": "N",
+        "trade": "f3-1",
+        "price": "9",
+        "size": "1",
+    }
+    second = first | {"time": "2024-01-15 09:30:05", "status": "C", "price": "10.25"}
+    map_row = mapper(load(path), source(*first), 1)
+    new, correction = map_row(first), map_row(second)
+    assert new is not None
+    assert correction == new | {
+        **{"action": "correction", "price": 10.25, "known_at": new["ts"] + 5_000_000}
+    }
+    with pytest.raises(
+        Unmappable, match="original is 'f3-2', an id that no row before this one has"
+    ):
+        map_row(second | {"trade": "f3-2"})
+
+
+def test_a_text_that_names_a_tick_is_told_to_be_an_id() -> None:
+    with pytest.raises(Unmappable, match=r"seq is 'f3-1', .*: a text that names a tick is an `id`"):
+        mapped(trade(), ROW | {"n": "f3-1"})
+    by_id = trade(columns=WITHOUT_SEQ | {"id": "n"})
+    uuids = ["3f2b0c1e-0000-4000-8000-000000000001", "3f2b0c1e-0000-4000-8000-000000000002"]
+    first, second, again = keys(by_id, [ROW | {"n": name} for name in (*uuids, uuids[0])])
+    assert first == again != second
+    assert 0 <= first[1] < 2**53
+    assert keys(by_id, [ROW | {"n": ""}]) == keys(trade(columns=WITHOUT_SEQ), [ROW])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"columns": COLUMNS | {"action": "a"}}, "neither known_at nor original"),
+        ({"columns": WITHOUT_SEQ | {"action": "a", "known_at": "k"}}, "neither seq nor id"),
+        ({"columns": COLUMNS | {"action": "a", "original": "o"}}, "original needs the id"),
+        ({"cancel": {"original": "o"}}, "need an action"),
+        ({"columns": COLUMNS | {"price": ("p", "q")}}, "several columns for price: name one"),
+        ({"symbol_from_name": "("}, "no regular expression"),
+        ({"symbol_from_name": "x"}, "must have one .group."),
+        ({"delimiter": "||"}, "delimiter: String should have at most 1 character"),
+    ],
+)
+def test_mappings_of_which_corrections_or_names_cannot_be_read(
+    changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words) as refused:
+        made("m", {"kind": "trade", "format": "csv", "columns": COLUMNS} | changes)
+    assert "Value error" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [("1.234,5", 1234.5), ("12,25", 12.25), ("1.234.567", 1234567.0), ("-,5", -0.5)],
+)
+def test_decimal_commas(cell: str, expected: float) -> None:
+    record = mapped(trade(decimal=",", thousands="."), ROW | {"p": cell})
+    assert record is not None
+    assert record["price"] == expected
+
+
+@pytest.mark.parametrize("cell", ["1.5", "12.34,5", "1,2,3", ",", "1.2345", "--1", "1 000"])
+def test_a_mark_at_the_wrong_place_is_no_number(cell: str) -> None:
+    with pytest.raises(Unmappable, match="not a number"):
+        mapped(trade(decimal=",", thousands="."), ROW | {"p": cell})
+
+
+def test_rows_that_are_skipped_and_filters_of_several_words() -> None:
+    mapping = trade(skip={"s": ["Y", "Z"]}, filter={"d": ["buy", "sell"]})
+    rows = [ROW, ROW | {"s": "Y"}, ROW | {"d": "sell"}, ROW | {"d": "none"}]
+    assert [mapped(mapping, row) is not None for row in rows] == [True, False, True, False]
+
+
+def test_sizes_have_a_scale_of_their_own() -> None:
+    record = mapped(trade(price_scale=1e2, size_scale=1e3), ROW | {"p": "150", "q": "2000"})
+    assert record is not None
+    assert (record["price"], record["size"]) == (1.5, 2.0)
+
+
 def test_every_key_and_column_is_documented() -> None:
     text = (Path(__file__).parents[3] / "docs" / "replay.md").read_text()
-    for key in set(Mapping.model_fields) - {"name", "columns", "filter", "side"}:
-        assert f"| `{key}` |" in text, key
-    for table in ("columns", "filter", "side"):
+    for key in set(Mapping.model_fields) - {"name", *TABLES}:
+        assert f"`{key}`" in text, key
+    for table in TABLES:
         assert f"| `[{table}]` |" in text, table

@@ -192,7 +192,7 @@ def test_a_file_without_the_wanted_columns_stops_all_before_anything_is_sent(
     [
         ("gone.csv", None, "gone.csv does not exist"),
         ("usdjpy-quotes-2.csv", b"", "usdjpy-quotes-2.csv is empty"),
-        ("ticks.csv", b"t,p\n", "no mapping fits the name ticks.csv: binance_quotes"),
+        ("ticks.csv", b"t,p\n", "no mapping fits the name ticks.csv: `python -m ingest inspect"),
     ],
 )
 def test_files_that_cannot_be_replayed_are_named(

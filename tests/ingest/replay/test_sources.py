@@ -1,12 +1,17 @@
 """Readers: rows of good files, good rows of damaged ones, errors that name the place."""
 
 import builtins
+import gzip
+import os
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from ingest.replay import sources
 from ingest.replay.sources import DamagedFile, Ragged, SourceError, open_source
@@ -80,7 +85,7 @@ def test_a_broken_csv_row_stops_the_file_after_the_rows_before(tmp_path: Path, t
     ("data", "words"),
     [
         (b"", "is empty"),
-        (b"\xff,b\n1,2\n", "is not a CSV file in UTF-8"),
+        (b"\xff,b\n1,2\n", "is not a CSV file: the bytes ff are no utf-8"),
         (b"\n1,2\n", "has no header"),
         (b"a,a\n1,2\n", "names a column twice"),
     ],
@@ -98,8 +103,39 @@ def test_a_missing_file_is_named(tmp_path: Path, format_name: str) -> None:
 
 @pytest.mark.parametrize("format_name", ["csv", "parquet", "dbn"])
 def test_a_directory_is_no_file(tmp_path: Path, format_name: str) -> None:
-    with pytest.raises(SourceError, match=r"cannot be read|is a directory"):
+    with pytest.raises(SourceError, match="is a folder"):
         open_source(tmp_path, format_name)
+
+
+@pytest.mark.parametrize("format_name", ["csv", "json", "parquet", "dbn"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, format_name: str) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(SourceError, match=r"pipe.csv is a device or a pipe"):
+        open_source(tmp_path / "pipe.csv", format_name)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_compressed_file_that_is_cut_keeps_the_rows_before(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    numbers = random.Random(1).sample(range(10**9), 50_000)  # noqa: S311
+    data = pack(("a\n" + "".join(f"{number}\n" for number in numbers)).encode())
+    rows, damage = read(csv_file(tmp_path, data[: len(data) * 2 // 3]), "csv")
+    found = [int(row["a"]) for row in rows]
+    assert len(found) > 20_000
+    assert found == numbers[: len(found)]
+    assert f"t.csv is damaged or half-written: row {len(found) + 1:,}, line" in str(damage)
+
+
+def test_objects_of_json_need_not_have_the_same_keys(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, '{"a": 1, "b": "x"}\n\n[{"a": 2}, {"c": [3]}]\n{"a": 4\n{"a": 5}\n')
+    rows, damage = read(path, "json")
+    assert rows == [
+        {"a": 1, "b": "x", "c": None},
+        {"a": 2, "b": None, "c": None},
+        {"a": None, "b": None, "c": [3]},
+    ]
+    assert "row 4, line 4: line 4 is not JSON" in str(damage)
 
 
 def parquet_file(tmp_path: Path, rows: int = 1000) -> Path:
