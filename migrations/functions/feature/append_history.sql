@@ -76,7 +76,7 @@ end
 $$;
 revoke all on function feature.append_history(timestamptz) from public;
 comment on function feature.append_history(timestamptz) is
-'Appends to feature.log those of history_version that are before a bar''s first version, notes new '
-'series in feature.series, and queues the bars within this history that had been published, and the '
-'first one behind it: their windows were short. Returns the number of versions. Last step of '
-'feature.backfill_slice().';
+'Appends to feature.log those of history_version that are before a bar''s first version, notes '
+'new series in feature.series, and queues the bars within this history that had been published, '
+'and the first one behind it: their windows were short. Returns the number of versions. Last step '
+'of feature.backfill_slice().';
