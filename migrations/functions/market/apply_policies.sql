@@ -1,7 +1,7 @@
 -- depends: functions/market/apply_policy functions/market/refresh_reach
 --   functions/market/retention_margin
 -- rows: market.policy_setting
--- It runs again, too, when this text has changed: after a bridge that makes aggregates anew it must.
+-- It runs again, too, when this text has changed: a bridge that makes aggregates anew needs it.
 create or replace procedure market.apply_policies()
 language plpgsql
 set search_path = pg_catalog, pg_temp
