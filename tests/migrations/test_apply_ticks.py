@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from ingest.consume.ticks import create_incoming
+from tests.conftest import Databases
 
 T0 = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 VALUES: dict[str, LiteralString] = {
@@ -346,3 +347,33 @@ def test_two_sessions_that_bring_a_tick_and_its_cancel_at_once_lose_neither(
     )
     book.apply(("new", 2, 10.0, 0))
     assert (book.waiting(), book.current()) == ([], [(2, 10.0, 0)])
+
+
+def test_a_chunk_that_a_job_holds_stops_only_its_own_ticks(
+    book: Book, databases: Databases, database: str
+) -> None:
+    """A conversion to the columnstore waits for whoever read of its chunk, and all wait for it."""
+    if databases.kind == "embedded":
+        pytest.skip("the embedded engine runs one transaction at a time")
+    values = {"trade": "10, 1, 'buy'", "quote": "10, 1, 11, 1"}[book.kind]
+    old = T0 - timedelta(days=60)
+    book.connection.execute(
+        f"insert into market.{book.kind} (tenant_id, symbol, ts, seq, {VALUES[book.kind]},"
+        f" known_at) values (%s, 'SYN_ES', %s, 1, {values}, %s)".encode(),
+        (book.tenant_id, old, old),
+    )
+    chunks = book.connection.execute(
+        f"select c::text from show_chunks('market.{book.kind}', older_than => %s) as c".encode(),
+        (T0 - timedelta(days=30),),
+    ).fetchall()
+    assert len(chunks) == 1
+    book.connection.execute("set lock_timeout = '2s'")
+    with psycopg.connect(database) as job:
+        job.execute(f"lock table {chunks[0][0]} in access exclusive mode".encode())
+        assert book.apply(("correction", 3, 12.0, 5)) == {0: "waiting"}
+        assert book.apply(("new", 1, 10.0, 0), ("new", 2, 11.0, 0), ("new", 3, 11.0, 0)) == {}
+        assert book.apply(("new", 1, 10.0, 0)) == {0: "duplicate"}
+        assert book.apply(("cancel", 1, 0.0, 5), ("correction", 2, 12.0, 6)) == {}
+        assert book.apply(("new", 1, 10.0, 9)) == {}
+    book.connection.execute("reset lock_timeout")
+    assert sorted(book.current()) == [(1, 10.0, 0), (1, 10.0, 9), (2, 12.0, 6), (3, 12.0, 5)]

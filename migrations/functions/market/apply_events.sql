@@ -13,7 +13,14 @@ declare
     v_ordinals bigint[];
     v_events bigint[];
     v_waiting bigint[];
+    v_first timestamptz;
+    v_last timestamptz;
 begin
+    -- chunks beyond these times are not touched
+    execute format(
+        'select min(ts), max(ts) from pg_temp.%I where ordinal = any($1)', 'incoming_' || p_kind
+    ) into v_first, v_last using p_ordinals;
+
     -- the first event of a key: the tick, as it is in its table
     execute format(
         $q$
@@ -23,7 +30,9 @@ begin
             cross join lateral (
                 select *
                 from market.%1$I as c
-                where (c.tenant_id, c.symbol, c.ts, c.seq) = (i.tenant_id, i.symbol, i.ts, i.seq)
+                where
+                    (c.tenant_id, c.symbol, c.ts, c.seq) = (i.tenant_id, i.symbol, i.ts, i.seq)
+                    and c.ts between $2 and $3
                 -- sought by the key: joined as a whole, all ticks would be read
                 offset 0
             ) as t
@@ -39,7 +48,7 @@ begin
         $q$,
         p_kind, p_kind || '_event', c_key, p_values, c_source, replace(c_key, ', ', ', t.'),
         replace(p_values, ', ', ', t.'), replace(c_source, ', ', ', t.'), 'incoming_' || p_kind
-    ) using p_ordinals;
+    ) using p_ordinals, v_first, v_last;
 
     for ordinal, outcome, was in
         select

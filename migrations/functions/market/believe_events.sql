@@ -10,7 +10,14 @@ declare
     v_ended bigint[];
     v_begun bigint[];
     v_since timestamptz[];
+    v_first timestamptz;
+    v_last timestamptz;
 begin
+    -- chunks beyond these times are not touched
+    execute format(
+        'select min(ts), max(ts) from market.%I where event_no = any($1)', p_kind || '_event'
+    ) into v_first, v_last using p_events;
+
     -- only what differs is touched: what the triggers note is published again
     execute format(
         $q$
@@ -35,7 +42,10 @@ begin
                     union all
                     select null, c.known_at, 'infinity', 'correction', %5$s
                     from market.%1$I as c
-                    where (c.tenant_id, c.symbol, c.ts, c.seq) = (k.tenant_id, k.symbol, k.ts, k.seq)
+                    where
+                        (c.tenant_id, c.symbol, c.ts, c.seq)
+                        = (k.tenant_id, k.symbol, k.ts, k.seq)
+                        and c.ts between $2 and $3
                     -- sought by the key: joined as a whole, all ticks would be read
                     offset 0
                 ) as s
@@ -99,7 +109,7 @@ begin
         'e.' || replace(p_values, ', ', ', e.'), p_values,
         't.' || replace(v_compared, ', ', ', t.'), 'b.' || replace(v_compared, ', ', ', b.'),
         'b.' || replace(p_values, ', ', ', b.')
-    ) into v_changed, v_ended, v_begun, v_since using p_events;
+    ) into v_changed, v_ended, v_begun, v_since using p_events, v_first, v_last;
 
     perform market.replace_ticks(p_kind, p_values, v_ended, v_begun, v_since);
     return query

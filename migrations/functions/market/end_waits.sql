@@ -4,7 +4,18 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_events bigint[];
+    v_first timestamptz;
+    v_last timestamptz;
 begin
+    execute format(
+        'select min(ts), max(ts) from market.%I'
+        ' where waiting and received_at > now() - interval ''1 hour''',
+        p_kind || '_event'
+    ) into v_first, v_last;
+    if v_first is null then
+        return;
+    end if;
+
     -- Another session inserted the tick while this one, or yet another, did not see it and let its
     -- correction wait: who comes next sees both. So long, no transaction lasts.
     execute format(
@@ -19,6 +30,8 @@ begin
                     from market.%1$I as c
                     where
                         (c.tenant_id, c.symbol, c.ts, c.seq) = (w.tenant_id, w.symbol, w.ts, w.seq)
+                        -- chunks beyond these times are not touched
+                        and c.ts between $1 and $2
                     offset 0
                 ) as t
                 where w.waiting and w.received_at > now() - interval '1 hour'
@@ -39,7 +52,7 @@ begin
             from arrived
         $q$,
         p_kind, p_kind || '_event', p_values
-    ) into v_events;
+    ) into v_events using v_first, v_last;
     if v_events is not null then
         perform market.believe_events(p_kind, p_values, v_events);
     end if;

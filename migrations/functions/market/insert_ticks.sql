@@ -9,6 +9,8 @@ declare
     c_source constant text := 'known_at, source_topic, source_partition, source_offset';
     v_columns constant text := concat_ws(', ', c_key, p_values, c_source);
     v_left bigint[];
+    v_first timestamptz;
+    v_last timestamptz;
 begin
     execute format(
         $q$
@@ -38,22 +40,30 @@ begin
                 where action = 'new'
             )
 
-            select array_agg(n.ordinal)
+            select
+                array_agg(n.ordinal) filter (where k.seq is null or n.occurrence > 1),
+                min(n.ts),
+                max(n.ts)
             from new_event as n
             left join inserted as k using (%5$s)
-            where k.seq is null or n.occurrence > 1
         $q$,
         p_kind, v_columns, 'incoming_' || p_kind, p_kind || '_event', c_key
-    ) into v_left;
+    ) into v_left, v_first, v_last;
+    if v_first is null then
+        return;
+    end if;
 
     -- One that was cancelled while the insert waited for that: each statement sees what was
     -- committed before it, so this one sees the cancel, and leaves to it what must not come back.
+    -- Chunks beyond these times are not touched: a job that converts one holds up nobody, and what
+    -- waits for the other would be a deadlock.
     return query execute format(
         $q$
             delete from market.%1$I as t
             using pg_temp.%2$I as i, market.%3$I as s
             where
                 i.action = 'new'
+                and t.ts between $2 and $3
                 and not coalesce(i.ordinal = any($1), false)
                 and (s.tenant_id, s.symbol, s.ts, s.seq) = (i.tenant_id, i.symbol, i.ts, i.seq)
                 and (t.tenant_id, t.symbol, t.ts, t.seq) = (i.tenant_id, i.symbol, i.ts, i.seq)
@@ -62,7 +72,7 @@ begin
             returning i.ordinal, 'amended', null::jsonb
         $q$,
         p_kind, 'incoming_' || p_kind, p_kind || '_event'
-    ) using v_left;
+    ) using v_left, v_first, v_last;
 
     if v_left is not null then
         return query

@@ -5,7 +5,15 @@ language plpgsql volatile
 -- security invoker: it reads the temporary table of the caller
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_first timestamptz;
+    v_last timestamptz;
 begin
+    -- chunks beyond these times are not touched
+    execute format(
+        'select min(ts), max(ts) from pg_temp.%I where ordinal = any($1)', 'incoming_' || p_kind
+    ) into v_first, v_last using p_ordinals;
+
     return query execute format(
         $q$
             with amended as materialized (
@@ -34,6 +42,7 @@ begin
                     where
                         (c.tenant_id, c.symbol, c.ts, c.seq)
                         = (i.tenant_id, i.symbol, i.ts, i.seq)
+                        and c.ts between $2 and $3
                     -- sought by the key: joined as a whole, all ticks would be read
                     offset 0
                 ) as t on true
@@ -52,7 +61,7 @@ begin
         p_kind, 'incoming_' || p_kind, p_kind || '_event',
         't.' || replace(p_values, ', ', ', t.'), 'i.' || replace(p_values, ', ', ', i.'),
         p_values
-    ) using p_ordinals;
+    ) using p_ordinals, v_first, v_last;
 end
 $$;
 revoke all on function market.judge_repeats(text, text, bigint[]) from public;
