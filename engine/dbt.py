@@ -1,11 +1,11 @@
 """Run dbt against an engine's address."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 from psycopg.pq import Conninfo
 
+from engine import child
 from engine.errors import EngineUnavailable
 from engine.server import connect
 from engine.settings import ENVIRONMENT
@@ -27,10 +27,10 @@ def environment(url: str) -> dict[str, str]:
 
 
 def run(url: str, *arguments: str, quiet: bool = False, project: Path = ROOT) -> str:
-    """Run dbt with a project and the profile in it and return what it printed.
+    """Run dbt with a project and the profile in it, print what it says, and return that.
 
     project: by default this repository. quiet: keep the output back unless dbt fails. Errors:
-    EngineUnavailable with dbt's own output.
+    EngineUnavailable, with dbt's own output where it was not printed.
     """
     with connect(url) as connection:
         row = connection.execute("select current_database()").fetchone()
@@ -38,17 +38,8 @@ def run(url: str, *arguments: str, quiet: bool = False, project: Path = ROOT) ->
     env = environment(url) | ({"PGDATABASE": row[0]} if row else {})
     command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments]
     command += ["--project-dir", str(project), "--profiles-dir", str(project / "profiles")]
-    finished = subprocess.run(
-        command,
-        cwd=project,
-        env=env,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    if finished.returncode != 0:
-        raise EngineUnavailable(f"dbt {' '.join(arguments)} failed:\n{finished.stdout}")
-    if not quiet:
-        print(finished.stdout, end="")
-    return finished.stdout
+    code, said = child.stream(command, env, project, show=not quiet)
+    if code != 0:
+        words = f":\n{said}" if quiet else ", see above"
+        raise EngineUnavailable(f"dbt {' '.join(arguments)} failed{words}")
+    return said

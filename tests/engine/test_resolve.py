@@ -233,7 +233,7 @@ def test_status_prints_no_password(
     monkeypatch.setenv("DATABASE_URL", url)
     assert main(["status"]) == 1  # nothing answers there
     told = capsys.readouterr()
-    assert told.out == f"engine: given\n{printed}\n"
+    assert told.out.startswith(f"engine: given\n{printed}\nbroker: ")
     assert told.err.startswith("status: no connection to db:5432")
     assert "hush" not in told.err
 

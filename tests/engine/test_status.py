@@ -1,12 +1,16 @@
 """What `make status` says: of a database that works, of one that does not, and of none."""
 
 import re
+import socket
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from embedded import broker
+from engine import board
 from engine.__main__ import main
 
 Status = Callable[[str], tuple[int, list[str], str]]
@@ -21,8 +25,9 @@ def status(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         monkeypatch.setenv("DATABASE_URL", url)
         code = main(["status"])
         told = capsys.readouterr()
-        # of the server that the tests run on, which they say nothing about
-        lines = [line for line in told.out.splitlines()[2:] if not line.startswith("warning: ")]
+        # of the machine and the server that the tests run on, which they say nothing about
+        others = ("warning: ", "disk: ", "broker: ", "Redis: ", "feature API: ")
+        lines = [line for line in told.out.splitlines()[2:] if not line.startswith(others)]
         return code, lines, told.err
 
     return run
@@ -72,8 +77,9 @@ def test_the_age_of_the_last_publish(
         " published_at = clock_timestamp() - %s::interval",
         [ago],
     )
-    found = status(database)[1][2]
+    found, _, late = status(database)[1][2].partition(": late. ")
     assert re.fullmatch(rf"last publish: {said} \(\d+-\d\d-\d\d \d\d:\d\d:\d\d UTC\)", found), found
+    assert bool(late) is not ago.startswith("-")
 
 
 def test_a_job_that_fails_and_dead_letters(
@@ -176,3 +182,51 @@ def test_history_that_waits_and_quotes_without_trades(
         "history: 60 bars of 1 series wait for: call feature.backfill('2024-03-04', '2024-03-05')",
         "quotes alone make no bar: without a trade so far: SYN_quote of tenant 1",
     ]
+
+
+def test_what_runs_beside_the_database_is_on_the_board(
+    status: Status,
+    database: str,
+    connection: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each line says ok and where, or what is wrong and what starts it; none ends the others."""
+    monkeypatch.setattr(board, "STATE_DIR", tmp_path)
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    monkeypatch.setattr(broker, "status", lambda: None)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "")
+    nothing = free_port()
+    live = tmp_path / "live"
+    live.mkdir()
+    (live / "live.json").write_text(f'{{"port": {nothing}}}')
+    assert board.services() == [
+        "broker: not running: make up",
+        "Redis: not running: make up",
+        f"feature API: not running at http://127.0.0.1:{nothing}: make serve, or make demo",
+    ]
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", f"127.0.0.1:{nothing}")
+    monkeypatch.setenv("REDIS_URL", f"redis://me:hush@127.0.0.1:{nothing}/0")
+    down = board.services()
+    assert down[0].startswith(f"broker: does not answer at 127.0.0.1:{nothing}: ")
+    assert down[1].startswith(f"Redis: does not answer at 127.0.0.1:{nothing}/0 (")
+    assert "hush" not in down[1]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setenv("KAFKA_BOOTSTRAP", f"127.0.0.1:{nothing},{address}")
+        assert board.services()[0] == f"broker: ok, 127.0.0.1:{nothing},{address}"
+    disk = board.disk(connection)
+    assert re.fullmatch(r"disk: database \d+ .B, \.state 0 MB, [\d.,]+ GB free there", disk), disk
+    monkeypatch.setattr(board, "services", lambda: ["broker: ok"])
+    assert status(database)[0] == 0
+    assert status("postgresql://nobody@127.0.0.1:1/nowhere")[0] == 1
+    main(["status"])
+    assert capsys.readouterr().out.splitlines()[-1] == "broker: ok"
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
