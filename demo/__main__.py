@@ -298,7 +298,7 @@ def say_how_to_go_on(engine: Engine, report_path: Path, directory: Path, *, is_l
             f"curl -s {running.url}/get-online-features -H 'Authorization: Bearer {key}' \\",
             f'  -d \'{{"feature_service": "market_v1", "entities": {{"symbol": [{quoted}]}}}}\'',
             "",
-            'make psql ARGS="-c \\"select symbol, bucket, close, sma_20, volatility_1h, regime_tag'
+            'make psql ARGS="-c \\"select symbol, bucket, close, volume, sma_20'
             f' from feature_pit_snapshot(array[{symbols}], now(), p_tenant_id => {TENANT})\\""',
             "",
         ]

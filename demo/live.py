@@ -52,7 +52,12 @@ class PartEnded(UserError):
 
 
 def _command(directory: Path, port: int) -> list[str]:
-    return [sys.executable, "-m", "demo.live", "run", str(directory), str(port)]
+    # from wherever it is started: the repository is no installed package
+    program = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
+        "from demo.live import main; sys.exit(main(sys.argv[1:]))"
+    )
+    return [sys.executable, "-c", program, "run", str(directory), str(port)]
 
 
 def _answers(port: int) -> bool:
@@ -71,7 +76,7 @@ SERVICE = Service(
     command=_command,
     address=f"http://{HOST}:{{port}}",
     answers=_answers,
-    start_s=180.0,
+    start_s=300.0,
     stop_s=2 * END_S,
 )
 status, stop = SERVICE.status, SERVICE.stop
@@ -82,11 +87,10 @@ def start(directory: Path, env: Env) -> LiveDemo:
 
     env: with DATABASE_URL and KAFKA_BOOTSTRAP. Errors: AlreadyRunningError, StartError.
     """
-    given = {**env, "PYTHONPATH": str(ROOT)}
     try:
-        return SERVICE.start(directory, PORT, env=given)
+        return SERVICE.start(directory, PORT, env=env)
     except PortInUseError:
-        return SERVICE.start(directory, env=given)
+        return SERVICE.start(directory, env=env)
 
 
 def run(directory: Path, port: int, env: Env) -> None:

@@ -62,17 +62,7 @@ def make(url: str, path: Path, source: str, compared: Sequence[Row]) -> Made:
         }
         rejected = connection.execute(queries.REJECTED).fetchall()
         fresh = path.with_name(f"{path.name}.new")
-        report.write(
-            fresh,
-            title="Point-in-time features",
-            subtitle=f"{len(features):,} bars of {len(series)} series",
-            label=source,
-            series=series,
-            freshness=connection.execute(queries.FRESHNESS).fetchall(),
-            rejected=rejected,
-            counts=connection.execute(queries.COUNTS).fetchall(),
-            served=compared,
-        )
+        report.write(fresh, connection, source=source, served=compared)
         # whoever has it open sees the one before or this one
         fresh.replace(path)
     return Made([bars[-1] for bars in series.values()], rejected)

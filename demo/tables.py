@@ -25,7 +25,8 @@ def fitted(rows: Sequence[Mapping[str, Any]], width: int) -> list[str]:
     sizes: dict[str, int] = {}
     for name in names:
         size = max(len(name), *(len(row[name]) for row in cells))
-        least = len(name) if name == names[-1] and _is_text(rows, name) else size
+        can_be_cut = name == names[-1] and _is_text(rows, name)
+        least = min(size, max(len(name), len(MARK))) if can_be_cut else size
         taken = sum(sizes.values()) + GAP * len(sizes)
         if shown and taken + least > room:
             break

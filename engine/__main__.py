@@ -110,7 +110,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     elif options.command == "up":
         print("\n".join(_up(url)))
     elif options.command == "migrate":
-        applied = migrate(url)
+        applied = migrate(url, lambda name: print(f"  {name}", file=sys.stderr, flush=True))
         print(_said(applied))
         for change in reference.load(url):
             print(change)
@@ -151,7 +151,7 @@ def _place(connection: psycopg.Connection[Any]) -> str:
 def _said(applied: list[str]) -> str:
     """What migrate() did, in a line; by name where it is little."""
     if not applied:
-        return "nothing to apply"
+        return "no migration to apply"
     if len(applied) <= LISTED:
         return f"applied {', '.join(applied)}"
     objects = sum("/" in name for name in applied)

@@ -7,7 +7,7 @@ from psycopg.pq import Conninfo
 
 from engine import child
 from engine.errors import EngineUnavailable
-from engine.server import connect
+from engine.server import connect, require_migrated
 from engine.settings import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,9 +30,11 @@ def run(url: str, *arguments: str, quiet: bool = False, project: Path = ROOT) ->
     """Run dbt with a project and the profile in it, print what it says, and return that.
 
     project: by default this repository. quiet: keep the output back unless dbt fails. Errors:
-    EngineUnavailable, with dbt's own output where it was not printed.
+    EngineUnsuitable before the first migrate; EngineUnavailable, with dbt's own output where it was
+    not printed.
     """
     with connect(url) as connection:
+        require_migrated(connection)
         row = connection.execute("select current_database()").fetchone()
     # dbt writes the name into its SQL, and an engine may answer to other names than its own
     env = environment(url) | ({"PGDATABASE": row[0]} if row else {})

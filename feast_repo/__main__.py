@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         # a server that was told to stop has done all it was to do
-        is_end = options.command == "serve"
+        is_end = options.command in ("push", "serve")
         left = "ended" if is_end else f"interrupted{LEFT.get(options.command, '')}"
         print(f"\n{options.command}: {left}", file=sys.stderr)
         return 0 if is_end else INTERRUPTED

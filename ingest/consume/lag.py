@@ -6,7 +6,12 @@ import argparse
 from collections.abc import Callable
 from contextlib import closing
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupState,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
 from engine.settings import Env
@@ -16,6 +21,12 @@ from ingest.errors import KafkaUnavailableError
 from ingest.wire.topics import ANSWER_S, CLIENT
 
 NEXT = "select topic, partition, next_offset from market.kafka_offset"
+
+GROUP_IS_ALIVE = (
+    ConsumerGroupState.STABLE,
+    ConsumerGroupState.PREPARING_REBALANCING,
+    ConsumerGroupState.COMPLETING_REBALANCING,
+)
 
 
 def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
@@ -33,12 +44,11 @@ def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
         }
     waiting = _ends(config)
     lag = sum(max(0, end - taken.get(at, 0)) for at, end in waiting.items())
-    running = _members(config)
     said = f"ingest: {lag:,} messages wait"
-    if running:
-        print(f"{said}, {running} running")
+    if _runs(config):
+        print(f"{said}, an ingester runs")
     else:
-        print(f"{said}, none running: .venv/bin/python -m ingest run takes what comes")
+        print(f"{said}, none runs: .venv/bin/python -m ingest run takes what comes")
     return 0
 
 
@@ -65,11 +75,12 @@ def _ends(config: Config) -> dict[tuple[str, int], int]:
         asking.close()
 
 
-def _members(config: Config) -> int:
-    """How many ingesters share the group."""
+def _runs(config: Config) -> bool:
+    """Whether anybody is in the group; one that was killed counts for some seconds more."""
     admin = AdminClient({"bootstrap.servers": config.kafka_bootstrap, **CLIENT})
     try:
         found = admin.describe_consumer_groups([config.kafka_group], request_timeout=ANSWER_S)
-        return len(found[config.kafka_group].result().members)
+        # the embedded broker names no members
+        return found[config.kafka_group].result().state in GROUP_IS_ALIVE
     except KafkaException:
-        return 0  # nobody has ever joined it
+        return False  # nobody has ever joined it
