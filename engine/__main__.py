@@ -22,9 +22,9 @@ LISTED = 8
 INTERRUPTED = 130
 # what is true of a command that Ctrl-C has ended
 LEFT = {
-    "migrate": "each migration was applied as a whole or not at all: make migrate goes on",
-    "rollback": "each migration was rolled back as a whole or not at all",
-    "dbt": "models it had built stay, make dbt builds the others",
+    "migrate": "; each migration was applied as a whole or not at all: make migrate goes on",
+    "rollback": "; each migration was rolled back as a whole or not at all",
+    "dbt": "; models it had built stay, make dbt builds the others",
 }
 
 
@@ -81,8 +81,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{options.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        left = LEFT.get(options.command)
-        print(f"\n{options.command}: interrupted{left and f'; {left}'}", file=sys.stderr)
+        left = LEFT.get(options.command, "")
+        print(f"\n{options.command}: interrupted{left}", file=sys.stderr)
         return INTERRUPTED
 
 

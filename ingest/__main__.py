@@ -78,6 +78,9 @@ COMMANDS = {
     "lag": _with_database("ingest.consume.lag"),
 }
 INTERRUPTED = 130
+# what is true of a command that Ctrl-C has ended
+SENT = "; the same command sends what was not, and what was counts once"
+LEFT = {"replay": SENT, "synthetic": SENT}
 
 
 def _no_such(command: str) -> str:
@@ -105,14 +108,11 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(f"\n{arguments[0]}: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except SystemError as error:
+    except (KeyboardInterrupt, SystemError) as error:
         # what Ctrl-C becomes while the Kafka client calls back
-        if not isinstance(error.__cause__, KeyboardInterrupt):
+        if isinstance(error, SystemError) and not isinstance(error.__cause__, KeyboardInterrupt):
             raise
-        print(f"\n{arguments[0]}: interrupted", file=sys.stderr)
+        print(f"\n{arguments[0]}: interrupted{LEFT.get(arguments[0], '')}", file=sys.stderr)
         return INTERRUPTED
 
 

@@ -69,6 +69,14 @@ def test_given_without_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         resolve.choice()
 
 
+def test_what_is_no_address_is_refused_without_repeating_it() -> None:
+    env = {"ENGINE": "given", "DATABASE_URL": "garbage with hush"}
+    for ask in (resolve.database_url, lambda env: resolve.start(env=env).url):
+        with pytest.raises(ConfigError, match="DATABASE_URL is no address: set it to") as refused:
+            ask(env)
+        assert "hush" not in str(refused.value)
+
+
 def test_no_docker_engine_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     assert resolve.docker_answers() is False

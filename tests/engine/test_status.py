@@ -12,6 +12,8 @@ import pytest
 from embedded import broker
 from engine import board
 from engine.__main__ import main
+from engine.errors import EngineUnsuitable
+from feast_repo import environment
 
 Status = Callable[[str], tuple[int, list[str], str]]
 
@@ -141,6 +143,24 @@ def test_a_database_without_anything(status: Status, empty_database: str) -> Non
     with psycopg.connect(empty_database) as connection:
         made = connection.execute("select count(*) from pg_tables where schemaname = 'public'")
         assert made.fetchone() == (0,)
+
+
+def test_before_the_first_migrate_one_line_says_what_to_do(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ENGINE", "given")
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    assert main(["tenant", "list"]) == 1
+    assert capsys.readouterr().err == (
+        "tenant: this database knows no tenants yet: run make migrate\n"
+    )
+    assert main(["dbt", "run"]) == 1
+    assert re.fullmatch(
+        "dbt: database .* has none of this project's tables yet: run make migrate, .*\n",
+        capsys.readouterr().err,
+    )
+    with pytest.raises(EngineUnsuitable, match="run make migrate, then make dbt"):
+        environment.prepare({"DATABASE_URL": empty_database, "REDIS_URL": "redis://127.0.0.1:1/0"})
 
 
 def test_none_that_answers(status: Status) -> None:
