@@ -124,7 +124,9 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         print(tenant.run(url, options))
     elif options.command == "psql":
         # by the environment: others on this machine can read a command line
-        os.execve(psql_path(), ["psql", *rest], dbt.environment(url))
+        # an error of a function is its message and hint, not also the statement it came from
+        command = ["psql", *rest, "--set=SHOW_CONTEXT=never"]
+        os.execve(psql_path(), command, dbt.environment(url))
     else:
         dbt.run(url, *rest)
     return 0

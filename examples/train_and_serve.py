@@ -147,4 +147,5 @@ if __name__ == "__main__":
     except UserError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        sys.exit("interrupted")
+        print("\ninterrupted", file=sys.stderr)
+        raise SystemExit(130) from None

@@ -150,6 +150,29 @@ def test_down_stops_the_containers_redis_too(docker: Path) -> None:
     assert docker.read_text() == f"compose -f {resolve.COMPOSE} stop timescaledb redis\n"
 
 
+def test_up_starts_what_is_not_given_and_says_where_all_is(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("engine.__main__.STATE_DIR", state_dir)
+    monkeypatch.setattr(broker, "status", lambda: None)
+    monkeypatch.setenv("ENGINE", "given")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hush@db/features")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "")
+    try:
+        assert main(["up"]) == 0
+        online = redis.status(state_dir / "redis")
+        assert online is not None
+        said = capsys.readouterr().out.splitlines()
+        assert said[0] == "database: user=me dbname=features host=db"
+        assert said[1].startswith("broker: 127.0.0.1:")
+        assert said[2] == f"Redis: {online.url}"
+        monkeypatch.setenv("KAFKA_BOOTSTRAP", "k:9092")
+        assert main(["up"]) == 0
+        assert capsys.readouterr().out.splitlines()[1:] == ["broker: k:9092", said[2]]
+    finally:
+        broker.stop(state_dir / "kafka")
+
+
 @pytest.mark.parametrize("given", [None, ""])
 def test_the_embedded_redis_is_started_or_found(
     state_dir: Path, monkeypatch: pytest.MonkeyPatch, given: str | None
