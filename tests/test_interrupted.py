@@ -114,8 +114,3 @@ def test_another_program_ends_in_its_own_way() -> None:
         os.killpg(parent.pid, signal.SIGINT)
         _, said = parent.communicate(timeout=30)
     assert said.split() == ["2", "3"]
-
-
-def test_an_unknown_command_of_ingest_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert importlib.import_module("ingest.__main__").main(["replya"]) == 2
-    assert capsys.readouterr().err.startswith("there is no command 'replya'\n")
