@@ -440,8 +440,12 @@ def test_the_board_says_that_all_is_well(demo: Demo) -> None:
     assert re.search(r"^last publish: \d+ s ago \([^)]*\)$", said, re.M), said
     assert re.search(r"^broker: ok, ", said, re.M)
     assert re.search(r"^Redis: ok, ", said, re.M)
-    assert re.search(r"^ingest: [\d,]+ messages wait, an ingester runs$", said, re.M), said
     assert re.search(r"^disk: database ", said, re.M)
+    # on a machine that is late a member is missed, and joins again
+    until = time.monotonic() + 60
+    while not re.search(r"^ingest: [\d,]+ messages wait, an ingester runs$", said, re.M):
+        assert time.monotonic() < until, said
+        said = demo.shell(f"{sys.executable} -m ingest lag")
 
 
 def blocks(document: str, kind: str) -> list[str]:
