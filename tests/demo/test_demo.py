@@ -391,8 +391,7 @@ def test_no_line_of_the_summary_is_wider_than_the_terminal(demo: Demo) -> None:
 def printed(demo: Demo, begin: str) -> str:
     """A command that the demo has printed, with the lines that it goes on in."""
     lines = demo.output.splitlines()
-    first = next(place for place, line in enumerate(lines) if line.startswith(begin))
-    last = first
+    last = first = next(n for n, line in enumerate(lines) if line.startswith(begin))
     while lines[last].endswith("\\"):
         last += 1
     return "\n".join(lines[first : last + 1])
@@ -418,10 +417,8 @@ def test_the_printed_lines_answer_with_numbers_that_go_on(demo: Demo) -> None:
     rows = demo.shell(printed(demo, "make psql "))
     found = re.findall(r"^ (SYN_\w+) +\|.*\| +([\d.]+) +\| +([\d.]+) +\| +([\d.]+)", rows, re.M)
     assert [symbol for symbol, *_ in found] == first["symbol"], rows
-    jobs = demo.rows(
-        "select count(*) from feature.log where known_at > (select live_from from feature.clock)"
-    )
-    assert jobs[0][0] > 0
+    newest = "select max(known_at) > (select live_from from feature.clock) from feature.log"
+    assert demo.rows(newest) == [(True,)]
     # nothing that became known between run-up and feed is left out
     assert demo.rows("select * from feature.history_waits()") == []
 
@@ -436,11 +433,9 @@ def test_the_report_is_made_anew(demo: Demo) -> None:
 
 def test_the_board_says_that_all_is_well(demo: Demo) -> None:
     said = demo.shell("make -s status")
-    assert "migrations: all applied" in said
-    assert re.search(r"^last publish: \d+ s ago \([^)]*\)$", said, re.M), said
-    assert re.search(r"^broker: ok, ", said, re.M)
-    assert re.search(r"^Redis: ok, ", said, re.M)
-    assert re.search(r"^disk: database ", said, re.M)
+    publish = r"last publish: \d+ s ago \([^)]*\)$"
+    for line in ("migrations: all applied$", publish, "broker: ok, ", "Redis: ok, ", "disk: "):
+        assert re.search(f"^{line}", said, re.M), said
     # on a machine that is late a member is missed, and joins again
     until = time.monotonic() + 60
     while not re.search(r"^ingest: [\d,]+ messages wait, an ingester runs$", said, re.M):
@@ -459,7 +454,6 @@ def test_every_statement_of_the_readme_answers(demo: Demo) -> None:
     assert len(statements) == 3
     for statement in statements:
         rows = demo.rows(statement)
-        assert rows, statement
         assert any(None not in row for row in rows), (statement, rows)
     assert all(None not in row for row in demo.rows(statements[1]))
 
