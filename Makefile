@@ -25,8 +25,9 @@ $(VENV)/.installed: requirements.lock
 	@$(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements.lock
 	@touch $@
 
-demo: install ## a synthetic day (or DATA=files) to features, and a report; YES=1: beside other data
-	@$(BIN)/python -m demo $(if $(DATA),--data $(DATA)) $(SURE)
+demo: install ## a synthetic day, then today live, or DATA=files (MAP=, SYMBOL=, TENANT=); YES=1: beside other data
+	@$(BIN)/python -m demo $(if $(DATA),--data $(DATA)) $(if $(MAP),--map $(MAP)) \
+	  $(if $(SYMBOL),--symbol $(SYMBOL)) $(if $(TENANT),--tenant $(TENANT)) $(SURE)
 
 test: install ## the whole suite on all cores; ARGS="-k name" picks tests, ARGS=-n0: no workers
 	@$(BIN)/python -m pytest -n auto $(ARGS)
@@ -60,16 +61,18 @@ lock: install ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile pyproject.toml --group bench --generate-hashes --upgrade \
 	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o bench/requirements.lock
 
-up: install ## start the engine, print its address
+up: install ## start engine, broker and Redis, or find them running, print where they are
 	@$(BIN)/python -m engine up
 
-down: install ## stop the embedded engine, broker and Redis; the data stays
+down: install ## stop the live demo, the embedded engine, broker and Redis; the data stays
+	@$(BIN)/python -m demo.live stop
 	@$(BIN)/python -m embedded.broker stop
 	@$(BIN)/python -m embedded.redis stop
 	@$(BIN)/python -m engine down
 
-status: install ## which engine is used, whether it answers, the last publish, failing jobs
+status: install ## the board: database, jobs, history, dead letters, disk, broker, Redis, API, ingest
 	@$(BIN)/python -m engine status
+	@$(BIN)/python -m ingest lag
 
 migrate: install ## apply pending migrations, load the reference seeds
 	@$(BIN)/python -m engine migrate
@@ -77,7 +80,7 @@ migrate: install ## apply pending migrations, load the reference seeds
 rollback: install ## roll back the last migration, STEPS=n, or STEPS=all; YES=1: lose what it says
 	@$(BIN)/python -m engine rollback --steps="$(or $(STEPS),1)" $(SURE)
 
-tenant: install ## ARGS="set 7 --name acme --logins acme_reader --datasets feed"; ARGS=--help
+tenant: install ## ARGS="set 7 --name acme --logins acme_reader", ARGS="key 1"; ARGS=--help
 	@$(BIN)/python -m engine tenant $(or $(ARGS),list)
 
 psql: install ## psql into the engine; ARGS='-c "select 1"' passes options

@@ -51,9 +51,15 @@ WITH_SYMBOLS = (
     "feature.log",
 )
 OTHER_TENANTS = "select array_agg(tenant_id order by 1) from api.tenant where tenant_id <> all(%s)"
+# a demo makes a login, <name>_<8 hex digits>, and keys for a tenant of seeds/tenant.csv
+OF_DEMO = """
+    select l.login from access.login as l
+    inner join market.tenant as t on l.tenant_id = t.tenant_id
+    where t.tenant_id = any(%(seeded)s) and l.login ~ ('^' || t.name || '_[0-9a-f]{8}$')
+"""
 OF_USERS = {
-    "access.login": "logins of tenants",
-    "api.api_key": "API keys",
+    f"access.login where login not in ({OF_DEMO})": "logins of tenants",
+    f"api.api_key where login not in ({OF_DEMO})": "API keys",
     "api.prediction": "predictions",
 }
 
@@ -77,13 +83,14 @@ def in_database(connection: psycopg.Connection[Any]) -> list[str]:
         if rows:
             number = f"more than {COUNTED:,}" if rows > COUNTED else f"{rows:,}"
             lines.append(f"{number} rows of {table}, of {_some(symbols)}")
-    for table, what in OF_USERS.items():
-        if _is_there(connection, table):
-            ((rows,),) = connection.execute(f"select count(*) from {table}".encode()).fetchall()
+    with TENANT_SEED.open() as file:
+        seeded = [int(row["tenant_id"]) for row in csv.DictReader(file)]
+    for rows_of, what in OF_USERS.items():
+        if _is_there(connection, rows_of.partition(" ")[0]):
+            query = f"select count(*) from {rows_of}".encode()
+            ((rows,),) = connection.execute(query, {"seeded": seeded}).fetchall()
             lines += [f"{rows:,} {what}"] if rows else []
     if _is_there(connection, "api.tenant"):
-        with TENANT_SEED.open() as file:
-            seeded = [int(row["tenant_id"]) for row in csv.DictReader(file)]
         ((tenants,),) = connection.execute(OTHER_TENANTS, (seeded,)).fetchall()
         lines += [f"tenants {_some([str(one) for one in tenants])}"] if tenants else []
     return lines

@@ -12,6 +12,14 @@ DECLARE_HISTORY = "call feature.declare_history()"
 
 TICK_RANGE = "select date_trunc('minute', min(ts)), max(ts) + interval '1 minute' from market.trade"
 
+# Whether the live feed's ticks arrive: one that became known since then is there.
+KNOWN_SINCE = """
+    select exists (
+        select from market.trade as t
+        where t.ts > %(since)s - interval '1 hour' and t.known_at > %(since)s
+    )
+"""
+
 # The bar whose close was restated most, as it was known at its close and as it is known now.
 RESTATED = """
     with version as (

@@ -12,13 +12,20 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from embedded.errors import UserError
-from engine import capacity, clean, consent, dbt, losses, reference, status, tenant
+from engine import board, capacity, clean, consent, dbt, losses, reference, status, tenant
 from engine.errors import EngineError
 from engine.migrate import MIGRATIONS, migrate, rollback
-from engine.resolve import STATE_DIR, choice, compose, start
+from engine.resolve import STATE_DIR, choice, compose, kafka_bootstrap, redis_url, start
 from engine.server import connect
 
 LISTED = 8
+INTERRUPTED = 130
+# what is true of a command that Ctrl-C has ended
+LEFT = {
+    "migrate": "; each migration was applied as a whole or not at all: make migrate goes on",
+    "rollback": "; each migration was rolled back as a whole or not at all",
+    "dbt": "; models it had built stay, make dbt builds the others",
+}
 
 
 def psql_path() -> str:
@@ -46,7 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code, 1 with a message on stderr for any UserError."""
     parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="start the engine, or find it running, and print its address")
+    commands.add_parser(
+        "up", help="start engine, broker and Redis, or find them running, and print where they are"
+    )
     commands.add_parser("down", help="stop the embedded engine; the data stays")
     commands.add_parser(
         "status", help="say which engine is used, whether it answers, and how it does"
@@ -71,6 +80,10 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"{options.command}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        left = LEFT.get(options.command, "")
+        print(f"\n{options.command}: interrupted{left}", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _steps(text: str) -> int | None:
@@ -92,10 +105,12 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         print(clean.clean_data(STATE_DIR, yes=options.yes))
         return 0
     url = start().url
-    if options.command in ("up", "url"):
-        print(url if options.command == "url" else shown(url))
+    if options.command == "url":
+        print(url)
+    elif options.command == "up":
+        print("\n".join(_up(url)))
     elif options.command == "migrate":
-        applied = migrate(url)
+        applied = migrate(url, lambda name: print(f"  {name}", file=sys.stderr, flush=True))
         print(_said(applied))
         for change in reference.load(url):
             print(change)
@@ -109,7 +124,9 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         print(tenant.run(url, options))
     elif options.command == "psql":
         # by the environment: others on this machine can read a command line
-        os.execve(psql_path(), ["psql", *rest], dbt.environment(url))
+        # an error of a function is its message and hint, not also the statement it came from
+        command = ["psql", *rest, "--set=SHOW_CONTEXT=never"]
+        os.execve(psql_path(), command, dbt.environment(url))
     else:
         dbt.run(url, *rest)
     return 0
@@ -136,11 +153,26 @@ def _place(connection: psycopg.Connection[Any]) -> str:
 def _said(applied: list[str]) -> str:
     """What migrate() did, in a line; by name where it is little."""
     if not applied:
-        return "nothing to apply"
+        return "no migration to apply"
     if len(applied) <= LISTED:
         return f"applied {', '.join(applied)}"
     objects = sum("/" in name for name in applied)
     return f"applied {len(applied) - objects} migrations, {objects} functions and views"
+
+
+def _up(url: str) -> list[str]:
+    """Start what is not given beside the engine; where everything is."""
+    bootstrap = kafka_bootstrap()
+    if bootstrap is None:
+        from embedded import broker
+
+        bootstrap = broker.start(STATE_DIR / "kafka").bootstrap
+    online = redis_url()
+    return [
+        f"database: {shown(url)}",
+        f"broker: {bootstrap}",
+        f"Redis: {online.rpartition('@')[2]}",
+    ]
 
 
 def _down() -> int:
@@ -165,17 +197,19 @@ def _status() -> int:
         from embedded import database
 
         running = database.status(STATE_DIR / "timescaledb")
-        if running is None:
-            print("not running; start it with make up")
-            return 3
-        url = running.url
-        print(f"{url} (pid {running.pid})")
+        url = running.url if running else None
+        print(f"{url} (pid {running.pid})" if running else "not running: make up")
     else:
         url = start().url
         print(shown(url))
-    for line in status.report(url):
-        print(line)
-    return 0
+    try:
+        for line in status.report(url) if url else []:
+            print(line)
+    finally:
+        # the others may be the reason why the database is not well, or the other way round
+        for line in board.services():
+            print(line)
+    return 0 if url else 3
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Run dbt against an engine's address."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 from psycopg.pq import Conninfo
 
+from engine import child
 from engine.errors import EngineUnavailable
-from engine.server import connect
+from engine.server import connect, require_migrated
 from engine.settings import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,28 +27,21 @@ def environment(url: str) -> dict[str, str]:
 
 
 def run(url: str, *arguments: str, quiet: bool = False, project: Path = ROOT) -> str:
-    """Run dbt with a project and the profile in it and return what it printed.
+    """Run dbt with a project and the profile in it, print what it says, and return that.
 
     project: by default this repository. quiet: keep the output back unless dbt fails. Errors:
-    EngineUnavailable with dbt's own output.
+    EngineUnsuitable before the first migrate; EngineUnavailable, with dbt's own output where it was
+    not printed.
     """
     with connect(url) as connection:
+        require_migrated(connection)
         row = connection.execute("select current_database()").fetchone()
     # dbt writes the name into its SQL, and an engine may answer to other names than its own
     env = environment(url) | ({"PGDATABASE": row[0]} if row else {})
     command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments]
     command += ["--project-dir", str(project), "--profiles-dir", str(project / "profiles")]
-    finished = subprocess.run(
-        command,
-        cwd=project,
-        env=env,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    if finished.returncode != 0:
-        raise EngineUnavailable(f"dbt {' '.join(arguments)} failed:\n{finished.stdout}")
-    if not quiet:
-        print(finished.stdout, end="")
-    return finished.stdout
+    code, said = child.stream(command, env, project, show=not quiet)
+    if code != 0:
+        words = f":\n{said}" if quiet else ", see above"
+        raise EngineUnavailable(f"dbt {' '.join(arguments)} failed{words}")
+    return said

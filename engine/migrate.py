@@ -26,13 +26,13 @@ LOCKDOWN_WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 BOOKKEEPING = ("_yoyo_log", "_yoyo_version", "_yoyo_migration", "yoyo_lock", "migration_checksum")
 
 
-def migrate(url: str) -> list[str]:
+def migrate(url: str, tell: Callable[[str], None] = lambda _: None) -> list[str]:
     """Apply what is pending, replace what has changed, lock the database down (again).
 
-    Returns the names: of numbered files, then the paths of functions and views. With nothing to do,
-    and the extension not updated since, nothing changes. Errors: EngineUnavailable,
-    EngineUnsuitable, MigrationFailed. Migrations before the one that failed stay applied; the next
-    call goes on there.
+    tell: called with the name of each numbered file before it is applied. Returns the names: of
+    numbered files, then the paths of functions and views. With nothing to do, and the extension not
+    updated since, nothing changes. Errors: EngineUnavailable, EngineUnsuitable, MigrationFailed.
+    Migrations before the one that failed stay applied; the next call goes on there.
     """
     with _session(url) as (backend, migrations, schema):
         connection = backend.connection
@@ -40,6 +40,7 @@ def migrate(url: str) -> list[str]:
         _check_manifest(connection, migrations)
         pending = backend.to_apply(migrations)
         for migration in pending:
+            tell(migration.id)
             _run(backend, migration, "apply")
         left = [m.id for m in backend.to_apply(migrations)]
         if left:

@@ -27,6 +27,13 @@ ALSO = {
     " from api.tenant as t where t.tenant_id not in (select l.tenant_id from loaded_tenant as l)"
 }
 SHOWN = 20
+KEY = """
+    select a.attname
+    from pg_constraint as c
+    cross join unnest(c.conkey) as k (attnum)
+    inner join pg_attribute as a on c.conrelid = a.attrelid and k.attnum = a.attnum
+    where c.conrelid = %s::regclass and c.contype = 'p'
+"""
 
 Connection = psycopg.Connection[Any]
 
@@ -236,25 +243,34 @@ def _replace(connection: Connection, file: str, table: str) -> list[str]:
     if file in ALSO:
         connection.execute(ALSO[file])
     names = [column.name for column in _columns(connection, table)]
+    keys = [name for (name,) in connection.execute(KEY, [f"market.{table}"]).fetchall()] or names
 
-    def columns(*of: str) -> sql.Composable:
+    def columns(names: list[str], *of: str) -> sql.Composable:
         return sql.SQL(", ").join(sql.Identifier(*of, name) for name in names)
 
     parts = {
         "table": _table(table),
         "loaded": sql.Identifier(f"loaded_{table}"),
-        "columns": columns(),
-        "of_table": columns("t"),
-        "of_loaded": columns("l"),
+        "columns": columns(names),
+        "of_table": columns(names, "t"),
+        "of_loaded": columns(names, "l"),
+        "key_of_table": columns(keys, "t"),
+        "key_of_loaded": columns(keys, "l"),
     }
 
     def run(statement: str) -> int:
         return connection.execute(sql.SQL(statement).format(**parts)).rowcount
 
-    old = run("select {columns} from {table}")
-    new = run("select {columns} from {loaded}")
-    kept = run("select {columns} from {table} intersect select {columns} from {loaded}")
-    if old == new == kept:
+    new = run("select {columns} from {loaded} except select {columns} from {table}")
+    added = run(
+        "select from {loaded} as l where not exists (select from {table} as t"
+        " where row({key_of_table}) is not distinct from row({key_of_loaded}))"
+    )
+    removed = run(
+        "select from {table} as t where not exists (select from {loaded} as l"
+        " where row({key_of_table}) is not distinct from row({key_of_loaded}))"
+    )
+    if not (new or removed):
         return []
     run(
         "delete from {table} as t where not exists (select from {loaded} as l"
@@ -264,7 +280,8 @@ def _replace(connection: Connection, file: str, table: str) -> list[str]:
         "insert into {table} ({columns}) select {columns} from {loaded}"
         " except select {columns} from {table}"
     )
-    return [f"{table}: {new} rows, {new - kept} new or changed, {old - kept} gone or changed"]
+    counts = {"added": added, "changed": new - added, "removed": removed}
+    return [f"{table}: {', '.join(f'{n} {what}' for what, n in counts.items() if n)}"]
 
 
 def _validate(connection: Connection) -> None:

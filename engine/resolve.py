@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from engine import settings
 from engine.errors import ConfigError, EngineUnavailable
 from engine.settings import ENVIRONMENT, Env
@@ -65,7 +68,7 @@ def start(data_dir: Path | None = None, env: Env = ENVIRONMENT) -> Engine:
     """
     kind = choice(env)
     if kind == "given":
-        return Engine(kind, env["DATABASE_URL"])
+        return Engine(kind, _readable(env["DATABASE_URL"]))
     if kind == "container":
         return _container(env)
     from embedded import database
@@ -77,7 +80,21 @@ def start(data_dir: Path | None = None, env: Env = ENVIRONMENT) -> Engine:
 
 def database_url(env: Env = ENVIRONMENT) -> str:
     """DATABASE_URL if set, whatever ENGINE says, else the address of the engine, started."""
-    return settings.text(env, "DATABASE_URL") or start(env=env).url
+    given = settings.text(env, "DATABASE_URL")
+    return _readable(given) if given else start(env=env).url
+
+
+def _readable(url: str) -> str:
+    """The address, if libpq can read it. Errors: ConfigError, which does not repeat it."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.Error:
+        # libpq's own words would repeat what may hold a password
+        raise ConfigError(
+            "DATABASE_URL is no address: set it to postgresql://user@host:5432/database, or unset "
+            "it for the engine that is there"
+        ) from None
+    return url
 
 
 def kafka_bootstrap(env: Env = ENVIRONMENT) -> str | None:

@@ -73,6 +73,22 @@ def require_loaded(connection: psycopg.Connection) -> None:
         )
 
 
+def require_migrated(connection: psycopg.Connection) -> None:
+    """Make sure that the database has this project's tables. Errors: EngineUnsuitable."""
+    # to_regclass() would refuse a login that may not look into the schema
+    row = connection.execute(
+        "select exists (select from pg_class as c"
+        " inner join pg_namespace as n on c.relnamespace = n.oid"
+        " where n.nspname = 'market' and c.relname = 'trade')"
+    ).fetchone()
+    if row != (True,):
+        info = connection.info
+        raise EngineUnsuitable(
+            f"database {info.dbname!r} at {info.host}:{info.port} has none of this project's "
+            "tables yet: run make migrate, then make dbt; or make demo, which does all of it"
+        )
+
+
 def has_many_backends(connection: psycopg.Connection) -> bool:
     """Whether two transactions can be open at once; a server with one backend runs no others."""
     # a checkpointer and its like belong to no database; what they are, only superusers see

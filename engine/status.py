@@ -4,12 +4,15 @@ from typing import Any
 
 import psycopg
 
-from engine import capacity, history
+from engine import board, capacity, history
 from engine.errors import EngineError
 from engine.migrate import pending
 from engine.server import connect, require_loaded
 
 NAMED = 8
+# the job runs every 20 s
+LATE_S = 60.0
+LATE = ": late. `call feature.publish()` in make psql says what stops it"
 JOBS = """
     select count(*) from timescaledb_information.jobs where scheduled and job_id >= 1000
 """
@@ -36,8 +39,8 @@ LETTERS = """
 def report(url: str) -> list[str]:
     """Lines about the database: versions, what is pending, the last publish, jobs, dead letters.
 
-    Also what history waits for a backfill, which series have quotes alone, and a warning for each
-    setting of its server that is too low.
+    Also what history waits for a backfill, which series have quotes alone, the disk, and a warning
+    for each setting of its server that is too low.
 
     It changes nothing. Errors: EngineUnavailable, EngineUnsuitable; EngineError where the login
     may not read it.
@@ -79,7 +82,8 @@ def _running(connection: psycopg.Connection[Any]) -> list[str]:
     lines = []
     row = connection.execute(LAST).fetchone()
     if row is not None and row[0]:
-        lines.append(f"last publish: {_age(row[1])} ({row[2]})")
+        late = LATE if row[1] > LATE_S else ""
+        lines.append(f"last publish: {_age(row[1])} ({row[2]}){late}")
     else:
         lines.append("last publish: none yet")
     jobs = connection.execute(JOBS).fetchone()
@@ -91,6 +95,7 @@ def _running(connection: psycopg.Connection[Any]) -> list[str]:
     letters = connection.execute(LETTERS).fetchall()
     by_reason = ", ".join(f"{reason} {count}" for reason, count in letters)
     lines.append(f"dead letters: {by_reason or 'none'}")
+    lines.append(board.disk(connection))
     return lines
 
 

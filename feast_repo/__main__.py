@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from feast_repo.environment import Prepared
 
 METRICS_PORT = 9466
+INTERRUPTED = 130
+# said before Feast is imported, which takes seconds
+SAID = {
+    "materialize": "writes what is known now to the online store, a view at a time",
+    "push": "publishes closed bars every second and writes what changed to the online store; "
+    "Ctrl-C ends it",
+    "serve": "the feature API on http://{host}:{port}, once Feast is loaded; Ctrl-C ends it",
+}
+LEFT = {"materialize": "; views that it had written are online, the same command writes the others"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,11 +47,20 @@ def main(arguments: list[str] | None = None) -> int:
     if rest and options.command != "feast":
         parser.error(f"unknown arguments: {' '.join(rest)}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    if options.command in SAID:
+        said = SAID[options.command].format(**vars(options))
+        print(f"{options.command}: {said}", file=sys.stderr, flush=True)
     try:
         return _run(options, rest)
     except UserError as error:
         print(f"{options.command}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        # a server that was told to stop has done all it was to do
+        is_end = options.command in ("push", "serve")
+        left = "ended" if is_end else f"interrupted{LEFT.get(options.command, '')}"
+        print(f"\n{options.command}: {left}", file=sys.stderr)
+        return 0 if is_end else INTERRUPTED
 
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:

@@ -15,7 +15,7 @@ from sqlalchemy import URL
 from engine import settings
 from engine.errors import ConfigError
 from engine.resolve import STATE_DIR, database_url, redis_url
-from engine.server import connect, has_many_backends
+from engine.server import connect, has_many_backends, require_migrated
 from engine.settings import Env
 
 REPO = Path(__file__).resolve().parent
@@ -55,12 +55,14 @@ def prepare(env: Env) -> Prepared:
     """Start or find the engine and the online store; return the profile with what it reads.
 
     FEAST_ONLINE chooses the profile: redis (default), postgres or sqlite.
-    Errors: ConfigError, EngineUnavailable.
+    Errors: ConfigError, EngineUnavailable; EngineUnsuitable before the first migrate.
     """
     name = settings.choice(env, "FEAST_ONLINE", tuple(PROFILES)) or "redis"
     directory = STATE_DIR / "feast"
     directory.mkdir(parents=True, exist_ok=True)
     url = complete(database_url(env), env)
+    with connect(url) as connection:
+        require_migrated(connection)
     found = variables(url) | {
         "FEAST_DB_SCHEMA": settings.text(env, "FEAST_DB_SCHEMA", "public"),
         "FEAST_SQLITE": settings.text(env, "FEAST_SQLITE", str(directory / "online.db")),

@@ -25,6 +25,7 @@ from telemetry.hooks import PushTelemetry
 # After the whole second, because the last ticks of a bar take that long to be committed: ingest's
 # p99 is 0.2 s (README).
 PHASE_S = 0.3
+TELL_S = 60.0
 # Far below key_ttl_seconds of feature_store.yaml.
 RENEW_S = 10.0
 # A database whose machine has gone says nothing: the wait for it ends within a minute.
@@ -153,6 +154,8 @@ def main(store: FeatureStore, telemetry: PushTelemetry) -> None:
 def run(push: Push, stop: threading.Event) -> None:
     """Push until stop is set. A failure is logged, and tried again with the next second."""
     failing = False
+    rounds = series = 0
+    tell_at = time.monotonic()
     health = push.telemetry.health
     for _ in ticks(stop):
         health.beat()
@@ -171,4 +174,9 @@ def run(push: Push, stop: threading.Event) -> None:
             log.info("online again")
             failing = False
         log.debug("%d series written", written)
+        rounds, series = rounds + 1, series + written
+        if time.monotonic() >= tell_at:
+            tell_at = time.monotonic() + TELL_S
+            log.info("online as of the last publish; %d series written so far", series)
     push.close()
+    log.info("ended after %d rounds, %d series written", rounds, series)

@@ -1,4 +1,4 @@
-"""Command line: `python -m ingest run|inspect|replay|synthetic|dlq`."""
+"""Command line: `python -m ingest run|inspect|replay|synthetic|dlq|lag`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ commands:
   replay     send captured files to Kafka
   synthetic  send a made-up day to Kafka
   dlq        look at refused messages, mend them, send them back
+  lag        say how many messages wait, and whether anybody takes them
 
 `python -m ingest COMMAND --help` says more. Settings come from the environment:
 see docs/ingest.md.
@@ -74,7 +75,12 @@ COMMANDS = {
     "replay": _with_running_database("ingest.replay.replay"),
     "synthetic": _plain("ingest.replay.synthetic"),
     "dlq": _with_database("ingest.deadletters.dlq"),
+    "lag": _with_database("ingest.consume.lag"),
 }
+INTERRUPTED = 130
+# what is true of a command that Ctrl-C has ended
+SENT = "; the same command sends what was not, and what was counts once"
+LEFT = {"replay": SENT, "synthetic": SENT}
 
 
 def _no_such(command: str) -> str:
@@ -102,6 +108,12 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
+    except (KeyboardInterrupt, SystemError) as error:
+        # what Ctrl-C becomes while the Kafka client calls back
+        if isinstance(error, SystemError) and not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        print(f"\n{arguments[0]}: interrupted{LEFT.get(arguments[0], '')}", file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

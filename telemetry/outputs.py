@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 import uuid
@@ -62,6 +63,12 @@ class Outputs:
             registry = Registry()
             self._endpoint = Endpoint(config.metrics_host, config.metrics_port, registry, health)
             self.port = self._endpoint.port
+            # of METRICS_PORT=0 nothing else says where it is
+            print(
+                f"metrics: http://{config.metrics_host}:{self.port}/metrics",
+                file=sys.stderr,
+                flush=True,
+            )
             readers.append(PrometheusReader(registry, latency))
         if config.otlp_endpoint is not None:
             readers.append(OtlpReader(config.otlp_endpoint, latency))

@@ -89,6 +89,7 @@ class Api:
             raise EngineError("Feast's registry is empty: run `make feast ARGS=apply` first")
         self.limiter = MovingWindowRateLimiter(MemoryStorage())
         self.rate = RateLimitItemPerSecond(settings.rate)
+        self.answered = 0
         self._ready: tuple[float, Refused | None] = (float("-inf"), None)
         self._asking = asyncio.Lock()
 
@@ -106,6 +107,7 @@ class Api:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            log.info("%d requests for features answered in all", self.answered)
             await self.access_log.close()
             await self.reader.close()
             await self.pool.close()
@@ -118,8 +120,12 @@ class Api:
             await asyncio.sleep(BEAT_S)
 
     async def _refresh(self) -> None:
+        told = 0
         while True:
             await asyncio.sleep(CATALOG_S)
+            if self.answered != told:
+                told = self.answered
+                log.info("%d requests for features answered so far", told)
             try:
                 self.catalog = await asyncio.to_thread(Catalog.read, self.store)
             except Exception as error:
@@ -162,6 +168,7 @@ class Api:
         # last: what cannot be logged is not answered
         self.access_log.add(tenant.login, told, len(rows))
         self.telemetry.answered(len(rows))
+        self.answered += 1
         return Response(body, media_type="application/json")
 
     async def ready(self) -> Response:

@@ -270,7 +270,7 @@ class Ingester:
             if not self._slow:
                 self._slow = True
                 self._kafka.pause(self._kafka.assigned())
-                log.warning("a batch takes longer than %.0f s: reading pauses", SLOW_S)
+                log.info("a batch takes longer than %.0f s: reading pauses", SLOW_S)
                 for at in self._positions:
                     self._telemetry.paused(*at, "database")
             self._telemetry.health.beat()
@@ -281,7 +281,7 @@ class Ingester:
             self._slow = False
             stand = {*self._waiting, *self._unreadable}
             self._kafka.resume([at for at in self._kafka.assigned() if at not in stand])
-            log.warning("the batch is written: reading goes on")
+            log.info("the batch is written: reading goes on")
             for at in self._positions.keys() - set(self._waiting):
                 self._telemetry.resumed(*at)
         self._collect()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,6 +29,8 @@ from ingest.wire.registry import schemas
 from telemetry import start
 from telemetry.hooks import Telemetry
 from telemetry.settings import TelemetryConfig
+
+TELL_S = 60.0
 
 
 @contextmanager
@@ -75,6 +79,10 @@ def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
     )
     args = parser.parse_args(argv)
     config = Config.from_env({**env, "DATABASE_URL": database_url()})
+    _say(
+        f"takes {' and '.join(config.topics.values())} from {config.kafka_bootstrap}, as group "
+        f"{config.kafka_group}; Ctrl-C ends it with what it did"
+    )
     outputs = TelemetryConfig.from_env(env, service_name="ingest")
     telemetry = start.ingest(outputs, config.kafka_group, KINDS, reasons())
     telemetry.publishing(config.database_url)
@@ -82,7 +90,8 @@ def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
         stop_on_signals(ingester.stop)
         try:
             if not args.until_end:
-                ingester.run()
+                with _told_every_minute(ingester):
+                    ingester.run()
             else:
                 _run_until_end(ingester)
         except PoisonedStreamError:
@@ -94,6 +103,29 @@ def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
             for line in database.transact(lambda connection, _: history.waiting(connection)):
                 print(line)
     return 0
+
+
+def _say(text: str) -> None:
+    print(f"ingest: {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _told_every_minute(ingester: Ingester) -> Iterator[None]:
+    """Say how far it is, at most once a minute, and only when something came."""
+    ended = threading.Event()
+
+    def tell() -> None:
+        told = 0
+        while not ended.wait(TELL_S):
+            if ingester.counts.messages != told:
+                told = ingester.counts.messages
+                _say(f"{datetime.now(UTC):%H:%M:%S} {str(ingester.counts).partition(chr(10))[0]}")
+
+    threading.Thread(target=tell, name="told", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def _run_until_end(ingester: Ingester) -> None:

@@ -62,9 +62,11 @@ def chromium() -> Iterator[Any]:
 class Page:
     """One report, open."""
 
-    def __init__(self, browser: Any, path: Path) -> None:
+    def __init__(self, browser: Any, path: Path, day: str = "") -> None:
+        """day: which one is opened where the address does not say; the newest without it."""
         self.browser = browser
         self.address = path.as_uri()
+        self.day = day
 
     def open(self, address: str = "", width: int = 1440, theme: str = "light") -> Page:
         """Load it anew, in a window of that width; address: what follows the #."""
@@ -79,6 +81,8 @@ class Page:
             ),
         ):
             self.browser.execute_cdp_cmd(command, arguments)
+        if self.day and "day=" not in address:
+            address = f"{address}&day={self.day}"
         self.browser.get("about:blank")
         self.browser.get(self.address + (f"#{address}" if address else ""))
         return self.wait("performance.getEntriesByName('drawn').length || !empty.hidden")

@@ -173,3 +173,35 @@ def test_on_a_terminal_it_asks(
         demo.is_demos(engine, env, yes=False)
     monkeypatch.setattr("builtins.input", lambda _: "yes")
     assert demo.is_demos(engine, env, yes=False) is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--data", "nope.csv"], "nope.csv"),
+        (["--data", "README.md", "--map", "nope.toml"], "nope.toml"),
+        (["--data", "README.md"], "README.md"),
+    ],
+    ids=["no file", "no mapping", "none that fits"],
+)
+def test_files_are_checked_before_anything_is_started(
+    arguments: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(demo, "start", lambda: pytest.fail("the engine was started"))
+    assert demo.main(arguments) == 1
+    assert said in capsys.readouterr().out
+
+
+def test_files_that_fit_go_on_to_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Started(Exception):
+        pass
+
+    def start() -> None:
+        raise Started
+
+    monkeypatch.setattr(demo, "start", start)
+    with pytest.raises(Started):
+        demo.main(["--data", "examples/ticks.csv", "--map", "examples/ticks.toml"])

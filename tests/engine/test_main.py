@@ -13,7 +13,7 @@ MANY = [f"{n:04}_m" for n in range(1, 10)] + [f"functions/api/f{n}" for n in ran
 @pytest.mark.parametrize(
     ("applied", "said"),
     [
-        ([], "nothing to apply"),
+        ([], "no migration to apply"),
         (["0018_a", "views/api/trade"], "applied 0018_a, views/api/trade"),
         (MANY, "applied 9 migrations, 20 functions and views"),
     ],
@@ -26,7 +26,7 @@ def test_migrate_says_what_it_did(
 ) -> None:
     """Without a server: what migrate() returns is its own tests' business."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://somewhere")
-    monkeypatch.setattr(command, "migrate", lambda _: applied)
+    monkeypatch.setattr(command, "migrate", lambda *_: applied)
     monkeypatch.setattr(reference, "load", lambda _: ["tenant: 3 rows"])
     monkeypatch.setattr(command, "connect", nullcontext)
     monkeypatch.setattr(capacity, "warnings", lambda _: ["too low"])

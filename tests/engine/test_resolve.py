@@ -69,6 +69,14 @@ def test_given_without_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         resolve.choice()
 
 
+def test_what_is_no_address_is_refused_without_repeating_it() -> None:
+    env = {"ENGINE": "given", "DATABASE_URL": "garbage with hush"}
+    for ask in (resolve.database_url, lambda env: resolve.start(env=env).url):
+        with pytest.raises(ConfigError, match="DATABASE_URL is no address: set it to") as refused:
+            ask(env)
+        assert "hush" not in str(refused.value)
+
+
 def test_no_docker_engine_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     assert resolve.docker_answers() is False
@@ -140,6 +148,29 @@ def test_the_broker_is_looked_up_and_never_started(monkeypatch: pytest.MonkeyPat
 def test_down_stops_the_containers_redis_too(docker: Path) -> None:
     assert main(["down"]) == 0
     assert docker.read_text() == f"compose -f {resolve.COMPOSE} stop timescaledb redis\n"
+
+
+def test_up_starts_what_is_not_given_and_says_where_all_is(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("engine.__main__.STATE_DIR", state_dir)
+    monkeypatch.setattr(broker, "status", lambda: None)
+    monkeypatch.setenv("ENGINE", "given")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hush@db/features")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "")
+    try:
+        assert main(["up"]) == 0
+        online = redis.status(state_dir / "redis")
+        assert online is not None
+        said = capsys.readouterr().out.splitlines()
+        assert said[0] == "database: user=me dbname=features host=db"
+        assert said[1].startswith("broker: 127.0.0.1:")
+        assert said[2] == f"Redis: {online.url}"
+        monkeypatch.setenv("KAFKA_BOOTSTRAP", "k:9092")
+        assert main(["up"]) == 0
+        assert capsys.readouterr().out.splitlines()[1:] == ["broker: k:9092", said[2]]
+    finally:
+        broker.stop(state_dir / "kafka")
 
 
 @pytest.mark.parametrize("given", [None, ""])
@@ -233,7 +264,7 @@ def test_status_prints_no_password(
     monkeypatch.setenv("DATABASE_URL", url)
     assert main(["status"]) == 1  # nothing answers there
     told = capsys.readouterr()
-    assert told.out == f"engine: given\n{printed}\n"
+    assert told.out.startswith(f"engine: given\n{printed}\nbroker: ")
     assert told.err.startswith("status: no connection to db:5432")
     assert "hush" not in told.err
 

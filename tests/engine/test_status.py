@@ -1,13 +1,19 @@
 """What `make status` says: of a database that works, of one that does not, and of none."""
 
 import re
+import socket
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from embedded import broker
+from engine import board
 from engine.__main__ import main
+from engine.errors import EngineUnsuitable
+from feast_repo import environment
 
 Status = Callable[[str], tuple[int, list[str], str]]
 
@@ -21,8 +27,9 @@ def status(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         monkeypatch.setenv("DATABASE_URL", url)
         code = main(["status"])
         told = capsys.readouterr()
-        # of the server that the tests run on, which they say nothing about
-        lines = [line for line in told.out.splitlines()[2:] if not line.startswith("warning: ")]
+        # of the machine and the server that the tests run on, which they say nothing about
+        others = ("warning: ", "disk: ", "broker: ", "Redis: ", "feature API: ")
+        lines = [line for line in told.out.splitlines()[2:] if not line.startswith(others)]
         return code, lines, told.err
 
     return run
@@ -72,8 +79,9 @@ def test_the_age_of_the_last_publish(
         " published_at = clock_timestamp() - %s::interval",
         [ago],
     )
-    found = status(database)[1][2]
+    found, _, late = status(database)[1][2].partition(": late. ")
     assert re.fullmatch(rf"last publish: {said} \(\d+-\d\d-\d\d \d\d:\d\d:\d\d UTC\)", found), found
+    assert bool(late) is not ago.startswith("-")
 
 
 def test_a_job_that_fails_and_dead_letters(
@@ -137,6 +145,24 @@ def test_a_database_without_anything(status: Status, empty_database: str) -> Non
         assert made.fetchone() == (0,)
 
 
+def test_before_the_first_migrate_one_line_says_what_to_do(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ENGINE", "given")
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    assert main(["tenant", "list"]) == 1
+    assert capsys.readouterr().err == (
+        "tenant: this database knows no tenants yet: run make migrate\n"
+    )
+    assert main(["dbt", "run"]) == 1
+    assert re.fullmatch(
+        "dbt: database .* has none of this project's tables yet: run make migrate, .*\n",
+        capsys.readouterr().err,
+    )
+    with pytest.raises(EngineUnsuitable, match="run make migrate, then make dbt"):
+        environment.prepare({"DATABASE_URL": empty_database, "REDIS_URL": "redis://127.0.0.1:1/0"})
+
+
 def test_none_that_answers(status: Status) -> None:
     code, lines, error = status("postgresql://nobody@127.0.0.1:1/nowhere")
     assert (code, lines) == (1, [])
@@ -176,3 +202,51 @@ def test_history_that_waits_and_quotes_without_trades(
         "history: 60 bars of 1 series wait for: call feature.backfill('2024-03-04', '2024-03-05')",
         "quotes alone make no bar: without a trade so far: SYN_quote of tenant 1",
     ]
+
+
+def test_what_runs_beside_the_database_is_on_the_board(
+    status: Status,
+    database: str,
+    connection: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each line says ok and where, or what is wrong and what starts it; none ends the others."""
+    monkeypatch.setattr(board, "STATE_DIR", tmp_path)
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    monkeypatch.setattr(broker, "status", lambda: None)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "")
+    nothing = free_port()
+    live = tmp_path / "live"
+    live.mkdir()
+    (live / "live.json").write_text(f'{{"port": {nothing}}}')
+    assert board.services() == [
+        "broker: not running: make up",
+        "Redis: not running: make up",
+        f"feature API: not running at http://127.0.0.1:{nothing}: make serve, or make demo",
+    ]
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", f"127.0.0.1:{nothing}")
+    monkeypatch.setenv("REDIS_URL", f"redis://me:hush@127.0.0.1:{nothing}/0")
+    down = board.services()
+    assert down[0].startswith(f"broker: does not answer at 127.0.0.1:{nothing}: ")
+    assert down[1].startswith(f"Redis: does not answer at 127.0.0.1:{nothing}/0 (")
+    assert "hush" not in down[1]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setenv("KAFKA_BOOTSTRAP", f"127.0.0.1:{nothing},{address}")
+        assert board.services()[0] == f"broker: ok, 127.0.0.1:{nothing},{address}"
+    disk = board.disk(connection)
+    assert re.fullmatch(r"disk: database \d+ .B, \.state 0 MB, [\d.,]+ GB free there", disk), disk
+    monkeypatch.setattr(board, "services", lambda: ["broker: ok"])
+    assert status(database)[0] == 0
+    assert status("postgresql://nobody@127.0.0.1:1/nowhere")[0] == 1
+    main(["status"])
+    assert capsys.readouterr().out.splitlines()[-1] == "broker: ok"
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])

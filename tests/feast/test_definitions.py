@@ -162,6 +162,7 @@ def test_passwords_reach_feast_whatever_is_in_them(
     url = make_conninfo(host="h", user="u", dbname="d", password=password, sslmode="require")
     monkeypatch.setattr(environment, "STATE_DIR", tmp_path)
     monkeypatch.setattr(environment, "connect", lambda _: nullcontext())
+    monkeypatch.setattr(environment, "require_migrated", lambda _: None)
     monkeypatch.setattr(environment, "has_many_backends", lambda _: True)
     prepared = environment.prepare({"DATABASE_URL": url, "FEAST_ONLINE": "postgres"})
     config = prepared.config() if handed_on else read_by_feast(prepared, monkeypatch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,6 +47,13 @@ def tenant(
     return run
 
 
+# tenants of the seeds, before anybody reads for them
+SEEDED = [
+    "1 demo_a (nobody reads for it yet): logins none; symbols none; datasets none",
+    "2 demo_b (nobody reads for it yet): logins none; symbols none; datasets none",
+]
+
+
 def query(url: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
     with psycopg.connect(url, autocommit=True) as connection:
         return connection.execute(statement, values).fetchall()
@@ -56,10 +64,11 @@ def test_a_tenant_from_its_first_day_to_its_last(
 ) -> None:
     set_7 = ("set", "7", "--name", "acme", "--logins", login)
     code, printed = tenant(*set_7, "--symbols", "SYN_ES", "--datasets", "feed")
-    assert (code, printed) == (
-        0,
-        f"7 acme (active): logins {login}; symbols SYN_ES; datasets feed\n",
-    )
+    assert code == 0
+    assert printed.splitlines() == [
+        *SEEDED,
+        f"7 acme (active): logins {login}; symbols SYN_ES; datasets feed",
+    ]
     before = query(url, "select count(*) from audit.event")
     again = tenant(*set_7, "--symbols", "SYN_ES", "--datasets", "feed")
     assert again == (code, printed)
@@ -75,7 +84,7 @@ def test_a_tenant_from_its_first_day_to_its_last(
     ended = query(url, "select valid_to is not null from api.entitlement where tenant_id = 7")
     assert ended == [(True,)]
     assert f"logins {login};" in tenant("set", "7", "--logins", login)[1]
-    assert tenant("remove", "7") == (0, "\n")
+    assert tenant("remove", "7") == (0, "\n".join([*SEEDED, ""]))
     assert query(url, "select from pg_roles where rolname like %s", f"{login}%") == []
     assert query(url, "select from market.tenant where tenant_id = 7") == []
     recorded = query(
@@ -89,12 +98,14 @@ def test_a_tenant_from_its_first_day_to_its_last(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("set", "8"), "tenant 8 is new and has no name. Give p_name"),
+        (("set", "8"), "tenant 8 is new: say what it is called, --name"),
         (("set", "8", "--name", "x", "--logins", "postgres"), "postgres is there already"),
         (("set", "8", "--name", "x", "--symbols", "NONE"), "'NONE' is no instrument"),
         (("set", "8", "--name", "x", "--datasets", "none"), "'none' is no dataset"),
         (("set", "0", "--name", "x"), "check constraint"),
-        (("suspend", "8"), "tenant 8 is new"),
+        (("suspend", "8"), "there is no tenant 8: `make tenant` lists those that are"),
+        (("key", "8"), "there is no tenant 8"),
+        (("set", "8", "--name", "x", "--logins", "y", "--password-file", "FILE"), "FILE cannot be"),
         (("remove", "8"), "there is no tenant 8"),
         (("set", "8", "--name", "x", "--password-file", "/dev/null"), "is for one login"),
     ],
@@ -146,6 +157,28 @@ def test_a_password_is_kept_as_a_scram_verifier(
     stored = query(url, "select rolpassword from pg_authid where rolname = %s", login)[0][0]
     assert stored.startswith("SCRAM-SHA-256$")
     tenant("remove", "5")
+
+
+def test_a_tenant_of_the_seeds_gets_a_login_and_a_key_by_one_command(
+    url: str, tenant: Callable[..., tuple[int, str]]
+) -> None:
+    assert tenant("list")[1].splitlines() == SEEDED
+    keys = []
+    for _ in range(2):
+        code, printed = tenant("key", "1")
+        key, told = printed.split("\n", 1)
+        assert code == 0
+        assert f'Authorization: Bearer {key}"' in told
+        keys.append(key)
+    assert len(set(keys)) == 2
+    logins = {query(url, "select * from api.login_of_api_key(%s)", key)[0] for key in keys}
+    assert len(logins) == 1
+    ((login,),) = query(url, "select login from access.login where tenant_id = 1")
+    assert re.fullmatch("demo_a_[0-9a-f]{8}", login)
+    assert f"1 demo_a (active): logins {login};" in tenant("list")[1]
+    assert tenant("remove", "1")[0] == 0
+    reference.load(url)
+    assert tenant("list")[1].splitlines() == SEEDED
 
 
 def test_an_api_key_is_kept_as_a_salted_hash(

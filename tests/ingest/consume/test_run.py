@@ -1,5 +1,6 @@
 """The consumer between a real broker and a real database."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -307,6 +308,7 @@ def test_a_slow_database_pauses_reading_and_nothing_is_lost(
 ) -> None:
     if databases.kind == "embedded":
         pytest.skip("the embedded engine runs one transaction at a time")
+    caplog.set_level(logging.INFO, "ingest.consumer")
     produce(config, *(("trade", trade(seq)) for seq in range(5200, 5300)))
     with (
         psycopg.connect(database) as other,
