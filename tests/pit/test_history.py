@@ -1,6 +1,8 @@
 """History that waits for a backfill is counted; what came in parts is said."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -49,8 +51,8 @@ def waits(scene: Scene) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
-def warnings(past: Past) -> list[str]:
-    """Backfill, and what it warned of."""
+def warnings(past: Past, do: Callable[[], object] | None = None) -> list[str]:
+    """Backfill, or do that, and what it warned of."""
     heard: list[str] = []
 
     def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
@@ -60,7 +62,7 @@ def warnings(past: Past) -> list[str]:
     connection = past.world.connection
     connection.add_notice_handler(hear)
     try:
-        past.backfill()
+        (do or past.backfill)()
     finally:
         connection.remove_notice_handler(hear)
     return heard
@@ -93,6 +95,29 @@ def test_history_waits_from_when_it_is_loaded_until_it_is_built(
     assert waits(past) == []
     past.publish(3)
     assert waits(past) == []
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_who_asks_for_history_that_waits_is_told(past: Past, published: bool) -> None:
+    """Never NULL alone: whether a publish has seen that it waits or not."""
+    past.bars(3)
+    if published:
+        past.publish(1)
+    day = past.day.date()
+    (said,) = warnings(past, partial(past.ask, past.at(3)))
+    assert said == (
+        f"history not backfilled: {day} to {day} of {SYMBOL} of tenant {past.tenant}"
+        " No answer has it until then:"
+        f" call feature.backfill('{day}', '{day + timedelta(days=1)}')"
+    )
+    hash_of = "select feature_pit_hash(array[%s], %s::timestamptz, null, %s)"
+    asked = [SYMBOL, past.at(3), past.tenant]
+    assert warnings(past, lambda: past.world.connection.execute(hash_of.encode(), asked)) == [said]
+    # it is another time's
+    for moment in (past.day - timedelta(days=1), past.day + timedelta(days=32)):
+        assert warnings(past, partial(past.world.ask, [SYMBOL], moment, None, past.tenant)) == []
+    assert warnings(past) == []
+    assert warnings(past, partial(past.ask, past.at(3))) == []
 
 
 def test_what_is_live_does_not_wait(scene: Scene) -> None:

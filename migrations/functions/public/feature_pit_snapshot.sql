@@ -17,6 +17,7 @@ declare
 begin
     perform feature.check_pairs(p_symbols, p_as_of, p_known_as_of);
     perform feature.check_names(p_symbols, p_tenant_id);
+    perform feature.warn_waiting(p_symbols, p_as_of, p_tenant_id);
     select
         array_agg(make_interval(secs => c.max_staleness_s) order by c.ordinal),
         make_interval(secs => min(c.max_staleness_s)),
