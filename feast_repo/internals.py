@@ -3,6 +3,7 @@
 Nothing else imports or calls what Feast has with a leading underscore; a test looks.
 """
 
+import warnings
 from typing import Any
 
 import pandas as pd
@@ -23,9 +24,19 @@ from google.protobuf.timestamp_pb2 import Timestamp  # type: ignore[import-untyp
 
 
 def connect(config: PostgreSQLConfig) -> psycopg.Connection:
-    """A connection as the offline store makes them. Errors: psycopg's."""
+    """A connection as the offline store makes them; the server's warnings are Python's.
+
+    Errors: psycopg's.
+    """
     connection: psycopg.Connection = _get_conn(config)
+    connection.add_notice_handler(_warn)
     return connection
+
+
+def _warn(said: psycopg.errors.Diagnostic) -> None:
+    if said.severity_nonlocalized == "WARNING":
+        hint = f". {said.message_hint}" if said.message_hint else ""
+        warnings.warn(f"{said.message_primary}{hint}", UserWarning, stacklevel=2)
 
 
 def table_of(storage: SavedDatasetPostgreSQLStorage) -> str:

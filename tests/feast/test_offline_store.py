@@ -306,6 +306,22 @@ def test_a_name_of_a_later_batch_is_refused_before_reading(
         store.get_historical_features(frame(wrong), ALL).to_df()
 
 
+def test_history_that_waits_is_told(market: Market, store: FeatureStore) -> None:
+    """What psql warns of, whoever asks over Feast is warned of, too."""
+    asked = frame([(market.tenants[0], SYMBOLS[0], START + 60 * MINUTE)])
+    connection = market.world.connection
+    connection.execute(
+        "insert into feature.waiting_history (symbol, tenant_id, day, minutes)"
+        " values (%s, %s, %s, set_bit(0::bit(1440), 5, 1))",
+        [SYMBOLS[0], market.tenants[0], START.date()],
+    )
+    try:
+        with pytest.warns(UserWarning, match=f"history not backfilled: {START.date()} to .*call"):
+            store.get_historical_features(asked, ALL).to_df()
+    finally:
+        connection.execute("delete from feature.waiting_history")
+
+
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, pa.table])
 def test_no_rows_give_no_rows(store: FeatureStore, kind: Any) -> None:
     untyped: Any = {"tenant_id": [], "symbol": [], "event_timestamp": [], "label": []}
