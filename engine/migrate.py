@@ -3,11 +3,12 @@
 import hashlib
 import io
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -22,7 +23,9 @@ from engine.errors import MigrationFailed, RollbackRefused
 from engine.server import connect, extension_schema
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-LOCKDOWN_WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+AGAIN_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+DISTURBED = re.compile("tuple concurrently (updated|deleted)|cache lookup failed for database")
+T = TypeVar("T")
 BOOKKEEPING = ("_yoyo_log", "_yoyo_version", "_yoyo_migration", "yoyo_lock", "migration_checksum")
 
 
@@ -48,8 +51,8 @@ def migrate(url: str, tell: Callable[[str], None] = lambda _: None) -> list[str]
                 f"still pending: {', '.join(left)}; check the -- headers of these files"
             )
         # here, where no other migration runs
-        replaced = objects.replace(connection, MIGRATIONS, schema)
-        _lock_down(connection)
+        replaced = _undisturbed(lambda: objects.replace(connection, MIGRATIONS, schema))
+        _undisturbed(lambda: connection.execute("call access.lockdown()"))
     return [*bridged, *(m.id for m in pending), *replaced]
 
 
@@ -109,16 +112,20 @@ def rollback(
     return [m.id for m in going]
 
 
-def _lock_down(connection: psycopg.Connection[Any]) -> None:
-    """Call access.lockdown(), again where a background job has made a chunk at the same moment."""
-    for wait_s in (*LOCKDOWN_WAITS_S, None):
+def _undisturbed(do: Callable[[], T]) -> T:
+    """Do it, and again where another session changed the same row of a catalog at that moment.
+
+    That is a background job that made a chunk, or a migration or end of another database, because
+    roles and their rights are the server's. do: changes nothing when it fails.
+    """
+    for wait_s in AGAIN_S:
         try:
-            connection.execute("call access.lockdown()")
-            return
+            return do()
         except psycopg.errors.InternalError_ as error:
-            if wait_s is None or "concurrently updated" not in str(error):
+            if not DISTURBED.search(str(error)):
                 raise
             time.sleep(wait_s * random.uniform(0.5, 1.5))  # noqa: S311  jitter
+    return do()
 
 
 @contextmanager
@@ -153,32 +160,38 @@ def _run(
     not transactional cannot be noted with what it did.
     """
     migration.load()
-    steps = list(migration.steps or ())
     try:
-        # yoyo prints what a select returns, such as delete_job()'s nothing
-        with (
-            redirect_stdout(io.StringIO()),
-            backend.transaction() if migration.use_transactions else nullcontext(),
-        ):
-            if direction == "apply":
-                for step in steps:
-                    step.apply(backend)
-            else:
-                for step in reversed(steps):
-                    step.rollback(backend)
-            backend.connection.execute("reset role")
-            if direction == "apply":
-                backend.mark_one(migration, log=False)
-                _remember(backend.connection, migration.id)
-            else:
-                backend.unmark_one(migration, log=False)
-                _forget(backend.connection, migration.id)
-            backend.log_migration(migration, direction)
+        _undisturbed(lambda: _run_once(backend, migration, direction))
     except psycopg.Error as error:
         raise MigrationFailed(
             f"{migration.id} stopped and changed nothing: {str(error).strip()}. "
             "Earlier migrations stay applied; correct the cause and run make migrate again."
         ) from error
+
+
+def _run_once(
+    backend: DatabaseBackend, migration: Migration, direction: Literal["apply", "rollback"]
+) -> None:
+    steps = list(migration.steps or ())
+    # yoyo prints what a select returns, such as delete_job()'s nothing
+    with (
+        redirect_stdout(io.StringIO()),
+        backend.transaction() if migration.use_transactions else nullcontext(),
+    ):
+        if direction == "apply":
+            for step in steps:
+                step.apply(backend)
+        else:
+            for step in reversed(steps):
+                step.rollback(backend)
+        backend.connection.execute("reset role")
+        if direction == "apply":
+            backend.mark_one(migration, log=False)
+            _remember(backend.connection, migration.id)
+        else:
+            backend.unmark_one(migration, log=False)
+            _forget(backend.connection, migration.id)
+        backend.log_migration(migration, direction)
 
 
 def _digest(name: str) -> str:

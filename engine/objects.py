@@ -209,6 +209,9 @@ def _make(connection: psycopg.Connection[Any], one: Object) -> None:
 def _run(connection: psycopg.Connection[Any], path: str, text: str) -> None:
     try:
         connection.execute(text.encode())
+    except psycopg.errors.InternalError_:
+        # nothing that the text could help: another session was at the same row of a catalog
+        raise
     except psycopg.Error as error:
         raise MigrationFailed(
             f"{path}.sql failed, and no function or view was changed: {str(error).strip()}\nWhat "

@@ -12,6 +12,7 @@ from engine import migrate as migrate_module
 from engine import objects
 from engine.errors import EngineUnavailable, EngineUnsuitable, MigrationFailed
 from engine.migrate import MIGRATIONS, migrate, rollback
+from tests.conftest import Databases
 from tests.migrations import catalog
 
 SNAPSHOT = Path(__file__).parent / "schema.txt"
@@ -193,3 +194,30 @@ def test_everything_belongs_to_the_owner_that_cannot_log_in(database: str) -> No
         ).fetchone()
     assert strangers == []
     assert limit == (0,)
+
+
+def test_neighbours_that_migrate_and_roll_back_at_once_do_not_stop_each_other(
+    databases: Databases,
+) -> None:
+    """Roles and their rights are the server's: two databases change the same rows of catalogs."""
+    if databases.kind == "embedded":
+        pytest.skip("the embedded engine is a server of one database")
+    errors: list[Exception] = []
+
+    def run(url: str) -> None:
+        try:
+            for _ in range(3):
+                migrate(url)
+                rollback(url)
+        except Exception as error:
+            errors.append(error)
+
+    made = [databases.create("empty") for _ in range(3)]
+    threads = [threading.Thread(target=run, args=(url,)) for url, _ in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for _, drop in made:
+        drop()
+    assert errors == []
