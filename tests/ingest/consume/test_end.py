@@ -42,5 +42,6 @@ def test_the_end_says_what_waits_for_a_backfill_and_what_has_no_trades(
     assert said[0].startswith("6 messages: 6 applied")
     assert said[1:] == [
         f"history: 3 bars of 1 series wait for: call feature.backfill('{day}', '{after}')",
-        "quotes alone make no bar: without a trade so far: SYN_NQ of tenant 1",
+        "quotes alone make no bar: without a trade so far: SYN_NQ of tenant 1. Where bars are "
+        "to be of their mids, set bars_from to quote in seeds/instrument.csv",
     ]
