@@ -12,8 +12,8 @@ WAITS = """
 """
 # the ticks that each has, and what would make a bar of it
 NO_BARS = {
-    "trade": "quotes alone make no bar: without a trade so far: {}. Where bars are to be of their "
-    "mids, set bars_from to quote in seeds/instrument.csv",
+    "trade": "quotes alone make no bar: without a trade so far: {}. For bars of their mids set "
+    "bars_from to quote in seeds/instrument.csv, run make migrate, then call feature.backfill()",
     "quote": "trades alone make no bar where bars_from is quote: without a quote so far: {}",
 }
 UNTRADED = "select tenant_id, symbol, market.bars_from(symbol) from feature.untraded_series()"

@@ -217,6 +217,19 @@ def test_trades_alone_are_said_to_make_no_bar_of_quotes(scene: Scene, published:
     assert scene.log("close") == [(100.5,)]
 
 
+def test_quotes_of_before_the_choice_are_built_by_a_backfill(past: Past) -> None:
+    set_bars_from(past.world, "trade")
+    try:
+        minute_of_quotes(past, 0)
+        past.publish(1)
+        assert f"tenant {past.tenant}" in " ".join(history.waiting(past.world.connection))
+    finally:
+        set_bars_from(past.world, "quote")
+    past.backfill()
+    assert past.log("close, cause") == [(pytest.approx(1.12), "close")]
+    assert f"tenant {past.tenant}" not in " ".join(history.waiting(past.world.connection))
+
+
 def test_another_source_counts_for_what_is_written_from_then_on(scene: Scene) -> None:
     quote(scene, scene.at(0, 10), 100.0, 101.0)
     scene.trade(scene.at(0, 20), 50, symbol=QUOTED, size=2)

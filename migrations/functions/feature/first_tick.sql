@@ -9,21 +9,38 @@ declare
         select i.symbol from market.instrument as i where i.bars_from = 'quote'
     );
 begin
+    -- each in the order of its chunks, of which the first that has one is enough
     return (
         select min(d.ts)
         from (
-            select min(t.ts) as ts from market.trade as t where t.ts >= p_from and t.ts < p_to
+            (
+                select t.ts from market.trade as t
+                where t.ts >= p_from and t.ts < p_to
+                order by t.ts
+                limit 1
+            )
             union all
-            select min(t.ts) from market.trade_superseded as t
-            where t.ts >= p_from and t.ts < p_to
+            (
+                select min(t.ts) from market.trade_superseded as t
+                where t.ts >= p_from and t.ts < p_to
+            )
             union all
-            -- none, and no quote is looked at
-            select min(q.ts) from market.quote_belief as q
-            where
-                cardinality(v_quoted) > 0
-                and q.symbol = any(v_quoted)
-                and q.ts >= p_from
-                and q.ts < p_to
+            -- of no such instrument, and no quote is looked at
+            (
+                select q.ts from market.quote as q
+                where
+                    cardinality(v_quoted) > 0
+                    and q.symbol = any(v_quoted)
+                    and q.ts >= p_from
+                    and q.ts < p_to
+                order by q.ts
+                limit 1
+            )
+            union all
+            (
+                select min(q.ts) from market.quote_superseded as q
+                where q.symbol = any(v_quoted) and q.ts >= p_from and q.ts < p_to
+            )
         ) as d
     );
 end

@@ -17,7 +17,7 @@ begin
     select t.tenant_id, t.symbol from market.trade_superseded as t
     where t.ts >= p_from and t.ts < p_to
     union
-    -- none, and no quote is looked at
+    -- of no such instrument, and no quote is looked at
     select q.tenant_id, q.symbol from market.quote_belief as q
     where
         cardinality(v_quoted) > 0
