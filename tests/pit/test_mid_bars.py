@@ -9,7 +9,7 @@ import pytest
 from engine import history
 from tests.pit.conftest import Scene
 from tests.pit.oracle import Event, Quote
-from tests.pit.test_history import Past, waits
+from tests.pit.test_history import Past, waits, warnings
 from tests.pit.world import World
 
 QUOTED = "SYN_ETHUSD"
@@ -186,6 +186,8 @@ def test_history_of_quotes_waits_for_a_backfill(past: Past) -> None:
     day = past.day.date()
     for minutes in (1, 2):
         assert waits(past) == [(QUOTED, 3, day, day)]
+        (said,) = warnings(past, lambda: past.ask(past.at(3), symbol=QUOTED))
+        assert said.startswith(f"history not backfilled: {day} to {day} of {QUOTED} of tenant ")
         past.publish(minutes)
     past.backfill()
     assert waits(past) == []
