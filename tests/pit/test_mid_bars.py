@@ -100,6 +100,7 @@ def test_late_corrected_and_cancelled_quotes_make_versions(scene: Scene, live: b
     if not live:
         scene.world.set_clock(scene.at(600), scene.at(600))
     only = quote(scene, scene.at(0, 10), 100.0, 101.0)
+    trades = [scene.trade(scene.at(0, 15), 7, symbol=QUOTED) for _ in range(4)]
     steps = [
         ("new", 1.5, 102.0, 103.0),
         ("correction", 2.5, 104.0, 105.0),
@@ -109,14 +110,14 @@ def test_late_corrected_and_cancelled_quotes_make_versions(scene: Scene, live: b
     if live:
         scene.world.publish(scene.at(1))
     later = None
-    for action, minute, bid, ask in steps:
+    for (action, minute, bid, ask), trade in zip(steps, trades, strict=True):
         # the last one cancels the first quote: the bar goes
         seq = only.seq if minute > 4 else later.seq if later else None
         ts = only.ts if minute > 4 else scene.at(0, 20)
         made = quote(scene, ts, bid, ask, scene.at(minute), action=action, seq=seq)
         later = later or made
-        # a trade is none of this bar's events, whatever becomes of it
-        scene.trade(scene.at(0, 15), 7, scene.at(minute, 1), symbol=QUOTED, action=action, seq=999)
+        # a trade is none of this bar's events, and no cause, whatever becomes of it
+        scene.amend(trade, "cancel", scene.at(minute))
         if live:
             scene.world.publish(scene.at(minute, 2))
     if not live:
