@@ -32,7 +32,7 @@ TENANT = 1
 INTERRUPTED = 130
 AGGREGATES = (
     *("ohlc_1m", "ohlc_5m", "ohlc_15m", "ohlc_1h", "ohlc_1d", "flow_1m", "flow_1h"),
-    *("quote_1m", "quote_1h", "range_1h", "latency_1m"),
+    *("quote_1m", "quote_1h", "mid_1m", "range_1h", "latency_1m"),
 )
 NEWEST = (
     *("tenant_id", "symbol", "bucket", "close", "volume", "vwap", "sma_20", "volatility_1h"),

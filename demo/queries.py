@@ -10,7 +10,10 @@ FEATURES = """
 # All that was replayed is history: its knowledge clock is the captures' own.
 DECLARE_HISTORY = "call feature.declare_history()"
 
-TICK_RANGE = "select date_trunc('minute', min(ts)), max(ts) + interval '1 minute' from market.trade"
+TICK_RANGE = """
+    select date_trunc('minute', min(ts)), max(ts) + interval '1 minute'
+    from (select ts from market.trade union all select ts from market.quote) as tick
+"""
 
 # Whether the live feed's ticks arrive: one that became known since then is there.
 KNOWN_SINCE = """

@@ -107,7 +107,8 @@ def unknown_symbols(unknown: Counter[str]) -> str:
     lines = "\n".join(map(instrument_line, sorted(unknown)))
     return (
         f"no instrument is called {names}. Add to seeds/instrument.csv, with the true venue, asset "
-        f"class, currency, calendar and tick size, and run make migrate:\n{lines}"
+        "class, currency, calendar and tick size, and at the end whether bars are made of trade or "
+        f"quote, and run make migrate:\n{lines}"
     )
 
 
@@ -212,11 +213,14 @@ def _rows(source: Source, columns: list[str]) -> Iterator[Row]:
         return
 
 
-def instrument_line(symbol: str, tick_size: str = "0.01") -> str:
-    """Return a line for seeds/instrument.csv: it loads as it is, and wants the true values."""
+def instrument_line(symbol: str, tick_size: str = "0.01", bars_from: str = "trade") -> str:
+    """Return a line for seeds/instrument.csv: it loads as it is, and wants the true values.
+
+    bars_from: trade or quote, what its bars are made of.
+    """
     out = StringIO()
     values = (symbol, symbol, "UNKNOWN", "future", "USD", "crypto_24x7", tick_size, "false")
-    csv.writer(out, lineterminator="").writerow(values)
+    csv.writer(out, lineterminator="").writerow([*values, bars_from])
     return out.getvalue()
 
 

@@ -213,14 +213,17 @@ def _instruments(mapping: Mapping, records: list[Record], paths: list[Path]) -> 
     with (SEEDS / "instrument.csv").open() as file:
         there = {line["symbol"] for line in csv.DictReader(file)}
     unknown = sorted(symbols - there)
+    bars_from = "quote" if mapping.kind == "quote" else "trade"
     if unknown:
         print(
             "\nadd to seeds/instrument.csv, with the true venue, asset class, currency and\n"
             "calendar, and run make migrate:"
         )
+        if bars_from == "quote":
+            print("(quote: bars are of the mids; write trade if you load its trades, too)")
     for symbol in unknown:
         of = [record for record in records if record["symbol"] == symbol]
-        print(instrument_line(symbol, _tick_size(mapping, of or records)))
+        print(instrument_line(symbol, _tick_size(mapping, of or records), bars_from))
 
 
 def _tick_size(mapping: Mapping, records: list[Record]) -> str:

@@ -29,6 +29,8 @@ joined as (
             bar.tenant_id = flow.tenant_id
             and bar.symbol = flow.symbol
             and bar.bucket = flow.bucket
+            -- a bar of quotes has no trades
+            and bar.volume is not null
 ),
 
 final as (

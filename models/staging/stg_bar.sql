@@ -1,5 +1,5 @@
 with source as (
-    select * from {{ source('market', 'ohlc_1m') }}
+    select * from {{ source('market', 'bar_1m') }}
 ),
 
 renamed as (

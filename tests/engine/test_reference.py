@@ -44,26 +44,35 @@ def rows(url: str) -> dict[str, list[tuple[str, str]]]:
     [
         (
             "instrument",
-            "X,a,V,future,USD,cme_globx,1,false",
+            "X,a,V,future,USD,cme_globx,1,false,trade",
             "calendar_id 'cme_globx' is in no line of ",
         ),
         (
             "instrument",
-            "X ,a,V,future,USD,cme_globex,1,false",
+            "X ,a,V,future,USD,cme_globex,1,false,trade",
             "symbol 'X ' begins or ends with a blank",
         ),
-        ("instrument", "X,a,V,future,USD,,1,false", "calendar_id is empty"),
-        ("instrument", "X,a,V,future,USD,cme_globex,0,false", "breaks the rule (tick_size > "),
+        ("instrument", "X,a,V,future,USD,,1,false,trade", "calendar_id is empty"),
         (
             "instrument",
-            "X,a,V,future,USD,cme_globex,1 cent,false",
+            "X,a,V,future,USD,cme_globex,0,false,trade",
+            "breaks the rule (tick_size > ",
+        ),
+        (
+            "instrument",
+            "X,a,V,future,USD,cme_globex,1 cent,false,trade",
             "tick_size '1 cent' is no double ",
         ),
-        ("instrument", "X,a,V,future,USD,cme_globex,1,", "allows_negative_price is empty"),
-        ("instrument", "X,a,V,future,USD", "5 cells under 8 columns"),
+        ("instrument", "X,a,V,future,USD,cme_globex,1,,trade", "allows_negative_price is empty"),
         (
             "instrument",
-            "SYN_ES,a,V,future,USD,cme_globex,1,false",
+            "X,a,V,fx,USD,fx_24x5,1,false,mid",
+            "breaks the rule (bars_from = ANY ",
+        ),
+        ("instrument", "X,a,V,future,USD", "5 cells under 9 columns"),
+        (
+            "instrument",
+            "SYN_ES,a,V,future,USD,cme_globex,1,false,trade",
             "symbol 'SYN_ES' stands in line 2 ",
         ),
         ("calendar", "mars,Mars/Olympus,a", "breaks the rule market.is_time_zone(time_zone)"),
@@ -94,7 +103,7 @@ def test_a_wrong_line_is_named_and_nothing_is_loaded(
 
 def test_every_wrong_line_is_named_at_once(loaded: str, seeds: Path) -> None:
     with (seeds / "instrument.csv").open("a") as file:
-        file.writelines(f"X{number},a,V,future,USD,nope,1,true\n" for number in range(30))
+        file.writelines(f"X{number},a,V,future,USD,nope,1,true,trade\n" for number in range(30))
     (seeds / "calendar_session.csv").write_text("calendar_id,weekday\n")
     with pytest.raises(ReferenceRefused) as refused:
         reference.load(loaded, seeds)
@@ -114,7 +123,7 @@ def test_what_did_not_change_is_not_touched(loaded: str, seeds: Path) -> None:
     # as spreadsheets write it
     path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     with path.open("a") as file:
-        file.write("NEW,new,V,future,USD,cme_globex,1,false\r\n")
+        file.write("NEW,new,V,future,USD,cme_globex,1,false,quote\r\n")
     count = len(before["instrument"])
     assert reference.load(loaded, seeds) == ["instrument: 1 added, 1 changed"]
     after = rows(loaded)

@@ -200,7 +200,9 @@ def test_history_that_waits_and_quotes_without_trades(
     connection.execute("truncate market.trade, market.quote, feature.changed_bar")
     assert lines[-3:-1] == [
         "history: 60 bars of 1 series wait for: call feature.backfill('2024-03-04', '2024-03-05')",
-        "quotes alone make no bar: without a trade so far: SYN_quote of tenant 1",
+        "quotes alone make no bar: without a trade so far: SYN_quote of tenant 1. For bars of "
+        "their mids set bars_from to quote in seeds/instrument.csv, run make migrate, then call "
+        "feature.backfill()",
     ]
 
 

@@ -26,6 +26,7 @@ REFRESH_ORDER = [
     "flow_1h",
     "quote_1m",
     "quote_1h",
+    "mid_1m",
     "range_1h",
     "latency_1m",
 ]
@@ -50,6 +51,14 @@ QUOTE = """
         (array_agg(bid order by ts desc, seq desc) filter (where bid is not null))[1],
         (array_agg(ask order by ts desc, seq desc) filter (where ask is not null))[1], count(*)
     from market.quote where tenant_id = %(tenant)s group by 1, 2
+"""
+MID = """
+    select symbol, date_bin('1 minute', ts, '2000-01-01Z') as bucket,
+        (array_agg(mid order by ts, seq))[1], max(mid), min(mid),
+        (array_agg(mid order by ts desc, seq desc))[1], count(*)
+    from market.quote cross join lateral (select (bid + ask) * 0.5 as mid) as m
+    where tenant_id = %(tenant)s and 0 < bid and bid <= ask and ask <= bid + bid
+    group by 1, 2
 """
 VOLATILITY = f"""
     select symbol, date_bin('1 hour', bucket, '2000-01-01Z'), count(*), sum(n),
@@ -77,6 +86,7 @@ PLAIN: dict[str, tuple[str, set[str]]] = {
     "flow_1h": (FLOW.format(width="1 hour"), {"buy_size", "sell_size"}),
     "quote_1m": (QUOTE.format(width="1 minute"), {"spread_bps_sum"}),
     "quote_1h": (QUOTE.format(width="1 hour"), {"spread_bps_sum"}),
+    "mid_1m": (MID, set()),
     "range_1h": (
         VOLATILITY,
         {"parkinson_sum", "garman_klass_sum", "rogers_satchell_sum"},
@@ -208,7 +218,7 @@ def test_aggregates_equal_group_by_after_any_history(
 
 
 def test_unrefreshed_rows_show_at_once_at_every_level(database: str) -> None:
-    """Real time: rows above the watermark, never refreshed, are in all eleven."""
+    """Real time: rows above the watermark, never refreshed, are in all twelve."""
     with psycopg.connect(database, autocommit=True) as connection:
         tenant = next(tenants)
         future = [

@@ -123,7 +123,7 @@ def test_all_that_is_accepted_stays_and_is_in_every_aggregate(
     run_jobs(connection)
     assert kept(connection, "trade") == kept(connection, "quote") == moments
     for moment in moments:
-        assert len(bars(connection, moment)) == 11, moment
+        assert len(bars(connection, moment)) == 12, moment
     for kind in ("trade", "quote"):
         with pytest.raises(psycopg.errors.CheckViolation):
             add(connection, kind, EARLIEST - timedelta(microseconds=1))
@@ -166,7 +166,7 @@ def test_refreshes_reach_no_farther_than_a_retention_of_what_they_are_made_of(
     retain(connection, "quote", "30 days")
     reach = dict(connection.execute(REACH).fetchall())
     short = {name for name, span in reach.items() if span == timedelta(days=26, hours=6)}
-    assert short == {"quote_1m", "quote_1h"}
+    assert short == {"quote_1m", "quote_1h", "mid_1m"}
     assert {reach[name] for name in reach.keys() - short} == {timedelta(days=36500)}
 
 

@@ -1,6 +1,7 @@
 """The eleven contract fields from ticks, bar by bar in plain Python, without the SQL."""
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -53,16 +54,44 @@ def bars(trades: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def usable(quotes: pd.DataFrame) -> list[Any]:
+    """The quotes with 0 < bid <= ask <= 2 bid, by (ts, seq)."""
+    return [
+        row
+        for row in quotes.sort_values(["ts", "seq"]).itertuples()
+        if row.bid is not None and row.ask is not None and 0 < row.bid <= row.ask <= 2 * row.bid
+    ]
+
+
+def mid_bars(quotes: pd.DataFrame) -> pd.DataFrame:
+    """One row per minute with such a quote: the prices are its mids', the rest is not there."""
+    mids: dict[pd.Timestamp, list[float]] = {}
+    for row in usable(quotes):
+        mids.setdefault(row.ts.floor("min"), []).append(0.5 * (row.bid + row.ask))
+    return pd.DataFrame(
+        {
+            "bucket": bucket,
+            "open": mid[0],
+            "high": max(mid),
+            "low": min(mid),
+            "close": mid[-1],
+            "volume": None,
+            "vwap": None,
+            "order_imbalance": None,
+        }
+        for bucket, mid in mids.items()
+    )
+
+
 def spreads(quotes: pd.DataFrame) -> dict[pd.Timestamp, float]:
     """Mean spread in basis points of each minute with a quote of 0 < bid <= ask <= 2 bid."""
-    usable = [
+    found = [
         (row.ts.floor("min"), 10000 * (row.ask - row.bid) / (row.bid + row.ask) * 2)
-        for row in quotes.itertuples()
-        if row.bid is not None and row.ask is not None and 0 < row.bid <= row.ask <= 2 * row.bid
+        for row in usable(quotes)
     ]
     return {
         minute: math.fsum(group["bps"]) / len(group)
-        for minute, group in pd.DataFrame(usable, columns=["minute", "bps"]).groupby("minute")
+        for minute, group in pd.DataFrame(found, columns=["minute", "bps"]).groupby("minute")
     }
 
 
@@ -82,9 +111,12 @@ def regime(volatility: float, baseline: float, close: float, close_20_ago: float
     return "trend_up" if score >= 1 else "trend_down" if score <= -1 else "range"
 
 
-def features(trades: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
-    """One row per bar of one symbol, indexed by bucket; None where the contract says NULL."""
-    frame = bars(trades)
+def features(trades: pd.DataFrame, quotes: pd.DataFrame, bars_from: str) -> pd.DataFrame:
+    """One row per bar of one symbol, indexed by bucket; None where the contract says NULL.
+
+    bars_from: trade or quote.
+    """
+    frame = bars(trades) if bars_from == "trade" else mid_bars(quotes)
     spread = spreads(quotes)
     closes, buckets = frame["close"].tolist(), frame["bucket"].tolist()
     # the return of the bar at [i - 1]; None where a price is not above zero

@@ -83,16 +83,6 @@ def usdjpy_quotes() -> pd.DataFrame:
     return _finish(source.assign(symbol="USDJPY").to_dict("records"), QUOTE)
 
 
-def one_trade_a_minute(quotes: pd.DataFrame) -> pd.DataFrame:
-    """Made up: a trade at each minute's first bid, because quotes alone make no bar."""
-    first = quotes.groupby(quotes["ts"].dt.floor("min")).first()
-    rows: list[dict[str, object]] = [
-        {"symbol": row.symbol, "ts": row.ts, "price": row.bid, "size": 1.0, "side": None}
-        for row in first.itertuples()
-    ]
-    return _finish(rows, TRADE)
-
-
 def walk(symbol: str, seed: int, quiet: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Eight hours of made-up trades and quotes.
 

@@ -26,6 +26,8 @@ from tests.pit.world import BACKFILL, Row, World
 
 ALWAYS_OPEN = "SYN_BTCUSD"
 WITH_GAPS = ("SYN_AAPL", "SYN_ES", "SYN_EURUSD")
+# its bars are made of quotes
+QUOTED = "SYN_EURUSD"
 # a Friday some hours before the sessions with gaps end; each example has a week of its own
 FIRST = datetime(2024, 1, 5, 17, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -61,7 +63,12 @@ class Compared(RuleBasedStateMachine):
         """Choose the symbol whose market closes, and the field that is stale before the others."""
         self.symbols = [ALWAYS_OPEN, symbol]
         days = (self.start - WEEK).date(), (self.start + 6 * WEEK).date()
-        self.oracle = Oracle({s: sessions.of_symbol(s, *days) for s in self.symbols})
+        self.oracle = Oracle(
+            {s: sessions.of_symbol(s, *days) for s in self.symbols}, quoted=frozenset({QUOTED})
+        )
+        self.world.connection.execute(
+            "update market.instrument set bars_from = 'quote' where symbol = %s", [QUOTED]
+        )
         self.oracle.max_staleness = {
             name: SOONER if name == sooner else STALE_AFTER for name in FIELDS
         }

@@ -80,8 +80,8 @@ class Bar:
     high: float
     low: float
     close: float
-    volume: float
-    vwap: float
+    volume: float | None
+    vwap: float | None
     spread_bps: float | None
     order_imbalance: float | None
     spreads: tuple[float, ...]
@@ -112,13 +112,16 @@ def floor_minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
 
 
-def bars(trades: Iterable[Version], quotes: Iterable[Version]) -> dict[datetime, Bar]:
-    """Bars of the minutes that traded, oldest first."""
+def bars(
+    trades: Iterable[Version], quotes: Iterable[Version], *, quoted: bool
+) -> dict[datetime, Bar]:
+    """Bars of the minutes that traded, or, with quoted, that had a quote that counts."""
     by_minute: dict[datetime, list[Version]] = {}
     for version in sorted(trades, key=lambda v: (v.ts, v.seq)):
         by_minute.setdefault(floor_minute(version.ts), []).append(version)
     spreads: dict[datetime, list[float]] = {}
-    for version in quotes:
+    mids: dict[datetime, list[float]] = {}
+    for version in sorted(quotes, key=lambda v: (v.ts, v.seq)):
         quote = version.values
         assert isinstance(quote, Quote)
         if (
@@ -128,10 +131,27 @@ def bars(trades: Iterable[Version], quotes: Iterable[Version]) -> dict[datetime,
         ):
             spread = 10_000 * (quote.ask - quote.bid) / ((quote.ask + quote.bid) / 2)
             spreads.setdefault(floor_minute(version.ts), []).append(spread)
+            mids.setdefault(floor_minute(version.ts), []).append((quote.bid + quote.ask) / 2)
+    if quoted:
+        return {minute: _mid_bar(mid, spreads[minute]) for minute, mid in mids.items()}
     return {
         minute: _bar([v.values for v in versions], spreads.get(minute, []))
         for minute, versions in by_minute.items()
     }
+
+
+def _mid_bar(mid: Sequence[float], spreads: list[float]) -> Bar:
+    return Bar(
+        open=mid[0],
+        high=max(mid),
+        low=min(mid),
+        close=mid[-1],
+        volume=None,
+        vwap=None,
+        spread_bps=math.fsum(spreads) / len(spreads),
+        order_imbalance=None,
+        spreads=tuple(sorted(spreads)),
+    )
 
 
 def _bar(ticks: Sequence[Trade | Quote], spreads: list[float]) -> Bar:
@@ -236,12 +256,16 @@ def trading_time(since: datetime, until: datetime, sessions: Iterable[Session]) 
 
 @dataclass
 class Oracle:
-    """All events of all streams; sessions by symbol, the longest staleness by field."""
+    """All events of all streams; sessions by symbol, the longest staleness by field.
+
+    quoted: the symbols whose bars are made of quotes.
+    """
 
     sessions: Mapping[str, Sequence[Session]]
     max_staleness: Mapping[str, timedelta] = field(default_factory=lambda: MAX_STALENESS)
     stamps: list[datetime] = field(default_factory=list)
     live_from: datetime | None = None
+    quoted: frozenset[str] = frozenset()
     _ticks: dict[tuple[type, Stream], dict[tuple[datetime, int], Tick]] = field(
         default_factory=dict
     )
@@ -308,7 +332,7 @@ class Oracle:
                 [v for v in self.of(kind, stream, live) if v.believed(known_as_of)]
                 for kind in (Trade, Quote)
             )
-            made = bars(trades, quotes)
+            made = bars(trades, quotes, quoted=stream[1] in self.quoted)
             self._bars[key] = series(
                 {bucket: bar for bucket, bar in made.items() if bucket + MINUTE <= known_as_of}
             )

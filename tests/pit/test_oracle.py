@@ -68,6 +68,30 @@ def test_a_bar_has_the_contract_fields_of_its_own_minute() -> None:
     }
 
 
+def test_a_bar_of_quotes_has_their_mids_and_nothing_of_trades() -> None:
+    o = Oracle({"X": ALWAYS}, quoted=frozenset({"X"}))
+    o.apply(
+        [
+            quote(at(0, 2), 9.0, 11.0),
+            quote(at(0, 2), 10.0, 12.0, seq=1),
+            quote(at(0, 3), 12.0, 11.0),
+            quote(at(0, 4), None, 11.0),
+            quote(at(0, 5), 1.0, 3.0),
+            quote(at(0, 59), 10.0, 10.5),
+            trade(at(0, 5), 99.0, side="buy"),
+            trade(at(1, 5), 99.0),
+        ]
+    )
+    found = ask(o, at(2, 30))
+    assert found.bucket == at(0)
+    assert found.values == {
+        **{"open": 10.0, "high": 11.0, "low": 10.0, "close": 10.25, "volume": None},
+        **{"vwap": None, "sma_20": None, "volatility_1h": None, "regime_tag": None},
+        **{"spread_bps": pytest.approx(10_000 * (2 / 10 + 2 / 11 + 0.5 / 10.25) / 3)},
+        **{"order_imbalance": None},
+    }
+
+
 def test_no_side_and_no_quote_leave_two_fields_null() -> None:
     found = ask(oracle(trade(at(0), 10.0)), at(1))
     assert (found.values["spread_bps"], found.values["order_imbalance"]) == (None, None)

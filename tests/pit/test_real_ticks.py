@@ -1,5 +1,6 @@
 """Captured markets, rebuilt from their own two clocks, against the oracle."""
 
+import csv
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -115,7 +116,18 @@ def btcusdt(tenant_id: int, delay: timedelta) -> list[Event]:
     return events
 
 
-READ = {"ESH4": esh4, "BTCUSDT": btcusdt}
+def usdjpy(tenant_id: int, delay: timedelta) -> list[Event]:
+    """Quotes of the dollar in yen, of which its bars are made; they have one clock only."""
+    events = []
+    with (DATA / "usdjpy-quotes.csv").open() as file:
+        for seq, row in enumerate(csv.DictReader(file)):
+            quote = Quote(float(row["bid"]), None, float(row["ask"]), None)
+            ts = datetime.fromisoformat(row["timestamp"]).astimezone(UTC)
+            events.append(Event("new", tenant_id, "USDJPY", ts, seq, quote, ts + delay))
+    return events
+
+
+READ = {"ESH4": esh4, "BTCUSDT": btcusdt, "USDJPY": usdjpy}
 # As captured nothing of an hour was received after its bar had closed; over a line that is slower
 # by some seconds every bar has trades that come late.
 LINES = {
@@ -151,7 +163,7 @@ def rebuilt(databases: Databases, database: str) -> Iterator[World]:
 def test_the_rebuilt_log_answers_as_the_oracle_does(rebuilt: World, symbol: str, line: str) -> None:
     events = source(symbol, line)
     week = events[0].ts.date() - 7 * DAY, events[0].ts.date() + 7 * DAY
-    oracle = Oracle({symbol: sessions.of_symbol(symbol, *week)})
+    oracle = Oracle({symbol: sessions.of_symbol(symbol, *week)}, quoted=frozenset({"USDJPY"}))
     oracle.apply(events)
     as_of, known = moments(events)
     tenant_id, _ = LINES[line]

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import Databases
-from tests.pit.compared import MICROSECOND, SECOND, WEEK, WITH_GAPS, Compared
+from tests.pit.compared import MICROSECOND, QUOTED, SECOND, WEEK, WITH_GAPS, Compared
 from tests.pit.oracle import (
     FIELDS,
     MINUTE,
@@ -130,7 +130,7 @@ class PointInTime(Compared):
                     if not deviation:
                         made = self.flat(stream, made)
                     events.append(made)
-                    if rng.random() < 0.3:
+                    if rng.random() < (0.9 if stream[1] == QUOTED else 0.3):
                         events.append(self.quote(rng, stream, ts, delay))
         self.apply(events)
         self.now = first + minutes * MINUTE + lag * SECOND
@@ -253,13 +253,13 @@ class PointInTime(Compared):
 
     @rule(seed=seeds)
     def cancel_a_bar(self, seed: int) -> None:
-        """Cancel every trade of one minute: the bar goes."""
+        """Cancel every trade of one minute, or every quote: the bar goes."""
         rng = random.Random(seed)  # noqa: S311
         old = rng.choice(self.events)
         stream, minute = (old.tenant_id, old.symbol), floor_minute(old.ts)
         gone = [
             Event("cancel", *stream, v.ts, v.seq, v.values, max(self.now, v.ts))
-            for v in self.oracle.of(Trade, stream)
+            for v in self.oracle.of(Quote if old.symbol == QUOTED else Trade, stream)
             if floor_minute(v.ts) == minute and v.superseded_at is None
         ]
         self.apply(gone)
@@ -357,7 +357,10 @@ class PointInTime(Compared):
 
     # what the database does on its own
 
-    @rule(name=st.sampled_from(["ohlc_1m", "flow_1m", "quote_1m", "ohlc_5m"]), late=st.booleans())
+    @rule(
+        name=st.sampled_from(["ohlc_1m", "flow_1m", "quote_1m", "mid_1m", "ohlc_5m"]),
+        late=st.booleans(),
+    )
     def refresh(self, name: str, late: bool) -> None:
         """A policy refreshes an aggregate, up to now or only what is old."""
         until = floor_minute(self.now) - timedelta(hours=1 if late else 0)

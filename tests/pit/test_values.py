@@ -17,7 +17,7 @@ SIGNED = "SYN_CL"
 KNOWN = Known(frozenset({1}), frozenset({SYMBOL, SIGNED}), frozenset({SIGNED}))
 AGGREGATES = (
     *("ohlc_1m", "ohlc_5m", "ohlc_15m", "ohlc_1h", "ohlc_1d", "flow_1m", "flow_1h"),
-    *("quote_1m", "quote_1h", "range_1h", "latency_1m"),
+    *("quote_1m", "quote_1h", "mid_1m", "range_1h", "latency_1m"),
 )
 
 

@@ -14,10 +14,10 @@ from psycopg import sql
 
 VIEWS = (
     *("trade", "quote", "ohlc_1m", "ohlc_5m", "ohlc_15m", "ohlc_1h", "ohlc_1d", "flow_1m"),
-    *("flow_1h", "quote_1m", "quote_1h", "range_1h", "latency_1m"),
+    *("flow_1h", "quote_1m", "quote_1h", "mid_1m", "range_1h", "latency_1m"),
     *("feature_version", "feature_1m", "regime", "set_aside"),
 )
-AGGREGATES = VIEWS[2:13]
+AGGREGATES = VIEWS[2:14]
 NO_LOGINS = "the embedded engine lets everybody in as its one superuser"
 FILL = """
     insert into market.instrument

@@ -50,15 +50,7 @@ begin
     v_day := v_run.done_to;
     while v_day < p_to loop
         -- the next day that has ticks
-        select pg_catalog.min(d.ts)
-        into v_day
-        from (
-            select pg_catalog.min(t.ts) as ts from market.trade as t
-            where t.ts >= v_day and t.ts < p_to
-            union all
-            select pg_catalog.min(t.ts) from market.trade_superseded as t
-            where t.ts >= v_day and t.ts < p_to
-        ) as d;
+        v_day := feature.first_tick(v_day, p_to);
         exit when v_day is null;
         v_day := greatest(
             v_run.done_to,
@@ -79,13 +71,7 @@ begin
                     d.*,
                     (pg_catalog.row_number() over (order by d.tenant_id, d.symbol) - 1) / c_series
                         as place
-                from (
-                    select t.tenant_id, t.symbol from market.trade as t
-                    where t.ts >= v_day and t.ts < v_day_to
-                    union
-                    select t.tenant_id, t.symbol from market.trade_superseded as t
-                    where t.ts >= v_day and t.ts < v_day_to
-                ) as d
+                from feature.ticked_series(v_day, v_day_to) as d
             ) as s
             group by s.place
             order by s.place

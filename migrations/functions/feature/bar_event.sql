@@ -19,6 +19,7 @@ as $$
 #variable_conflict use_column
 declare
     c_origin constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
+    v_bars_from constant text := market.bars_from(p_symbol);
 begin
     return query
     with belief as (
@@ -38,7 +39,8 @@ begin
             t.superseded_offset
         from market.trade_belief as t
         where
-            t.tenant_id = p_tenant_id
+            v_bars_from = 'trade'
+            and t.tenant_id = p_tenant_id
             and t.symbol = p_symbol
             and t.ts >= p_from
             and t.ts < p_bucket + interval '1 minute'
@@ -63,7 +65,7 @@ begin
         where
             q.tenant_id = p_tenant_id
             and q.symbol = p_symbol
-            and q.ts >= p_bucket
+            and q.ts >= case v_bars_from when 'quote' then p_from else p_bucket end
             and q.ts < p_bucket + interval '1 minute'
     )
 
@@ -114,7 +116,8 @@ end
 $$;
 revoke all on function feature.bar_event(integer, text, timestamptz, timestamptz) from public;
 comment on function feature.bar_event(integer, text, timestamptz, timestamptz) is
-'The events that a bar can have been changed by: of trades from p_from to the end of the bar '
-'p_bucket, of quotes in the bar. Columns: kind (trade or quote), action (new, correction, cancel), '
+'The events that a bar can have been changed by: of what bars are made of (market.bars_from()), '
+'from p_from to the end of the bar p_bucket; of quotes else, in the bar; of trades else, none. '
+'Columns: kind (trade or quote), action (new, correction, cancel), '
 'bucket, ts, seq, was and tick (its values before and after), known_at, and the Kafka topic, '
 'partition and offset of the message. For feature.explain_restatement().';

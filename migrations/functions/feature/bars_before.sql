@@ -5,22 +5,40 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    c_origin constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
+    c_minute constant interval := interval '1 minute';
+    v_bars_from constant text := market.bars_from(p_symbol);
     v_bucket timestamptz := p_before;
 begin
     for v_bar in 1 .. p_bars loop
-        v_bucket := (
-            select date_bin(interval '1 minute', t.ts, timestamptz '2000-01-01 00:00:00+00')
-            from market.trade as t
-            where
-                t.tenant_id = p_tenant_id
-                and t.symbol = p_symbol
-                and t.ts < v_bucket
-                and t.known_at <= date_bin(
-                    interval '1 minute', t.ts, timestamptz '2000-01-01 00:00:00+00'
-                ) + interval '1 minute'
-            order by t.ts desc
-            limit 1
-        );
+        if v_bars_from = 'quote' then
+            v_bucket := (
+                select date_bin(c_minute, q.ts, c_origin)
+                from market.quote as q
+                where
+                    q.tenant_id = p_tenant_id
+                    and q.symbol = p_symbol
+                    and q.ts < v_bucket
+                    and q.known_at <= date_bin(c_minute, q.ts, c_origin) + c_minute
+                    -- those of market.mid_1m
+                    and q.bid > 0
+                    and q.ask between q.bid and 2 * q.bid
+                order by q.ts desc
+                limit 1
+            );
+        else
+            v_bucket := (
+                select date_bin(c_minute, t.ts, c_origin)
+                from market.trade as t
+                where
+                    t.tenant_id = p_tenant_id
+                    and t.symbol = p_symbol
+                    and t.ts < v_bucket
+                    and t.known_at <= date_bin(c_minute, t.ts, c_origin) + c_minute
+                order by t.ts desc
+                limit 1
+            );
+        end if;
         exit when v_bucket is null;
     end loop;
     return coalesce(v_bucket, '-infinity');

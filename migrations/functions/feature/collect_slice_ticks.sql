@@ -14,8 +14,17 @@ begin
             k.since
         from (
             values
-            ('trade', 'b.price, b.size, b.side', 's.context_from'),
-            ('quote', 'b.bid, b.bid_size, b.ask, b.ask_size', '$1')
+            (
+                'trade',
+                'b.price, b.size, b.side',
+                -- of a series whose bars are made of quotes trades count for nothing
+                'case when s.bars_from = ''trade'' then s.context_from else ''infinity'' end'
+            ),
+            (
+                'quote',
+                'b.bid, b.bid_size, b.ask, b.ask_size',
+                'case when s.bars_from = ''quote'' then s.context_from else $1 end'
+            )
         ) as k (name, vals, since)
     loop
         -- sought by the key, series by series (offset 0): joined as a whole, all ticks would be read
@@ -52,5 +61,6 @@ revoke all on function feature.collect_slice_ticks(
 comment on function feature.collect_slice_ticks(timestamptz, timestamptz, timestamptz) is
 'Makes the temporary tables slice_trade and slice_quote: every belief about a tick of the series '
 'in slice that was known by p_live_from, with its bucket, from when (known_at) and to when '
-'(superseded_at) it was held and what ended it (cause): trades from the slice''s context_from, '
-'quotes from p_from, both to before p_to. Step of feature.backfill_slice().';
+'(superseded_at) it was held and what ended it (cause). What its bars are made of from the '
+'slice''s context_from, quotes else from p_from, trades else not at all; to before p_to. Step of '
+'feature.backfill_slice().';

@@ -1,6 +1,7 @@
 -- depends: functions/feature/check_formula functions/feature/define_formula
 --   functions/feature/formula functions/feature/formula_node functions/feature/try_formulas
 --   functions/feature/collect_changed_ticks views/market/trade_belief views/market/quote_belief
+--   views/market/bar_1m
 create or replace procedure feature.compile()
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -23,7 +24,7 @@ begin
         format('select r.bars, r.minutes from (%s) as r', rtrim(
             pg_get_viewdef('feature.formula_reach'::regclass), '; '
         )),
-        'How far back a value of a bar looks: bars (earlier bars that traded) and minutes (bars '
+        'How far back a value of a bar looks: bars (earlier ones that are there) and minutes (bars '
         'that start less than so many minutes before it). Made of feature.formula_reach by '
         'feature.compile().'
     );
@@ -43,9 +44,11 @@ begin
         'feature.window_value() returns table (series_no integer, bucket timestamptz, '
         'sma_20 double precision, volatility_1h double precision, regime_tag text)',
         feature.formula(jsonb_build_object(
+            'bar_1m', c_bar,
             'ohlc_1m', c_bar,
             'flow_1m', 'select * from market.flow_1m where false',
-            'quote_1m', 'select * from market.quote_1m where false'
+            'quote_1m', 'select * from market.quote_1m where false',
+            'mid_1m', 'select * from market.mid_1m where false'
         ))
         || e'\n\nselect f.tenant_id, f.bucket, f.sma_20, f.volatility_1h, f.regime_tag\n'
         'from feature_1m as f\n'

@@ -8,26 +8,28 @@ as $$
     where
         h.day >= (p_from at time zone 'UTC')::date
         and h.day::timestamp at time zone 'UTC' + interval '1 day' <= p_to
-        and not exists (
-            select from market.trade as t
-            where
-                t.tenant_id = h.tenant_id
-                and t.symbol = h.symbol
-                and t.ts >= h.day::timestamp at time zone 'UTC'
-                and t.ts < h.day::timestamp at time zone 'UTC' + interval '1 day'
-        )
-        and not exists (
-            select from market.trade_superseded as t
-            where
-                t.tenant_id = h.tenant_id
-                and t.symbol = h.symbol
-                and t.ts >= h.day::timestamp at time zone 'UTC'
-                and t.ts < h.day::timestamp at time zone 'UTC' + interval '1 day'
-        )
+        and case market.bars_from(h.symbol)
+            when 'quote' then not exists (
+                select from market.quote_belief as q
+                where
+                    q.tenant_id = h.tenant_id
+                    and q.symbol = h.symbol
+                    and q.ts >= h.day::timestamp at time zone 'UTC'
+                    and q.ts < h.day::timestamp at time zone 'UTC' + interval '1 day'
+            )
+            else not exists (
+                select from market.trade_belief as t
+                where
+                    t.tenant_id = h.tenant_id
+                    and t.symbol = h.symbol
+                    and t.ts >= h.day::timestamp at time zone 'UTC'
+                    and t.ts < h.day::timestamp at time zone 'UTC' + interval '1 day'
+            )
+        end
 $$;
 revoke all on function feature.end_lost_waits(timestamptz, timestamptz) from public;
 grant execute on function feature.end_lost_waits(timestamptz, timestamptz) to market_operator;
 comment on function feature.end_lost_waits(timestamptz, timestamptz) is
-'Takes the days within [p_from, p_to) of which a series has no trades any more, deleted by hand or '
-'by a retention, out of feature.waiting_history: no backfill comes to them. Step of '
-'feature.backfill().';
+'Takes the days within [p_from, p_to) of which a series has no ticks that make a bar any more, '
+'deleted by hand or by a retention, out of feature.waiting_history: no backfill comes to them. '
+'Step of feature.backfill().';

@@ -19,12 +19,12 @@ begin
     -- Bars that are there at any knowledge time, numbered.
     create temp table stable on commit drop as
     select
-        t.series_no,
-        t.bucket,
-        row_number() over (partition by t.series_no order by t.bucket) as place
-    from slice_trade as t
-    where t.known_at <= t.bucket + interval '1 minute' and t.superseded_at = 'infinity'
-    group by t.series_no, t.bucket;
+        b.series_no,
+        b.bucket,
+        row_number() over (partition by b.series_no order by b.bucket) as place
+    from bar_state as b
+    group by b.series_no, b.bucket
+    having min(b.known_at) = b.bucket + interval '1 minute' and bool_and(b.close is not null);
     create index on stable (series_no, bucket) include (place);
     create index on stable (series_no, place) include (bucket);
     analyze stable;

@@ -13,8 +13,10 @@ as $$
             set_bit(0::bit(1440), feature.minute_of_day(c.bucket), 1) as minutes
         from feature.changed_bar as c
         cross join feature.clock as k
+        left join market.instrument as i on c.symbol = i.symbol
         where
-            c.has_trades
+            -- what its bars are made of
+            c.has_trades = (coalesce(i.bars_from, 'trade') = 'trade')
             and c.known_to <= k.live_from
             and c.bucket <= k.live_from - interval '1 minute'
             and not exists (
@@ -53,5 +55,5 @@ grant usage on schema feature to market_ingest;
 grant execute on function feature.history_waits() to market_ingest, market_operator, market_reader;
 comment on function feature.history_waits() is
 'Which history no point-in-time reader sees yet: it waits for feature.backfill(). One row per '
-'tenant_id and symbol: bars, how many traded bars; first_day, last_day, UTC, of theirs. What no '
+'tenant_id and symbol: bars, how many; first_day, last_day, UTC, of theirs. What no '
 'publish has looked at yet counts as well.';

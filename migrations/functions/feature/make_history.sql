@@ -23,6 +23,7 @@ begin
         s.place::integer as series_no,
         s.tenant_id,
         s.symbol,
+        market.bars_from(s.symbol) as bars_from,
         feature.bars_before(
             s.tenant_id, s.symbol, p_from - v_reach.minutes * interval '1 minute', v_reach.bars + 1
         ) as context_from
@@ -59,7 +60,8 @@ revoke all on function feature.make_history(
 comment on function feature.make_history(
     integer[], text[], timestamptz, timestamptz, timestamptz
 ) is
-'Makes the temporary tables slice, the series with the moment from which their ticks are read '
-'(context_from), timeline and history_version: what is to be appended of the series'' bars with '
-'bucket in [p_from, p_to). It reads ticks known by p_live_from and no log. p_tenant_ids, '
-'p_symbols: the series, element by element. Step of feature.backfill_slice().';
+'Makes the temporary tables slice, the series with what their bars are made of (bars_from) and '
+'the moment from which these ticks are read (context_from), timeline and history_version: what is '
+'to be appended of the series'' bars with bucket in [p_from, p_to). It reads ticks known by '
+'p_live_from and no log. p_tenant_ids, p_symbols: the series, element by element. Step of '
+'feature.backfill_slice().';

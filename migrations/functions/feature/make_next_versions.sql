@@ -101,4 +101,4 @@ revoke all on function feature.make_next_versions() from public;
 comment on function feature.make_next_versions() is
 'Makes the temporary table next_version: what each bar of changed, and each bar that an island '
 'reaches, is now: tenant_id, symbol, bucket, the eleven fields, cause_rank, and version, its last '
-'one in the log. A bar without trades has NULL values. Step of feature.publish().';
+'one in the log. A bar that has gone has NULL values. Step of feature.publish().';

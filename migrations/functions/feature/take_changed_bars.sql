@@ -8,7 +8,15 @@ declare
     v_bars bigint;
 begin
     create temp table changed on commit drop as
-    with bar as (
+    with due as (
+        select
+            d.*,
+            coalesce(i.bars_from, 'trade') as bars_from
+        from feature.take_due(p_clock) as d
+        left join market.instrument as i on d.symbol = i.symbol
+    ),
+
+    bar as (
         select
             d.tenant_id,
             d.symbol,
@@ -17,8 +25,10 @@ begin
             min(d.known_from) as known_from,
             max(d.known_to) as known_to,
             bool_or(d.bars_before) as bars_before,
-            bool_or(d.has_trades) as has_trades
-        from feature.take_due(p_clock) as d
+            bool_or(d.has_trades = (d.bars_from = 'trade')) as makes_bar
+        from due as d
+        -- where bars are made of quotes trades count for nothing
+        where d.bars_from = 'trade' or not d.has_trades
         group by d.tenant_id, d.symbol, d.bucket
     ),
 
@@ -48,7 +58,7 @@ begin
             (k.bucket at time zone 'UTC')::date,
             bit_or(set_bit(c_none, feature.minute_of_day(k.bucket), 1))
         from known as k
-        where k.is_history and k.has_trades
+        where k.is_history and k.makes_bar
         group by 1, 2, 3
         on conflict (symbol, tenant_id, day) do update set minutes = h.minutes | excluded.minutes
     ),
@@ -56,14 +66,14 @@ begin
     quoted as (
         insert into feature.quoted_series (symbol, tenant_id)
         select distinct
-            k.symbol,
-            k.tenant_id
-        from known as k
+            d.symbol,
+            d.tenant_id
+        from due as d
         where
-            not k.has_trades
+            d.has_trades <> (d.bars_from = 'trade')
             and not exists (
                 select from feature.series as s
-                where s.symbol = k.symbol and s.tenant_id = k.tenant_id
+                where s.symbol = d.symbol and s.tenant_id = d.tenant_id
             )
         on conflict do nothing
     )
@@ -93,4 +103,5 @@ comment on function feature.take_changed_bars(feature.clock) is
 'known_from and known_to of the changes, bars_before, and its last version in the log. Those of a '
 'series that is set aside stay in the queue until it is to be tried again. A bar known as a whole '
 'by p_clock.live_from without a version is history, is left out, and noted in '
-'feature.waiting_history if it traded. Returns how many. Step of feature.publish().';
+'feature.waiting_history if ticks that make a bar changed. Returns how many. Step of '
+'feature.publish().';

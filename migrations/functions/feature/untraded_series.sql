@@ -11,7 +11,10 @@ as $$
         select s.tenant_id, s.symbol from feature.quoted_series as s
         union
         -- what no publish has looked at yet
-        select c.tenant_id, c.symbol from feature.changed_bar as c where not c.has_trades
+        select c.tenant_id, c.symbol
+        from feature.changed_bar as c
+        left join market.instrument as i on c.symbol = i.symbol
+        where c.has_trades <> (coalesce(i.bars_from, 'trade') = 'trade')
     ) as q
     where
         not exists (
@@ -22,10 +25,16 @@ as $$
             select from feature.waiting_history as h
             where h.symbol = q.symbol and h.tenant_id = q.tenant_id
         )
-        and not exists (
-            select from market.trade as t
-            where t.tenant_id = q.tenant_id and t.symbol = q.symbol
-        )
+        and case market.bars_from(q.symbol)
+            when 'quote' then not exists (
+                select from market.quote as t
+                where t.tenant_id = q.tenant_id and t.symbol = q.symbol
+            )
+            else not exists (
+                select from market.trade as t
+                where t.tenant_id = q.tenant_id and t.symbol = q.symbol
+            )
+        end
     order by q.tenant_id, q.symbol
 $$;
 revoke all on function feature.untraded_series() from public;
@@ -33,5 +42,6 @@ grant usage on schema feature to market_ingest;
 grant execute on function feature.untraded_series()
 to market_ingest, market_operator, market_reader;
 comment on function feature.untraded_series() is
-'Series that have quotes and not one trade, by tenant_id and symbol: quotes alone make no bar, so '
-'that nothing of them is ever published.';
+'Series that have ticks and not one that makes a bar of their instrument, by tenant_id and symbol: '
+'quotes and no trade, or, where market.bars_from() says quote, trades and no quote. Nothing of '
+'them is ever published.';

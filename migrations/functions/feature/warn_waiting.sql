@@ -46,9 +46,11 @@ begin
         from asked as a
         inner join feature.changed_bar as c on a.symbol = c.symbol
         cross join feature.clock as k
+        left join market.instrument as i on c.symbol = i.symbol
         where
             v_is_new
-            and c.has_trades
+            -- what its bars are made of
+            and c.has_trades = (coalesce(i.bars_from, 'trade') = 'trade')
             and c.known_to <= k.live_from
             and c.bucket <= k.live_from - interval '1 minute'
             and (c.bucket at time zone 'UTC')::date between a.first_day and a.last_day

@@ -23,6 +23,8 @@ def test_the_end_says_what_waits_for_a_backfill_and_what_has_no_trades(
         ("trade", trade(1, symbol="SYN_CL")),
         ("quote", quote(0, symbol="SYN_CL")),
         ("quote", quote(0, symbol="SYN_NQ")),
+        # its bars are made of quotes
+        *(("quote", quote(60 * minute, symbol="USDJPY")) for minute in range(2)),
     )
     environment = {
         "KAFKA_BOOTSTRAP": config.kafka_bootstrap,
@@ -39,8 +41,10 @@ def test_the_end_says_what_waits_for_a_backfill_and_what_has_no_trades(
             "select min(ts)::date::text, (min(ts)::date + 1)::text from market.trade"
             " where symbol = 'SYN_CL'"
         ).fetchall()
-    assert said[0].startswith("6 messages: 6 applied")
+    assert said[0].startswith("8 messages: 8 applied")
     assert said[1:] == [
-        f"history: 3 bars of 1 series wait for: call feature.backfill('{day}', '{after}')",
-        "quotes alone make no bar: without a trade so far: SYN_NQ of tenant 1",
+        f"history: 5 bars of 2 series wait for: call feature.backfill('{day}', '{after}')",
+        "quotes alone make no bar: without a trade so far: SYN_NQ of tenant 1. For bars of "
+        "their mids set bars_from to quote in seeds/instrument.csv, run make migrate, then call "
+        "feature.backfill()",
     ]

@@ -258,8 +258,14 @@ def test_all_files_of_a_folder_have_to_be_of_one_form(tmp_path: Path) -> None:
 
 def test_lines_for_instruments_that_are_not_there(look: Look) -> None:
     said, _, _ = look(lines(TRADES, f"{NOON},NEW,1.125,1", f"{NOON},SYN_ES,4800.25,1"))
-    assert "NEW,NEW,UNKNOWN,future,USD,crypto_24x7,0.001,false" in said
+    assert "NEW,NEW,UNKNOWN,future,USD,crypto_24x7,0.001,false,trade\n" in said
     assert "SYN_ES,SYN_ES" not in said
+
+
+def test_an_instrument_of_quotes_alone_gets_bars_of_their_mids(look: Look) -> None:
+    said, _, _ = look(lines("time,pair,bid,ask", f"{NOON},NEW,1.125,1.25"))
+    assert "crypto_24x7,0.001,false,quote\n" in said
+    assert "write trade if you load its trades, too" in said
 
 
 def test_keys_and_values_of_any_text_come_back(tmp_path: Path) -> None:
