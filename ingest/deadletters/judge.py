@@ -13,7 +13,7 @@ from embedded.errors import UserError
 from ingest.config import StreamConfig
 from ingest.database import Database
 from ingest.deadletters.letters import DeadLetterError, Letter
-from ingest.deadletters.listing import show_totals, whose
+from ingest.deadletters.listing import Totals, show_totals, whose
 from ingest.errors import RegistryUnavailableError, UndecodableError, UnknownSchemaError
 from ingest.kinds import KINDS, Record
 from ingest.reference import read_known
@@ -75,21 +75,17 @@ def judge(config: StreamConfig, letters: Sequence[Letter], known: Known) -> list
 
 def show_kept(letters: Sequence[Letter], judged: Sequence[Refusal | None]) -> None:
     """Print which letters stay, by reason and whose they are, and what to do about each reason."""
-    refused = [
-        (letter, refusal.reason)
-        for letter, refusal in zip(letters, judged, strict=True)
-        if refusal is not None
-    ]
-    if not refused:
+    totals: Totals = Counter()
+    for letter, refusal in zip(letters, judged, strict=True):
+        if refusal is not None:
+            topic, _, tenant, symbol, file = whose(letter)
+            totals[topic, refusal.reason, tenant, symbol, file] += 1
+    if not totals:
         return
-    print(f"{len(refused)} would be refused again and stay; --anyway sends them, too:")
-    totals = Counter(
-        (topic, reason, *rest)
-        for (topic, _, *rest), reason in ((whose(letter), reason) for letter, reason in refused)
-    )
+    print(f"{totals.total()} would be refused again and stay; --anyway sends them, too:")
     show_totals(totals)
     known = reasons()
-    for reason in dict.fromkeys(reason for _, reason in refused):
+    for reason in dict.fromkeys(reason for _, reason, *_ in totals):
         print(f"  {reason}: {known[reason].remedy}")
 
 
