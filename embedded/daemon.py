@@ -75,6 +75,10 @@ class Service(Generic[Running]):
         found = written(self._file(place, ".json"))
         return None if found is None else self._daemon(place, *found)
 
+    def log(self, directory: Path | str | None = None) -> Path:
+        """Where a process under `directory` writes, unless it is started with another log."""
+        return self._file(self._place(directory), ".log")
+
     def start(
         self,
         directory: Path | str | None = None,
@@ -92,7 +96,7 @@ class Service(Generic[Running]):
         """
         place = self._place(directory)
         (place.parent if self.beside else place).mkdir(parents=True, exist_ok=True)
-        log_path = Path(log_file).resolve() if log_file else self._file(place, ".log")
+        log_path = Path(log_file).resolve() if log_file else self.log(place)
         log_path.parent.mkdir(parents=True, exist_ok=True)
         timeout_s = self.start_s if timeout_s is None else timeout_s
         lock_file = self._file(place, ".start.lock") if self.beside else place / "lock"

@@ -49,9 +49,11 @@ def unanswered(demo: Demo, document: str) -> list[str]:
                 is_right = bool(rows) or statement.startswith(EMPTY)
                 if statement.startswith(WHOLE):
                     is_right = not rows
-                # what did not happen has its NULL in an administrator's tables
+                # what did not happen has its NULL in an administrator's tables, and in a bar's
+                # first version, which no event made
                 if document == "README.md":
-                    is_right = is_right and all(None not in row for row in rows)
+                    enough = all if "feature_pit_snapshot" in statement else any
+                    is_right = is_right and enough(None not in row for row in rows)
                 if not is_right:
                     found.append(f"{document}, line {one.line}: {statement}\n{rows}")
         connection.rollback()
