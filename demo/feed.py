@@ -19,6 +19,7 @@ from ingest.kinds import Record
 from ingest.replay import synthetic
 from ingest.replay.synthetic import DAY_US, Day
 from ingest.replay.synthetic_market import MICROSECOND, SYMBOLS
+from ingest.signals import told
 from ingest.wire.producer import TickProducer
 from ingest.wire.registry import schemas
 
@@ -75,7 +76,10 @@ def run_up(now: datetime) -> Iterator[Tick]:
 def send_run_up(env: Env, now: datetime) -> int:
     """Send the run-up to now; return how many ticks it has. Errors: those of TickProducer."""
     sent = 0
-    with _producer(env) as producer:
+    with (
+        _producer(env) as producer,
+        told(producer.flush, lambda: [f"{sent:,} ticks of today so far sent by then"]),
+    ):
         for kind, record in run_up(now):
             producer.send(kind, record)
             sent += 1

@@ -1,7 +1,6 @@
 """The same features from psql, from a Feast training set and from the online store."""
 
 import io
-import warnings
 from contextlib import redirect_stdout
 from datetime import UTC
 from typing import Any
@@ -29,11 +28,12 @@ def compare() -> list[dict[str, Any]]:
     # imported here, because Feast takes seconds to import
     import pandas as pd
 
+    from feast_repo.quiet import hide_experimental
     from feast_repo.store import apply, database_url, open_store
 
+    hide_experimental()
     store = open_store()
-    with warnings.catch_warnings(action="ignore"):  # Feast calls on-demand views experimental
-        apply(store)
+    apply(store)
     with psycopg.connect(database_url(store), autocommit=True, row_factory=dict_row) as connection:
         series = connection.execute(
             "select tenant_id::bigint, symbol from feature.series order by 1, 2"

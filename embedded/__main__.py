@@ -32,7 +32,7 @@ def _start(args: argparse.Namespace) -> int:
 
 def _stop(args: argparse.Namespace) -> int:
     stopped = database.stop(args.data_dir)
-    print("stopped" if stopped else f"no database is running on {args.data_dir}")
+    print("database stopped" if stopped else f"no database is running on {args.data_dir}")
     return 0
 
 

@@ -72,15 +72,12 @@ class Service(Generic[Running]):
     def status(self, directory: Path | str | None = None) -> Running | None:
         """The process that was started under `directory`, or None when none is running."""
         place = self._place(directory)
-        try:
-            state = json.loads(self._file(place, ".json").read_text())
-            pid, port, birth = int(state["pid"]), int(state["port"]), state["birth"]
-            log_file = Path(state["log_file"])
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
-        if birth is None or _birth(pid) != birth:
-            return None
-        return self._daemon(place, pid, port, log_file)
+        found = written(self._file(place, ".json"))
+        return None if found is None else self._daemon(place, *found)
+
+    def log(self, directory: Path | str | None = None) -> Path:
+        """Where a process under `directory` writes, unless it is started with another log."""
+        return self._file(self._place(directory), ".log")
 
     def start(
         self,
@@ -99,7 +96,7 @@ class Service(Generic[Running]):
         """
         place = self._place(directory)
         (place.parent if self.beside else place).mkdir(parents=True, exist_ok=True)
-        log_path = Path(log_file).resolve() if log_file else self._file(place, ".log")
+        log_path = Path(log_file).resolve() if log_file else self.log(place)
         log_path.parent.mkdir(parents=True, exist_ok=True)
         timeout_s = self.start_s if timeout_s is None else timeout_s
         lock_file = self._file(place, ".start.lock") if self.beside else place / "lock"
@@ -145,7 +142,7 @@ class Service(Generic[Running]):
                 print(self.start(args.directory, args.port).address)
                 return 0
             if args.command == "stop":
-                print("stopped" if self.stop(args.directory) else none)
+                print(f"{self.name} stopped" if self.stop(args.directory) else none)
                 return 0
         except UserError as error:
             print(error, file=sys.stderr)
@@ -220,7 +217,7 @@ class Service(Generic[Running]):
             state = {
                 "pid": process.pid,
                 "port": port,
-                "birth": _birth(process.pid),
+                "birth": birth(process.pid),
                 "log_file": str(log_file),
             }
             temporary = self._file(place, ".json.new")
@@ -231,6 +228,17 @@ class Service(Generic[Running]):
             process.wait()
             raise
         return process.pid, port
+
+
+def written(file: Path) -> tuple[int, int, Path] | None:
+    """Pid, port and log of the process that a state file is of; None once that has ended."""
+    try:
+        state = json.loads(file.read_text())
+        pid, port, began = int(state["pid"]), int(state["port"]), state["birth"]
+        log_file = Path(state["log_file"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return None if began is None or birth(pid) != began else (pid, port, log_file)
 
 
 def _free_port(port: int) -> int:
@@ -255,7 +263,7 @@ def _within(timeout_s: float, done: Callable[[], bool]) -> bool:
     return True
 
 
-def _birth(pid: int) -> str | None:
+def birth(pid: int) -> str | None:
     """The boot and the clock tick a live process began at, which no later one of its pid shares."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -181,12 +181,12 @@ def _down() -> int:
         print("DATABASE_URL is not this project's to stop; left alone")
     elif kind == "container":
         compose("stop", "timescaledb", "redis")
-        print("stopped")
+        print("TimescaleDB and Redis stopped")
     else:
         from embedded import database
 
         stopped = database.stop(STATE_DIR / "timescaledb")
-        print("stopped" if stopped else "was not running")
+        print("database stopped" if stopped else "no database is running")
     return 0
 
 

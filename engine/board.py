@@ -1,6 +1,5 @@
 """What `make status` says of what runs beside the database: broker, Redis, feature API, disk."""
 
-import json
 import shutil
 import socket
 import urllib.error
@@ -10,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from embedded import daemon
 from engine import settings
 from engine.resolve import STATE_DIR, choice, kafka_bootstrap
 from engine.settings import ENVIRONMENT, Env
@@ -66,9 +66,10 @@ def _redis(env: Env) -> str:
 
 def _api() -> str:
     port, of = API_PORT, ""
-    live = STATE_DIR / "live" / "live.json"
-    if live.exists():
-        port, of = int(json.loads(live.read_text())["port"]), ", of the live demo"
+    # where it has ended, its port may be anybody's
+    live = daemon.written(STATE_DIR / "live" / "live.json")
+    if live:
+        port, of = live[1], ", of the live demo"
     url = f"http://127.0.0.1:{port}"
     try:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=ANSWER_S).close()

@@ -10,7 +10,6 @@ whose market is closed has no numbers online, which are then compared with nothi
 
 import io
 import sys
-import warnings
 from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 
@@ -24,6 +23,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from embedded.errors import UserError
+from feast_repo.quiet import hide_experimental
 from feast_repo.store import apply, open_store
 
 HORIZON = timedelta(minutes=5)
@@ -110,9 +110,9 @@ def main() -> int:
     Errors: UserError where nothing is online to compare.
     """
     print("a training set, a model and the same features online; Feast is being loaded", flush=True)
+    hide_experimental()
     store = open_store()
-    with warnings.catch_warnings(action="ignore"):  # Feast calls on-demand views experimental
-        apply(store)
+    apply(store)
     frame = training_set(store)
     model, auc = train(frame)
     print(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from embedded.errors import UserError
 from engine.settings import ENVIRONMENT
+from feast_repo.quiet import hide_experimental
 from telemetry import start
 from telemetry.settings import TelemetryConfig
 
@@ -47,10 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
     if rest and options.command != "feast":
         parser.error(f"unknown arguments: {' '.join(rest)}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    if options.command in SAID:
-        said = SAID[options.command].format(**vars(options))
-        print(f"{options.command}: {said}", file=sys.stderr, flush=True)
+    hide_experimental()
     try:
+        if options.command in SAID:
+            said = SAID[options.command].format(**vars(options))
+            print(f"{options.command}: {said}", file=sys.stderr, flush=True)
         return _run(options, rest)
     except UserError as error:
         print(f"{options.command}: {error}", file=sys.stderr)

@@ -12,6 +12,7 @@ from embedded import database
 from embedded.errors import UserError
 from engine.resolve import STATE_DIR, choice, database_url, kafka_bootstrap
 from engine.settings import ENVIRONMENT, Env
+from ingest.signals import is_interrupt
 from ingest.texts import quoted
 
 Command = Callable[[list[str], Env], int]
@@ -109,8 +110,7 @@ def main(argv: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except (KeyboardInterrupt, SystemError) as error:
-        # what Ctrl-C becomes while the Kafka client calls back
-        if isinstance(error, SystemError) and not isinstance(error.__cause__, KeyboardInterrupt):
+        if not is_interrupt(error):
             raise
         print(f"\n{arguments[0]}: interrupted{LEFT.get(arguments[0], '')}", file=sys.stderr)
         return INTERRUPTED

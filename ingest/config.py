@@ -73,8 +73,8 @@ def _stream(env: Env) -> dict[str, Any]:
         "kafka_bootstrap": _given(
             env,
             "KAFKA_BOOTSTRAP",
-            "no Kafka broker: start the embedded one with `python -m embedded.broker start`, or "
-            "set KAFKA_BOOTSTRAP to host:port of one that runs",
+            "no Kafka broker: start the embedded one with make up, or set KAFKA_BOOTSTRAP to "
+            "host:port of one that runs",
         ),
     }
 

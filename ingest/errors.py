@@ -63,7 +63,7 @@ class KafkaUnavailableError(IngestError):
         """Build the error for one address; said: the client's own words."""
         return cls(
             f"no Kafka broker answers at {bootstrap} ({said}): start the embedded one with "
-            "`python -m embedded.broker start`, or set KAFKA_BOOTSTRAP to one that runs"
+            "make up, or set KAFKA_BOOTSTRAP to one that runs"
         )
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
+
+from ingest.errors import DeliveryError
 
 
 def stop_on_signals(stop: Callable[[], None]) -> None:
@@ -25,3 +29,29 @@ def stop_on_signals(stop: Callable[[], None]) -> None:
     threading.Thread(target=watch, name="signals", daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: asked.put(number))
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether it is Ctrl-C, or what that becomes while the Kafka client calls back."""
+    return isinstance(error, KeyboardInterrupt) or (
+        isinstance(error, SystemError) and isinstance(error.__cause__, KeyboardInterrupt)
+    )
+
+
+@contextmanager
+def told(flush: Callable[[], None], sent: Callable[[], Iterable[str]]) -> Iterator[None]:
+    """Where Ctrl-C ends the block, print what had been sent by then, once that has arrived.
+
+    flush: of the producer; sent: lines that say what was handed to it.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemError) as error:
+        if is_interrupt(error):
+            print(file=sys.stderr)
+            try:
+                flush()
+            except DeliveryError as lost:
+                print(lost, file=sys.stderr)
+            print("\n".join(sent()), file=sys.stderr)
+        raise

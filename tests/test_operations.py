@@ -13,6 +13,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from demo import live
+from embedded import broker, redis
+from embedded import database as embedded_database
+from engine.resolve import STATE_DIR
 from telemetry import metrics
 from tests.chaos import own
 from tests.conftest import Databases
@@ -52,6 +56,12 @@ def test_every_metric_to_alert_on_is_one() -> None:
     named = set(re.findall(r"`((?:ingest|feature)_[a-z_]+)`", TEXT))
     assert len(named) > 5
     assert named <= {in_prometheus(one) for one in known}
+
+
+def test_every_log_of_what_make_starts_is_where_it_says() -> None:
+    started = (embedded_database, broker, redis, live)
+    written = {f".state/{one.SERVICE.log().relative_to(STATE_DIR.resolve())}" for one in started}
+    assert set(re.findall(r"`(\.state/[a-z/]+\.log)`", TEXT)) == written
 
 
 def test_every_error_that_functions_raise_has_its_remedy() -> None:

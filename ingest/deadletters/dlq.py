@@ -14,12 +14,12 @@ from engine.settings import Env
 from ingest.config import StreamConfig
 from ingest.database import Database
 from ingest.deadletters import letters as dead
+from ingest.deadletters.judge import judge, known_now, refuse_kept, show_kept
 from ingest.deadletters.letters import DeadLetterError, Letter, Parcel
 from ingest.deadletters.listing import Totals, show_letters, show_totals, whose
 from ingest.deadletters.selection import Selection, kind_of, numbered, topics
 from ingest.errors import UndecodableError
 from ingest.kinds import Record
-from ingest.reference import read_known
 from ingest.validate import moment, validate
 from ingest.wire.codec import decode, encode
 
@@ -114,8 +114,10 @@ def _replay(
     if cut := sum(letter.size is not None and letter.was_message for letter in chosen):
         print(f"{cut} hold only the beginning of a message and are not sent")
     if options.set:
-        parcels = _mended(config, fresh, dict(options.set), database_url)
+        parcels = _mended(config, fresh, options, database_url)
     else:
+        if fresh and not options.anyway:
+            fresh = _good(config, fresh, database_url, numbered=bool(options.offset))
         parcels = [(letter, letter.key, letter.payload) for letter in fresh]
     if not parcels:
         print("nothing to send")
@@ -129,6 +131,17 @@ def _replay(
     dead.send_back(config.kafka_bootstrap, parcels)
     _settle(fresh, database_url)
     print(f"{len(parcels)} sent back")
+
+
+def _good(
+    config: StreamConfig, chosen: list[Letter], database_url: Callable[[], str], *, numbered: bool
+) -> list[Letter]:
+    """Those that would not become new letters; numbered: all of them, or an error."""
+    judged = judge(config, chosen, known_now(database_url))
+    if numbered:
+        refuse_kept(chosen, judged)
+    show_kept(chosen, judged)
+    return [letter for letter, refusal in zip(chosen, judged, strict=True) if refusal is None]
 
 
 def _refuse_numbered(chosen: list[Letter]) -> None:
@@ -182,14 +195,14 @@ def _settle(letters: list[Letter], database_url: Callable[[], str]) -> None:
 def _mended(
     config: StreamConfig,
     chosen: list[Letter],
-    changes: dict[str, str],
+    options: argparse.Namespace,
     database_url: Callable[[], str],
 ) -> list[Parcel]:
-    """Mend the records; one that ingest would refuse again stops everything."""
+    """Mend the records; without --anyway one that would be refused again stops everything."""
     if not chosen:
         return []
-    with closing(Database(database_url(), config.retry_s)) as database:
-        known = read_known(database)
+    known = None if options.anyway else known_now(database_url)
+    changes = dict(options.set)
     parcels: list[Parcel] = []
     for letter in chosen:
         kind = kind_of(config, letter)
@@ -197,11 +210,13 @@ def _mended(
         record = _record(kind, letter, named)
         mended = dead.mend(kind, record, changes)
         tolerance_us = int(config.future_tolerance_s * 1_000_000)
-        refusal = validate(kind, mended, known, time.time_ns() // 1000, tolerance_us)
+        now_us = time.time_ns() // 1000
+        refusal = None if known is None else validate(kind, mended, known, now_us, tolerance_us)
         if refusal is not None:
             raise DeadLetterError(
                 f"{named} would be refused again, {refusal.reason}: {refusal.message}; "
-                "nothing was sent: mend that too with --set, or choose letters with --offset"
+                "nothing was sent: mend that too with --set, choose letters with --offset, or "
+                "send them --anyway"
             )
         parcels.append((letter, dead.key_after(letter, record, mended), encode(kind, mended)))
     return parcels
@@ -247,6 +262,9 @@ def _options(argv: list[str]) -> argparse.Namespace:
         default=[],
         metavar="FIELD=VALUE",
         help="mend this field of every record before it is sent",
+    )
+    replaying.add_argument(
+        "--anyway", action="store_true", help="also those that ingest would refuse again"
     )
     replaying.add_argument("--again", action="store_true", help="also those sent back before")
     dropping = commands.add_parser("drop", help="never list or send letters again")

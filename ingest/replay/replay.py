@@ -26,6 +26,7 @@ from ingest.replay.files import expanded, merged
 from ingest.replay.mapper import Originals, Unmappable, mapper
 from ingest.replay.mapping import Mapping
 from ingest.replay.sources import BATCH_ROWS, DamagedFile, Row, Source, open_source
+from ingest.signals import told
 from ingest.texts import plain
 from ingest.wire.producer import FILE, Headers, TickProducer, whose
 from ingest.wire.registry import schemas
@@ -65,6 +66,10 @@ class Capture:
         """The headers of its messages."""
         return [(FILE, self.name)]
 
+    def so_far(self) -> str:
+        """What had been sent when Ctrl-C came."""
+        return f"{self.sent:,} {self.mapping.kind}s of {self.source.path.name} sent by then"
+
     def line(self) -> str:
         """What became of the file's rows."""
         left_out = self.read - self.sent - self.unmappable
@@ -95,9 +100,12 @@ def main(
         unread = check.check(captures, options.tenant, options.symbol, config, database_url)
     began = time.monotonic()
     registry = schemas(config.schema_registry_url)
-    with TickProducer(
-        config.kafka_bootstrap, config.topics, config.partitions, registry
-    ) as producer:
+    with (
+        TickProducer(
+            config.kafka_bootstrap, config.topics, config.partitions, registry
+        ) as producer,
+        told(producer.flush, lambda: [one.so_far() for one in captures]),
+    ):
         replay(captures, producer, options.tenant, options.symbol, options.speed, unread)
     took = time.monotonic() - began
     sent = sum(capture.sent for capture in captures)

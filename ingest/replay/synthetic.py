@@ -24,6 +24,7 @@ from ingest.errors import IngestError
 from ingest.kinds import KINDS
 from ingest.replay import synthetic_market
 from ingest.replay.synthetic_market import MICROSECOND, SYMBOLS, TENANTS, Columns
+from ingest.signals import told
 from ingest.wire.producer import TickProducer
 from ingest.wire.registry import schemas
 
@@ -286,9 +287,12 @@ def main(argv: list[str], env: Env = ENVIRONMENT) -> int:
     sent = 0
     total = len(day.trades["ts"]) + len(day.quotes["ts"]) + len(day.raw)
     registry = schemas(config.schema_registry_url)
-    with TickProducer(
-        config.kafka_bootstrap, config.topics, config.partitions, registry
-    ) as producer:
+    with (
+        TickProducer(
+            config.kafka_bootstrap, config.topics, config.partitions, registry
+        ) as producer,
+        told(producer.flush, lambda: [f"{sent:,} of {total:,} events sent by then"]),
+    ):
         for message in track(
             day.messages(),
             f"synthetic {options.day}",

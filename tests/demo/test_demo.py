@@ -1,14 +1,12 @@
 """The demo from end to end on the session's engine, and its report in a real browser."""
 
 import json
-import os
 import random
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,11 @@ import pytest
 
 from demo import live
 from demo.report.page import assemble
-from embedded import broker as embedded_broker
-from embedded import redis as embedded_redis
-from ingest.replay.synthetic import default_day
-from tests.conftest import Databases
+from tests.demo import following
 from tests.demo.browsing import WHY, Page, chromium, moment, same_reasons
+from tests.demo.conftest import Demo
+from tests.documents import block, blocks
 
-ROOT = Path(__file__).resolve().parents[2]
 EXPECTED_REASONS = {
     "undecodable",
     "not_a_number",
@@ -37,77 +33,6 @@ EXPECTED_REASONS = {
 RANGE = ("from", "to", "low", "high")
 # all series have been compared at one moment
 EQUAL = ("#served-verdict",)
-
-
-class Demo:
-    """A finished demo: what it printed, where it wrote, and the database it filled.
-
-    env: in which what it printed runs. day: the synthetic one, which is over.
-    """
-
-    def __init__(self, output: str, report: Path, url: str, env: dict[str, str], day: date) -> None:
-        self.output = output
-        self.report = report
-        self.url = url
-        self.env = env
-        self.day = datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-    def shell(self, command: str) -> str:
-        """What a command of the demo's output or of a document prints in the repository."""
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command],
-            cwd=ROOT,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    def rows(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.url) as connection:
-            connection.execute("set time zone 'UTC'")
-            return connection.execute(query.encode(), arguments).fetchall()
-
-
-@pytest.fixture(scope="module")
-def demo(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    directory = tmp_path_factory.mktemp("demo")
-    url, drop = databases.create("empty")
-    kafka = embedded_broker.start(directory / "kafka")
-    redis = embedded_redis.start(directory / "redis")
-    report = directory / "report.html"
-    env = {
-        **os.environ,
-        "ENGINE": "given",
-        "DATABASE_URL": url,
-        "KAFKA_BOOTSTRAP": kafka.bootstrap,
-        "REDIS_URL": redis.url,
-        "FEAST_REGISTRY": f"sqlite:///{directory / 'registry.db'}",
-        "COLUMNS": "80",
-    }
-    day = default_day(datetime.now(UTC))
-    finished = subprocess.run(
-        [sys.executable, "-m", "demo", "--report", report],
-        cwd=ROOT,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    try:
-        assert finished.returncode == 0, finished.stdout
-        yield Demo(finished.stdout, report, url, env, day)
-    finally:
-        live.stop(directory / "live")
-        # roles are the server's
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("call access.remove_tenant(1)")
-    embedded_broker.stop(directory / "kafka")
-    embedded_redis.stop(directory / "redis")
-    drop()
 
 
 def test_the_day_is_as_large_and_as_varied_as_promised(demo: Demo) -> None:
@@ -443,34 +368,37 @@ def test_the_board_says_that_all_is_well(demo: Demo) -> None:
         said = demo.shell(f"{sys.executable} -m ingest lag")
 
 
-def blocks(document: str, kind: str) -> list[str]:
-    """The blocks of a kind in a document, as they stand there."""
-    return re.findall(rf"```{kind}\n(.*?)```", (ROOT / document).read_text(), re.S)
+@pytest.mark.parametrize("document", following.ANSWERED)
+def test_every_statement_of_the_documents_answers(demo: Demo, document: str) -> None:
+    assert following.unanswered(demo, document) == []
 
 
-def test_every_statement_of_the_readme_answers(demo: Demo) -> None:
-    (text,) = blocks("README.md", "sql")
-    statements = [one.strip() for one in text.split(";\n") if one.strip()]
-    assert len(statements) == 3
-    for statement in statements:
-        rows = demo.rows(statement)
-        assert any(None not in row for row in rows), (statement, rows)
-    assert all(None not in row for row in demo.rows(statements[1]))
+def test_the_chain_holds_its_published_head(demo: Demo) -> None:
+    command = block("docs/audit.md", "psql -XAt")
+    seq, head, _ = demo.shell(command, following.for_psql(demo.url)).split(maxsplit=2)
+    check = block("docs/audit.md", "select * from audit.verify(1")
+    assert re.findall(r"\d{4}|…\w+…", check) == ["1234", "…hash…"]
+    check = check.replace("1234", seq)
+    assert demo.rows(check.replace("…hash…", head)) == []
+    assert demo.rows(check.replace("…hash…", "00" * 32)) != []
 
 
-def test_the_training_set_of_the_readme(demo: Demo) -> None:
-    (text,) = blocks("README.md", "python")
+def test_the_training_sets_of_the_documents(demo: Demo) -> None:
     frame = (
         "import pandas as pd\n"
         "entity_df = pd.DataFrame({'tenant_id': [1], 'symbol': ['SYN_BTCUSD'],"
         " 'event_timestamp': [pd.Timestamp.now('UTC') - pd.Timedelta('1 hour')]})\n"
     )
-    program = f"{frame}{text}\nassert frame.notna().all(axis=None), frame"
+    ((one,), (other,)) = (blocks(document, "python") for document in ("README.md", "docs/feast.md"))
+    program = (
+        f"{frame}{one.text}\nassert frame.notna().all(axis=None), frame\n"
+        f"{other.text}\nassert len(frame) > 1000 and frame['bar__close'].notna().all(), frame"
+    )
     demo.shell(f"{sys.executable} - <<'EOF'\n{program}\nEOF")
 
 
 def test_the_request_of_the_document(demo: Demo) -> None:
-    (text,) = blocks("docs/feast.md", "sh")
+    text = block("docs/feast.md", "KEY=")
     running = live.status(demo.report.parent / "live")
     assert running is not None
     # 6566, unless that was taken
@@ -487,10 +415,38 @@ def test_the_example_compares_numbers(demo: Demo) -> None:
     assert re.search(r"^ +1 SYN_BTCUSD .* (0\.\d+) \1$", said, re.M), said
 
 
+def test_the_commands_of_dead_letters(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As they stand there; of the letters that are asked for by number, two that can be mended."""
+    for name, value in demo.env.items():
+        monkeypatch.setenv(name, value)
+
+    def say(command: str) -> str:
+        return following.ingest(command, monkeypatch, capsys)
+
+    lists, replays, drops = (
+        block("docs/dead-letters.md", f"python -m ingest dlq {word}").splitlines()
+        for word in ("list", "replay", "drop")
+    )
+    for command in lists:
+        assert len(say(command).splitlines()) > 3, command
+    bad = say("python -m ingest dlq list --reason negative_price --topic trades")
+    two = " ".join(re.findall(r"^trades\.dlq@(\d+)\t", bad, re.M)[:2])
+    kept, rehearsed, sent = (say(one.replace("17 18", two)) for one in replays)
+    assert "add it to seeds/instrument.csv and run make migrate" in kept
+    assert kept.endswith("nothing to send\n")
+    assert re.search(r"\n\d+ would be sent back\n$", rehearsed)
+    assert sent.endswith("2 sent back\n")
+    for command, said in zip(drops, ("would be dropped", "2 dropped", "dropped"), strict=True):
+        assert said in say(command)
+    assert say(lists[0]).endswith("0 dead letters\n")
+
+
 def test_the_way_of_an_own_file(demo: Demo) -> None:
     """The last one: like make down, it ends the live part, whose ingest would take the ticks."""
     live.stop(demo.report.parent / "live")
-    (text,) = (one for one in blocks("README.md", "sh") if "replay" in one)
+    text = block("README.md", "make up migrate")
     said = demo.shell(text)
     waits = re.search(r"wait for: (call feature\.backfill\([^)]*\))", said)
     assert waits is not None, said

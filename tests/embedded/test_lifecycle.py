@@ -207,7 +207,7 @@ def test_command_line(tmp_path: Path, template_dir: Path) -> None:
     refused = run("start")
     assert refused.returncode == 1
     assert "in use by process" in refused.stderr
-    assert run("stop").stdout == "stopped\n"
+    assert run("stop").stdout == "database stopped\n"
     assert run("status").returncode == 3
 
 

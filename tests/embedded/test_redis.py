@@ -199,4 +199,4 @@ def test_command_line(directory: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert redis.main(["status", *place]) == 0
     assert capsys.readouterr().out == url
     assert redis.main(["stop", *place]) == 0
-    assert capsys.readouterr().out == "stopped\n"
+    assert capsys.readouterr().out == "Redis server stopped\n"

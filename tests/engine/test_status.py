@@ -1,5 +1,7 @@
 """What `make status` says: of a database that works, of one that does not, and of none."""
 
+import json
+import os
 import re
 import socket
 import uuid
@@ -9,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from embedded import broker
+from embedded import broker, daemon
 from engine import board
 from engine.__main__ import main
 from engine.errors import EngineUnsuitable
@@ -219,15 +221,19 @@ def test_what_runs_beside_the_database_is_on_the_board(
     monkeypatch.delenv("REDIS_URL", raising=False)
     monkeypatch.setattr(broker, "status", lambda: None)
     monkeypatch.setenv("KAFKA_BOOTSTRAP", "")
-    nothing = free_port()
-    live = tmp_path / "live"
-    live.mkdir()
-    (live / "live.json").write_text(f'{{"port": {nothing}}}')
+    nothing, ended = free_port(), free_port()
+    monkeypatch.setattr(board, "API_PORT", nothing)
+    live = tmp_path / "live" / "live.json"
+    live.parent.mkdir()
+    state = {"pid": os.getpid(), "port": ended, "log_file": "live.log"}
+    live.write_text(json.dumps({**state, "birth": "of an earlier process"}))
     assert board.services() == [
         "broker: not running: make up",
         "Redis: not running: make up",
         f"feature API: not running at http://127.0.0.1:{nothing}: make serve, or make demo",
     ]
+    live.write_text(json.dumps({**state, "birth": daemon.birth(os.getpid())}))
+    assert f"at http://127.0.0.1:{ended}:" in board.services()[2]
     monkeypatch.setenv("KAFKA_BOOTSTRAP", f"127.0.0.1:{nothing}")
     monkeypatch.setenv("REDIS_URL", f"redis://me:hush@127.0.0.1:{nothing}/0")
     down = board.services()

@@ -90,6 +90,7 @@ def test_feast_apply_by_its_own_command(store: FeatureStore, market: Market) -> 
         check=False,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "experimental" not in finished.stderr
     store.refresh_registry()  # type: ignore[no-untyped-call] # Feast gives it no types
     assert {s.name for s in store.list_feature_services()} >= {"market_v1", "market_ratios_v1"}
     assert "gone" not in {s.name for s in store.list_feature_services()}

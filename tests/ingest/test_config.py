@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -88,7 +90,7 @@ def test_reading_the_settings_starts_nothing(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(resolve, "start", started)
     monkeypatch.setattr(broker, "status", started)
-    for name, remedy in (("DATABASE_URL", "make up"), ("KAFKA_BOOTSTRAP", "embedded.broker start")):
+    for name, remedy in (("DATABASE_URL", "make up"), ("KAFKA_BOOTSTRAP", "make up")):
         with pytest.raises(ConfigError, match=f"{remedy}|set {name}"):
             Config.from_env({key: value for key, value in ADDRESSES.items() if key != name})
     assert StreamConfig.from_env({"KAFKA_BOOTSTRAP": "k:9092"}).topics["trade"] == "trades"
@@ -120,4 +122,13 @@ def test_without_a_broker_a_command_says_what_to_do(
     monkeypatch.setenv("KAFKA_BOOTSTRAP", "")
     monkeypatch.setattr(broker, "status", lambda: None)
     assert main(["dlq", "list"]) == 1
-    assert "python -m embedded.broker start" in capsys.readouterr().err
+    assert "start the embedded one with make up" in capsys.readouterr().err
+
+
+def test_another_python_says_which_one_to_take() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "ingest", "lag"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 1
+    assert "whose .venv/bin/python has them" in done.stderr
+    assert "Traceback" not in done.stderr

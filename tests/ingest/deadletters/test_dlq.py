@@ -106,7 +106,7 @@ def test_a_tombstone_can_be_shown_and_sent_back(config: Config, dlq: Dlq) -> Non
     sender.flush()
     assert consume(config).refused == {"undecodable": 1}
     assert "payload: none" in dlq("show", 0)[1]
-    assert dlq("replay", "--yes")[0] == 0
+    assert dlq("replay", "--yes", "--anyway")[0] == 0
     (back,) = sent_back(config, config.topics["trade"])
     assert (back.key(), back.value()) == (b"1:SYN_ES", None)
 
@@ -129,7 +129,7 @@ def test_another_topic_is_refused(dlq: Dlq) -> None:
 
 def test_replay_sends_the_same_bytes_and_key_once(config: Config, dlq: Dlq, trade: Make) -> None:
     refuse(config, ("trade", trade(1, symbol="NEW")), ("trade", b"noise"))
-    code, out, _ = dlq("replay", "--yes")
+    code, out, _ = dlq("replay", "--anyway", "--yes")
     assert (code, out.splitlines()[-1]) == (0, "2 sent back")
     back = sent_back(config, config.topics["trade"])
     assert sorted((m.key(), m.value()) for m in back) == sorted(
@@ -139,19 +139,22 @@ def test_replay_sends_the_same_bytes_and_key_once(config: Config, dlq: Dlq, trad
         f"{config.topics['trade']}.dlq@0".encode(),
         f"{config.topics['trade']}.dlq@1".encode(),
     }
-    assert dlq("replay", "--yes")[1].splitlines() == [
+    assert dlq("replay", "--anyway", "--yes")[1].splitlines() == [
         "2 were sent back before: --again sends them once more",
         "nothing to send",
     ]
     assert len(sent_back(config, config.topics["trade"])) == 2
-    assert dlq("replay", "--yes", "--again", "--offset", 1)[1].splitlines()[-1] == "1 sent back"
+    assert (
+        dlq("replay", "--anyway", "--yes", "--again", "--offset", 1)[1].splitlines()[-1]
+        == "1 sent back"
+    )
     assert len(sent_back(config, config.topics["trade"])) == 3
 
 
 def test_a_letter_that_is_refused_again_is_a_new_letter(config: Config, dlq: Dlq) -> None:
     refuse(config, ("trade", b"noise"))
     for number in (1, 2):
-        assert dlq("replay", "--yes")[1].endswith("1 sent back\n")
+        assert dlq("replay", "--anyway", "--yes")[1].endswith("1 sent back\n")
         assert consume(config).refused == {"undecodable": 1}
         assert len(sent_back(config, config.topics["trade"])) == number
 
@@ -164,15 +167,19 @@ def test_a_letter_that_a_crash_wrote_twice_is_sent_once(
     sender = Sender(config.kafka_bootstrap)
     sender.produce(letter.topic(), letter.key(), letter.value(), letter.headers())
     sender.flush()
-    assert dlq("replay", "--yes")[1].endswith("1 sent back\n")
+    assert dlq("replay", "--anyway", "--yes")[1].endswith("1 sent back\n")
     assert len(sent_back(config, config.topics["trade"])) == 1
 
 
 def test_only_what_is_chosen_is_sent(config: Config, dlq: Dlq, trade: Make) -> None:
     refuse(config, *(("trade", trade(seq, price=-1.0)) for seq in range(3)))
     refuse(config, ("trade", b"x"))  # of another partition, maybe: which would come first?
-    assert dlq("replay", "--yes", "--reason", "undecodable")[1].endswith("1 sent back\n")
-    code, out, _ = dlq("replay", "--yes", "--topic", config.topics["trade"], "--offset", 0, 2)
+    assert dlq("replay", "--anyway", "--yes", "--reason", "undecodable")[1].endswith(
+        "1 sent back\n"
+    )
+    code, out, _ = dlq(
+        "replay", "--anyway", "--yes", "--topic", config.topics["trade"], "--offset", 0, 2
+    )
     assert (code, out.splitlines()[-1]) == (0, "2 sent back")
     values = {message.value() for message in sent_back(config, config.topics["trade"])}
     assert values == {b"x", *(encode("trade", trade(seq, price=-1.0)) for seq in (0, 2))}
@@ -180,14 +187,14 @@ def test_only_what_is_chosen_is_sent(config: Config, dlq: Dlq, trade: Make) -> N
 
 def test_nothing_is_sent_without_a_yes(config: Config, dlq: Dlq) -> None:
     refuse(config, ("trade", b"noise"))
-    assert dlq("replay", "--dry-run")[1].endswith("1 would be sent back\n")
-    code, _, error = dlq("replay")
+    assert dlq("replay", "--anyway", "--dry-run")[1].endswith("1 would be sent back\n")
+    code, _, error = dlq("replay", "--anyway")
     assert code == 1
     assert "say --yes" in error
-    assert dlq("replay", answer="n\n")[0] == 1
+    assert dlq("replay", "--anyway", answer="n\n")[0] == 1
     assert sent_back(config, config.topics["trade"]) == []
     assert noted(config.kafka_bootstrap, config.topics["trade"]).sent_back == set()
-    assert dlq("replay", answer="y\n")[0] == 0
+    assert dlq("replay", "--anyway", answer="y\n")[0] == 0
     assert len(sent_back(config, config.topics["trade"])) == 1
 
 

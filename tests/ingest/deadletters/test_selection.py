@@ -102,7 +102,7 @@ def test_letters_are_chosen_by_whose_they_are(config: Config, dlq: Dlq, trade: M
         ("--symbol", "NOBODY"): set(),
     }.items():
         assert numbers(dlq("list", *options)[1]) == expected
-    assert dlq("replay", "--yes", "--symbol", "OTHER")[1].endswith("1 sent back\n")
+    assert dlq("replay", "--anyway", "--yes", "--symbol", "OTHER")[1].endswith("1 sent back\n")
     (back,) = sent_back(config, topic)
     assert back.value() == encode("trade", trade(2, symbol="OTHER"))
     out = dlq("list", "--symbol", "OTHER")[1]
@@ -114,7 +114,7 @@ def test_a_settled_letter_that_is_refused_again_is_open(
     config: Config, dlq: Dlq, query: Query, trade: Make
 ) -> None:
     refuse(config, ("trade", trade(0, symbol="NEW")))
-    dlq("replay", "--yes")
+    dlq("replay", "--anyway", "--yes")
     counted = "select dead_letters, open_letters from market.dead_letter_count where topic = %s"
     assert query(counted, config.topics["trade"]) == [(1, 0)]
     consume(config)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ingest.replay.mapper import Unmappable, mapper
 from ingest.replay.mapping import TABLES, Mapping, MappingError, bundled, choose, load, made
 from ingest.replay.sources import Batch, Ragged, Source
+from tests.documents import block
 
 COLUMNS = {"symbol": "s", "ts": "t", "seq": "n", "price": "p", "size": "q", "side": "d"}
 ROW = {"s": "X", "t": "1700000000000000", "n": "5", "p": "1.5", "q": "2", "d": "buy", "k": "0"}
@@ -357,19 +358,26 @@ def test_a_name_that_fits_two_mappings_is_refused() -> None:
 
 
 def test_the_documented_mapping_works(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[3] / "docs" / "replay.md").read_text()
     path = tmp_path / "quotes.toml"
-    path.write_text(text.split("```toml\n")[1].split("```")[0])
+    path.write_text(block("docs/replay.md", "# quotes.toml"))
     row = {"time": "1700000000123", "pair": "EURUSD", "b": "1.0911", "a": "1.0912"}
     record = mapper(load(path), source(*row), 1)(row)
     assert record is not None
     assert (record["symbol"], record["bid"], record["ts"]) == ("EURUSD", 1.0911, 1700000000123000)
 
 
+def test_the_documented_words_for_no_quote_work(tmp_path: Path) -> None:
+    text = block("docs/replay.md", "# quotes.toml") + "\n" + block("docs/replay.md", "[null_val")
+    (tmp_path / "quotes.toml").write_text(text)
+    row = {"time": "1700000000123", "pair": "EURUSD", "b": "-1", "a": "1.0912"}
+    record = mapper(load(tmp_path / "quotes.toml"), source(*row), 1)(row)
+    assert record is not None
+    assert (record["bid"], record["ask"]) == (None, 1.0912)
+
+
 def test_the_documented_corrections_work(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[3] / "docs" / "replay.md").read_text()
     path = tmp_path / "corrections.toml"
-    path.write_text(text.split("```toml\n")[2].split("```")[0])
+    path.write_text(block("docs/replay.md", "# corrections.toml"))
     first = {
         "time": "2024-01-15 09:30:00",
         "status": "N",
