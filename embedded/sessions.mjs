@@ -272,7 +272,9 @@ export class Sessions {
       const drops = client.state.temp
         .filter(({ kind }) => kind !== 'i' && kind !== 'I')
         .map(({ oid, kind }) => dropTemp(kind, `${client.prefix}t${oid}`))
-      await this.sql([BECOME_SERVER, 'reset all', ...drops].join(';'))
+      // apart: a message is a transaction, and one that begins in a session that reads only cannot drop
+      await this.sql(`${BECOME_SERVER}; reset all`)
+      if (drops.length) await this.sql(drops.join(';'))
       this.#current = null
       this.#key = ''
     } else if (this.#current === client && client.dirty) {
@@ -311,6 +313,8 @@ export class Sessions {
     client.dirty = false
     client.usedTemp = temp.length > 0
     if (temp.length) {
+      // a message is a transaction, and this one writes
+      await this.sql('set default_transaction_read_only = off')
       await this.sql(
         temp
           .map(({ oid, name }) => `alter table pg_temp.${quoteIdentifier(name)} rename to ${client.prefix}t${oid}`)
@@ -327,6 +331,8 @@ export class Sessions {
     if (key !== this.#key || temp.length) {
       const values = Object.entries(settings).map(([n, v]) => `(${quoteLiteral(n)}, ${quoteLiteral(v)})`)
       const steps = [BECOME_SERVER, 'reset all']
+      // of its own: of the one before, who may read only, a transaction that begins with this could not write
+      if (temp.length) await this.sql(steps.splice(0).join(';'))
       for (const { oid, name } of temp) {
         steps.push(`alter table if exists pg_temp.${client.prefix}t${oid} rename to ${quoteIdentifier(name)}`)
       }

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 Pair = tuple[psycopg.Connection, psycopg.Connection]
+READS_ONLY = "current_setting('transaction_read_only')"
 
 KILLED = """
 import psycopg, sys, time
@@ -124,6 +125,28 @@ def test_temporary_tables_stay_with_their_client(pair: Pair) -> None:
     one.close()
     two.execute("drop table scratch")
     assert _value(two, "to_regclass('scratch')") is None
+
+
+@pytest.mark.parametrize("reader", [0, 1])
+def test_temporary_tables_stay_beside_a_client_that_reads_only(pair: Pair, reader: int) -> None:
+    """Its setting is no matter of the engine, which puts tables away and back in between."""
+    one, two = pair
+    one.execute("create temporary table scratch (n int)")
+    one.execute("insert into scratch values (1)")
+    pair[reader].execute("set default_transaction_read_only = on")
+    for _ in range(2):
+        reads_only = [_value(one, READS_ONLY), _value(two, READS_ONLY)]
+        assert reads_only == (["off", "on"] if reader else ["on", "off"])
+        assert _value(one, "(select n from scratch)") == 1
+
+
+def test_a_client_that_reads_only_and_has_temporary_tables_may_end(url: str, pair: Pair) -> None:
+    with psycopg.connect(url, autocommit=True) as client:
+        client.execute("create temporary table scratch (n int)")
+        client.execute("set default_transaction_read_only = on")
+    assert _value(pair[0], "to_regclass('pg_temp.scratch') is null") is True
+    found = "select count(*) from pg_class where relname ~ '^c[0-9]+_t[0-9]+$'"
+    assert pair[0].execute(found).fetchone() == (0,)
 
 
 def test_temporary_tables_end_with_their_client(url: str) -> None:
