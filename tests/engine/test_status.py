@@ -112,19 +112,22 @@ def test_a_job_that_fails_and_dead_letters(
 
 
 def fail(connection: psycopg.Connection, job: int) -> None:
-    """Note a failed run of the job, with its words."""
-    connection.execute("delete from _timescaledb_internal.bgw_job_stat where job_id = %s", [job])
-    connection.execute(
-        "insert into _timescaledb_internal.bgw_job_stat values (%s, now(), now(), 'infinity',"
-        " '-infinity', false, 1, '1 s', '1 s', 0, 1, 0, 1, 0)",
-        [job],
-    )
-    connection.execute(
-        "insert into _timescaledb_internal.bgw_job_stat_history"
-        " (job_id, execution_start, execution_finish, succeeded, data) values (%s, now(), now(),"
-        ' false, \'{"error_data": {"message": "no models", "hint": "Run dbt"}}\')',
-        [job],
-    )
+    """Note a failed run of the job, with its words; without a run noted it would be due at once."""
+    with connection.transaction():
+        connection.execute(
+            "delete from _timescaledb_internal.bgw_job_stat where job_id = %s", [job]
+        )
+        connection.execute(
+            "insert into _timescaledb_internal.bgw_job_stat values (%s, now(), now(), 'infinity',"
+            " '-infinity', false, 1, '1 s', '1 s', 0, 1, 0, 1, 0)",
+            [job],
+        )
+        connection.execute(
+            "insert into _timescaledb_internal.bgw_job_stat_history"
+            " (job_id, execution_start, execution_finish, succeeded, data) values (%s, now(),"
+            ' now(), false, \'{"error_data": {"message": "no models", "hint": "Run dbt"}}\')',
+            [job],
+        )
 
 
 def test_what_is_pending_is_named_and_nothing_is_applied(

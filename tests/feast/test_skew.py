@@ -6,6 +6,7 @@ Redis that restarts or loses its data, a registry that is made anew.
 
 import os
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import redis
+import requests
 from feast.infra.registry.sql import SqlRegistry
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -27,6 +29,7 @@ from hypothesis.stateful import (
 
 from embedded import redis as embedded_redis
 from feast_repo.store import apply, materialize, open_store
+from tests.feast.http.asking import SOON_S
 from tests.feast.market import FIELDS, MINUTE, SYMBOLS, Market, amended, rows
 from tests.feast.served import Served
 
@@ -171,21 +174,25 @@ class Skew(RuleBasedStateMachine):
         values = zip(*found.values(), strict=True)
         return rows([dict(zip(found, row, strict=True)) for row in values], EVERYTHING)
 
+    def _asked(self, body: dict[str, Any], tenant: int) -> requests.Response:
+        """Ask as a client does: again where a busy machine's API says so."""
+        until = time.monotonic() + SOON_S
+        while True:
+            answer = self.served.ask(body, self.served.keys[tenant])
+            if answer.status_code != 503 or time.monotonic() > until:
+                return answer
+            time.sleep(1)
+
     def _http(self, at: datetime) -> list[tuple[Any, ...]]:
         """Each tenant by its own key; the ratios take another way through the API."""
         found = []
         for service, fields in ((SERVICE, RATIOS), ("market_v1", FIELDS)):
             part = []
             for tenant in self.market.tenants:
-                answer = self.served.ask(
-                    {"feature_service": service, "entities": {"symbol": list(SYMBOLS)}}
-                    if tenant == self.served.second
-                    else {
-                        "feature_service": service,
-                        "entities": {"symbol": list(SYMBOLS), "tenant_id": [tenant] * len(SYMBOLS)},
-                    },
-                    self.served.keys[tenant],
-                )
+                entities: dict[str, Any] = {"symbol": list(SYMBOLS)}
+                if tenant != self.served.second:
+                    entities["tenant_id"] = [tenant] * len(SYMBOLS)
+                answer = self._asked({"feature_service": service, "entities": entities}, tenant)
                 assert answer.status_code == 200, answer.text
                 told = answer.json()
                 names = told["metadata"]["feature_names"]
