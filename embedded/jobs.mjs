@@ -115,6 +115,9 @@ export class Jobs {
   async #run(job) {
     const { log, sessions } = this.#shared
     const run = { id: job.id, started: Date.now(), finished: 0, next: 0, failures: 0, error: undefined }
+    // somebody may have paused it while it waited for its turn
+    const scheduled = `select from timescaledb_information.jobs where job_id = ${job.id} and scheduled`
+    if ((await sessions.asServer('postgres', scheduled)).length === 0) return
     try {
       await sessions.asServer(job.owner, `call run_job(${job.id})`)
       job.failures = 0

@@ -17,7 +17,7 @@ from ingest import texts
 from ingest.config import StreamConfig
 from ingest.database import Database
 from ingest.errors import IngestError
-from ingest.kinds import Record
+from ingest.kinds import TRADE, Record
 from ingest.reference import read_known
 from ingest.replay.bars import bar_columns
 from ingest.replay.mapper import NoOriginal, Unmappable, keeper, mapper
@@ -213,7 +213,7 @@ def _rows(source: Source, columns: list[str]) -> Iterator[Row]:
         return
 
 
-def instrument_line(symbol: str, tick_size: str = "0.01", bars_from: str = "trade") -> str:
+def instrument_line(symbol: str, tick_size: str = "0.01", bars_from: str = TRADE.name) -> str:
     """Return a line for seeds/instrument.csv: it loads as it is, and wants the true values.
 
     bars_from: trade or quote, what its bars are made of.

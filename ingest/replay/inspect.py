@@ -15,7 +15,7 @@ from typing import Any
 from engine.reference import SEEDS
 from engine.settings import ENVIRONMENT, Env
 from ingest.errors import IngestError
-from ingest.kinds import KINDS, Record
+from ingest.kinds import KINDS, QUOTE, TRADE, Record
 from ingest.replay.check import instrument_line
 from ingest.replay.files import expanded
 from ingest.replay.fill import complete
@@ -213,13 +213,13 @@ def _instruments(mapping: Mapping, records: list[Record], paths: list[Path]) -> 
     with (SEEDS / "instrument.csv").open() as file:
         there = {line["symbol"] for line in csv.DictReader(file)}
     unknown = sorted(symbols - there)
-    bars_from = "quote" if mapping.kind == "quote" else "trade"
+    bars_from = (QUOTE if mapping.kind == QUOTE.name else TRADE).name
     if unknown:
         print(
             "\nadd to seeds/instrument.csv, with the true venue, asset class, currency and\n"
             "calendar, and run make migrate:"
         )
-        if bars_from == "quote":
+        if bars_from == QUOTE.name:
             print("(quote: bars are of the mids; write trade if you load its trades, too)")
     for symbol in unknown:
         of = [record for record in records if record["symbol"] == symbol]

@@ -163,8 +163,9 @@ def keeper(mapping: Mapping) -> Callable[[Row], bool]:
     skipped = [(name, _words(words)) for name, words in mapping.skip.items()]
 
     def keeps(row: Row) -> bool:
-        return all(str(row[name]) in words for name, words in kept) and not any(
-            str(row[name]) in words for name, words in skipped
+        # a line of JSON need not have them all
+        return all(str(row.get(name)) in words for name, words in kept) and not any(
+            str(row.get(name)) in words for name, words in skipped
         )
 
     return keeps

@@ -93,7 +93,11 @@ def test_a_job_that_fails_and_dead_letters(
     (job,) = connection.execute(
         "select job_id from timescaledb_information.jobs where proc_name = 'publish_job'"
     ).fetchall()[0]
-    connection.execute("select alter_job(%s, scheduled => true, next_start => 'infinity')", [job])
+    connection.execute(
+        "select alter_job(%s, scheduled => true, next_start => 'infinity',"
+        " initial_start => now() + interval '1 day')",
+        [job],
+    )
     fail(connection, job)
     connection.execute(
         'insert into market.dead_letter (topic, partition, "offset", reason, message)'

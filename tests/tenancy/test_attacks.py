@@ -20,17 +20,14 @@ from tests.tenancy.probes.attempt import (
 )
 from tests.tenancy.probes.left import LEFT
 from tests.tenancy.probes.probe import Probe
-from tests.tenancy.world import NO_LOGINS, VIEWS, World
+from tests.tenancy.world import NO_LOGINS, VIEWS, World, pause_jobs
 
 
 @pytest.fixture(scope="module")
 def untouched(world: World, known: dict[str, str]) -> dict[str, Any]:
     """What is there before the first probe, while no job of the database's own changes it."""
     assert known
-    with psycopg.connect(world.url, autocommit=True) as admin:
-        admin.execute(
-            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
-        )
+    pause_jobs(world.url)
     return fingerprint(world.url)
 
 

@@ -179,6 +179,8 @@ def test_the_filter_leaves_other_rows_out() -> None:
     mapping = trade(filter={"d": "buy"})
     assert mapped(mapping, ROW) is not None
     assert mapped(mapping, ROW | {"d": "sell"}) is None
+    # a line of JSON that has no such name
+    assert mapped(mapping, {name: value for name, value in ROW.items() if name != "d"}) is None
 
 
 def test_sides_are_translated() -> None:
