@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from rich.console import Console
 
 from demo import feed, guard, live, page, queries, report, served, tables
-from embedded.errors import UserError
+from embedded.errors import INTERRUPTED, UserError
 from engine import child, consent, dbt, reference, tenant
 from engine.errors import ConfigError
 from engine.migrate import migrate
@@ -29,14 +29,9 @@ ROOT = Path(__file__).resolve().parent.parent
 REPORT = STATE_DIR / "report.html"
 # whose key the printed request shows
 TENANT = 1
-INTERRUPTED = 130
 AGGREGATES = (
     *("ohlc_1m", "ohlc_5m", "ohlc_15m", "ohlc_1h", "ohlc_1d", "flow_1m", "flow_1h"),
     *("quote_1m", "quote_1h", "mid_1m", "range_1h", "latency_1m"),
-)
-NEWEST = (
-    *("tenant_id", "symbol", "bucket", "close", "volume", "vwap", "sma_20", "volatility_1h"),
-    *("regime_tag", "spread_bps", "order_imbalance"),
 )
 console = Console(highlight=False)
 done: list[str] = []
@@ -115,7 +110,8 @@ def run(files: list[str], report_path: Path, *, yes: bool = False) -> None:
             sent = feed.send_run_up(environment, datetime.now(UTC))
         console.print(f"  {sent:,} ticks of the last {feed.RUN_UP.seconds // 3600} hours")
     ingest(environment, "run", "--until-end")
-    require_trades(engine.url)
+    with connect(engine.url) as connection:
+        require_bars(connection)
     if alone:
         # of other data, a refresh of all would delete the bars of ticks that retention has dropped
         with step("continuous aggregates"):
@@ -129,8 +125,8 @@ def run(files: list[str], report_path: Path, *, yes: bool = False) -> None:
     with step("report"):
         page.keep(compared, report_path, directory)
         source = replayed(files) if files else page.SYNTHETIC
-        made = page.make(engine.url, report_path, source, compared)
-    show(engine, made, compared)
+        page.make(engine.url, report_path, source, compared)
+    show(engine, compared)
     if not files:
         with step("live: feed, ingest, push and the feature API"):
             go_live(engine, environment, directory, history=alone)
@@ -157,14 +153,14 @@ def replayed(files: list[str]) -> str:
     )
 
 
-def require_trades(url: str) -> None:
-    """Stop where there is no trade: no bar, no feature and no report would come of it."""
-    with connect(url) as connection:
-        if connection.execute("select exists (select from market.trade)").fetchone() == (True,):
-            return
+def require_bars(connection: psycopg.Connection[Any]) -> None:
+    """Stop where no tick makes a bar: no feature and no report would come of it."""
+    if connection.execute(queries.HAS_BARS).fetchone() == (True,):
+        return
     raise StepFailed(
         "no trade was stored, so there is no bar and no feature to show: the lines above say what "
-        "became of the rows. Quotes alone make no bar"
+        "became of the rows. Quotes make bars of an instrument whose line in seeds/instrument.csv "
+        "has bars_from quote"
     )
 
 
@@ -252,12 +248,14 @@ def go_live(engine: Engine, environment: dict[str, str], directory: Path, *, his
         connection.execute("call feature.backfill(%s, %s)", [began - feed.CATCH_UP, began])
 
 
-def show(engine: Engine, made: page.Made, compared: list[dict[str, Any]]) -> None:
+def show(engine: Engine, compared: list[dict[str, Any]]) -> None:
     """Print the newest features, a restatement and the rejected messages."""
     with psycopg.connect(engine.url, autocommit=True, row_factory=dict_row) as connection:
+        newest = connection.execute(queries.NEWEST).fetchall()
         restated = connection.execute(queries.RESTATED).fetchall()
+        rejected = connection.execute(queries.REJECTED).fetchall()
     width = shutil.get_terminal_size().columns
-    say("newest features", tables.fitted(made.newest(NEWEST), width))
+    say("newest features", tables.fitted(newest, width))
     if restated:
         then, now = restated
         same = ("tenant_id", "symbol", "as_of", "bucket")
@@ -272,7 +270,7 @@ def show(engine: Engine, made: page.Made, compared: list[dict[str, Any]]) -> Non
             f" p_tenant_id => {then['tenant_id']});",
             soft_wrap=True,
         )
-    say("rejected, and why", tables.fitted(made.rejected, width))
+    say("rejected, and why", tables.fitted(rejected, width))
     console.print(report.verdict(compared))
 
 

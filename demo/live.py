@@ -24,13 +24,11 @@ from pathlib import Path
 from embedded.daemon import HOST, Daemon, Service
 from embedded.errors import PortInUseError, UserError
 from engine.resolve import STATE_DIR, database_url, kafka_bootstrap
-from engine.settings import ENVIRONMENT, Env
+from engine.settings import API_PORT, ENVIRONMENT, Env
 from ingest.signals import stop_on_signals
 
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTORY = STATE_DIR / "live"
-# where the documents and `make serve` have it
-PORT = 6566
 SAY_S = 60.0
 POLL_S = 0.2
 END_S = 15.0
@@ -83,12 +81,12 @@ status, stop = SERVICE.status, SERVICE.stop
 
 
 def start(directory: Path, env: Env) -> LiveDemo:
-    """Start it and return when the API answers, at PORT, or at a free one where that is taken.
+    """Start it and return when the API answers: at API_PORT, or at another where that is taken.
 
     env: with DATABASE_URL and KAFKA_BOOTSTRAP. Errors: AlreadyRunningError, StartError.
     """
     try:
-        return SERVICE.start(directory, PORT, env=env)
+        return SERVICE.start(directory, API_PORT, env=env)
     except PortInUseError:
         return SERVICE.start(directory, env=env)
 

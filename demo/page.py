@@ -10,16 +10,13 @@ import logging
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
-from demo import queries, report
+from demo import report
 from engine.resolve import database_url
 from ingest.signals import stop_on_signals
 
@@ -34,38 +31,16 @@ log = logging.getLogger("demo.page")
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Made:
-    """What a report was made of: the last bar of each series, and what was rejected."""
-
-    bars: list[Row]
-    rejected: list[Row]
-
-    def newest(self, columns: Sequence[str]) -> list[Row]:
-        """The bars with these columns, in that order."""
-        return [{name: bar[name] for name in columns} for bar in self.bars]
-
-
-def make(url: str, path: Path, source: str, compared: Sequence[Row]) -> Made:
-    """Write the report of a database to path; return what the summary shows of it.
+def make(url: str, path: Path, source: str, compared: Sequence[Row]) -> None:
+    """Write the report of a database to path.
 
     source says where the data are from; compared: rows of served.compare().
     """
+    fresh = path.with_name(f"{path.name}.new")
     with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
-        # one read: each would compute every window again
-        features = connection.execute(queries.FEATURES).fetchall()
-        series = {
-            f"tenant {tenant_id}, {symbol}": list(bars)
-            for (tenant_id, symbol), bars in groupby(
-                features, key=itemgetter("tenant_id", "symbol")
-            )
-        }
-        rejected = connection.execute(queries.REJECTED).fetchall()
-        fresh = path.with_name(f"{path.name}.new")
         report.write(fresh, connection, source=source, served=compared)
-        # whoever has it open sees the one before or this one
-        fresh.replace(path)
-    return Made([bars[-1] for bars in series.values()], rejected)
+    # whoever has it open sees the one before or this one
+    fresh.replace(path)
 
 
 def keep(compared: Sequence[Row], path: Path, directory: Path) -> None:

@@ -1,10 +1,24 @@
 """What the demo reads back, all of it from SQL."""
 
-FEATURES = """
-    select f.tenant_id, f.symbol, f.bucket, f.open, f.high, f.low, f.close, f.volume, f.vwap,
-        f.sma_20, f.volatility_1h, f.regime_tag, f.spread_bps, f.order_imbalance
+# In the order in which a narrow terminal leaves them out from the right.
+NEWEST = """
+    select distinct on (f.tenant_id, f.symbol) f.tenant_id, f.symbol, f.bucket, f.close, f.volume,
+        f.vwap, f.sma_20, f.volatility_1h, f.regime_tag, f.spread_bps, f.order_imbalance
     from feature.feature_1m as f
-    order by f.tenant_id, f.symbol, f.bucket
+    order by f.tenant_id, f.symbol, f.bucket desc
+"""
+
+# Whether there is a tick of the kind that its instrument's bars are made of.
+HAS_BARS = """
+    select exists (
+        select from market.trade as t
+        where market.bars_from(t.symbol) = 'trade'
+    ) or exists (
+        select
+        from market.instrument as i
+        inner join market.quote as q on i.symbol = q.symbol
+        where i.bars_from = 'quote'
+    )
 """
 
 # All that was replayed is history: its knowledge clock is the captures' own.

@@ -8,6 +8,9 @@ UserError                   the root of what every package raises on purpose
         └── PortInUseError          the requested port is taken
 """
 
+# what a command returns that Ctrl-C has ended: 128 + SIGINT
+INTERRUPTED = 130
+
 
 class UserError(Exception):
     """What a user can mend: its text names the input at fault and the remedy.

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from embedded.errors import UserError
+from embedded.errors import INTERRUPTED, UserError
 from engine import board, capacity, clean, consent, dbt, losses, reference, status, tenant
 from engine.errors import EngineError
 from engine.migrate import MIGRATIONS, migrate, rollback
@@ -19,7 +19,6 @@ from engine.resolve import STATE_DIR, choice, compose, kafka_bootstrap, redis_ur
 from engine.server import connect
 
 LISTED = 8
-INTERRUPTED = 130
 # what is true of a command that Ctrl-C has ended
 LEFT = {
     "migrate": "; each migration was applied as a whole or not at all: make migrate goes on",

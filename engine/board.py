@@ -12,10 +12,9 @@ import psycopg
 from embedded import daemon
 from engine import settings
 from engine.resolve import STATE_DIR, choice, kafka_bootstrap
-from engine.settings import ENVIRONMENT, Env
+from engine.settings import API_PORT, ENVIRONMENT, Env
 
 ANSWER_S = 2.0
-API_PORT = 6566
 
 
 def services(env: Env = ENVIRONMENT) -> list[str]:

@@ -15,6 +15,8 @@ from engine.errors import ConfigError
 Env = Mapping[str, str]
 # What this process was started with. Nobody writes it: settings are handed on as values.
 ENVIRONMENT: Final[Env] = MappingProxyType(os.environ)
+# where `make serve` and the live demo have the feature API, and the documents say it is
+API_PORT: Final = 6566
 
 Number = TypeVar("Number", int, float)
 NUMBER = {int: re.compile(r"[+-]?[0-9]+"), float: re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?", re.I)}

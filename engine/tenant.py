@@ -15,6 +15,7 @@ from psycopg import sql
 
 from engine.errors import TenantRefused
 from engine.server import connect
+from engine.settings import API_PORT
 
 # those of seeds/tenant.csv are tenants before anybody reads for them
 TENANTS = """
@@ -37,7 +38,7 @@ TENANTS = """
 # the key alone is on stdout, for KEY=$(...)
 CURL = """\
 the key is shown once; with it, while `make serve` or the demo's live part runs:
-  curl -s http://localhost:6566/get-online-features -H "Authorization: Bearer {key}" \\
+  curl -s http://localhost:{port}/get-online-features -H "Authorization: Bearer {key}" \\
     -d '{{"feature_service": "market_v1", "entities": {{"symbol": {symbols}}}}}'"""
 
 
@@ -130,7 +131,7 @@ def _shown(connection: psycopg.Connection[Any], tenant_id: int) -> str:
         [tenant_id],
     ).fetchall()
     asked = [symbol for (symbol,) in symbols] or ["SYMBOL"]
-    print(CURL.format(key=key, symbols=json.dumps(asked)), file=sys.stderr)
+    print(CURL.format(key=key, port=API_PORT, symbols=json.dumps(asked)), file=sys.stderr)
     return key
 
 

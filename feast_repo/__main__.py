@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from embedded.errors import UserError
-from engine.settings import ENVIRONMENT
+from embedded.errors import INTERRUPTED, UserError
+from engine.settings import API_PORT, ENVIRONMENT
 from feast_repo.quiet import hide_experimental
 from telemetry import start
 from telemetry.settings import TelemetryConfig
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from feast_repo.environment import Prepared
 
 METRICS_PORT = 9466
-INTERRUPTED = 130
 # said before Feast is imported, which takes seconds
 SAID = {
     "materialize": "writes what is known now to the online store, a view at a time",
@@ -40,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("push", help="publish closed bars and have them online within a second")
     serve = commands.add_parser("serve", help="the feature API over HTTP")
     serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=6566)
+    serve.add_argument("--port", type=int, default=API_PORT)
     serve.add_argument(
         "--metrics-port", type=int, help=f"default: METRICS_PORT, else {METRICS_PORT}"
     )

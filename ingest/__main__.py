@@ -9,7 +9,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 
 from embedded import database
-from embedded.errors import UserError
+from embedded.errors import INTERRUPTED, UserError
 from engine.resolve import STATE_DIR, choice, database_url, kafka_bootstrap
 from engine.settings import ENVIRONMENT, Env
 from ingest.signals import is_interrupt
@@ -78,7 +78,6 @@ COMMANDS = {
     "dlq": _with_database("ingest.deadletters.dlq"),
     "lag": _with_database("ingest.consume.lag"),
 }
-INTERRUPTED = 130
 # what is true of a command that Ctrl-C has ended
 SENT = "; the same command sends what was not, and what was counts once"
 LEFT = {"replay": SENT, "synthetic": SENT}

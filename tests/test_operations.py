@@ -20,6 +20,7 @@ from engine.resolve import STATE_DIR
 from telemetry import metrics
 from tests.chaos import own
 from tests.conftest import Databases
+from tests.paused import pause_jobs
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs" / "operations.md").read_text()
@@ -107,9 +108,7 @@ def test_a_restored_dump_gives_the_same_answers(
 
         run(f"createdb features && cd {ROOT} && make migrate")
         with psycopg.connect(features, autocommit=True) as connection:
-            connection.execute(
-                "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
-            )
+            pause_jobs(connection)
             connection.execute(TICKS.encode())
             run(f"cd {ROOT} && {sys.executable} -m engine dbt run --quiet")
             connection.execute("call feature.backfill('2024-02-05', '2024-02-06')")

@@ -205,3 +205,22 @@ def test_files_that_fit_go_on_to_the_engine(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(demo, "start", start)
     with pytest.raises(Started):
         demo.main(["--data", "examples/ticks.csv", "--map", "examples/ticks.toml"])
+
+
+def test_quotes_alone_are_shown_where_they_make_bars(connection: psycopg.Connection) -> None:
+    quote = (
+        "insert into market.quote (tenant_id, symbol, ts, seq, bid, ask, known_at)"
+        " values (1, %s, now(), 1, 1, 1.1, now())"
+    )
+    for kind in ("trade", "quote"):
+        connection.execute(f"delete from market.{kind}".encode())
+    connection.execute(quote, ["SYN_ES"])
+    with pytest.raises(demo.StepFailed, match=r"no trade was stored.*bars_from quote"):
+        demo.require_bars(connection)
+    connection.execute(quote, ["USDJPY"])
+    demo.require_bars(connection)
+
+
+def test_a_trade_makes_a_bar(connection: psycopg.Connection) -> None:
+    connection.execute(TICK, ["SYN_ES"])
+    demo.require_bars(connection)

@@ -16,6 +16,7 @@ from engine import board
 from engine.__main__ import main
 from engine.errors import EngineUnsuitable
 from feast_repo import environment
+from tests.paused import pause_jobs
 
 Status = Callable[[str], tuple[int, list[str], str]]
 
@@ -41,9 +42,7 @@ def status(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 def connection(database: str) -> Iterator[psycopg.Connection]:
     """A session whose database runs no job by itself, and has the jobs' failures forgotten."""
     with psycopg.connect(database, autocommit=True) as connected:
-        connected.execute(
-            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
-        )
+        pause_jobs(connected)
         yield connected
 
 

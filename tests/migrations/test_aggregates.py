@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Databases
+from tests.paused import pause_jobs
 from tests.refreshing import when_free
 
 T0 = datetime(2026, 3, 2, 22, 30, tzinfo=UTC)
@@ -113,9 +114,7 @@ tenants = count(1000)
 def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(database, autocommit=True) as opened:
         # the test decides what is refreshed and compressed, not the server's jobs
-        opened.execute(
-            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
-        )
+        pause_jobs(opened)
         yield opened
 
 

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from ingest.consume.ticks import create_incoming
+from tests.paused import pause_jobs
 from tests.pit.oracle import Event, Trade
 
 VALUES = {"trade": "price, size, side", "quote": "bid, bid_size, ask, ask_size"}
@@ -39,9 +40,7 @@ class World:
         self.examples = 0
         self.connection = self._connect()
         # jobs would publish at the real time, and refresh while a test does
-        self.connection.execute(
-            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
-        )
+        pause_jobs(self.connection)
 
     def _connect(self, zone: str = "UTC") -> psycopg.Connection[Any]:
         connection = psycopg.connect(self.url, autocommit=True)

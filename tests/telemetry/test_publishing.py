@@ -9,6 +9,7 @@ import pytest
 from telemetry import publishing, start
 from telemetry.hooks import Hooks, PublishingHooks
 from telemetry.settings import TelemetryConfig
+from tests.paused import pause_jobs
 from tests.telemetry.scrape import HANGS_S, get, scrape
 
 ON = TelemetryConfig(metrics_port=0)
@@ -30,9 +31,7 @@ def process(request: pytest.FixtureRequest) -> str:
 def connection(database: str) -> Iterator[psycopg.Connection]:
     """A session whose database runs no job by itself."""
     with psycopg.connect(database, autocommit=True) as connected:
-        connected.execute(
-            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
-        )
+        pause_jobs(connected)
         yield connected
 
 

@@ -20,14 +20,13 @@ from tests.tenancy.probes.attempt import (
 )
 from tests.tenancy.probes.left import LEFT
 from tests.tenancy.probes.probe import Probe
-from tests.tenancy.world import NO_LOGINS, VIEWS, World, pause_jobs
+from tests.tenancy.world import NO_LOGINS, VIEWS, World
 
 
 @pytest.fixture(scope="module")
 def untouched(world: World, known: dict[str, str]) -> dict[str, Any]:
     """What is there before the first probe, while no job of the database's own changes it."""
     assert known
-    pause_jobs(world.url)
     return fingerprint(world.url)
 
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import Databases
-from tests.tenancy.world import World, made_in, pause_jobs
+from tests.paused import pause_jobs
+from tests.tenancy.world import World, made_in
 
 DAYS = 6
 LATER = f"""
@@ -35,8 +36,8 @@ def days(database: str) -> Iterator[World]:
     with psycopg.connect(database, autocommit=True) as admin:
         admin.execute("select set_chunk_time_interval('market.trade', interval '1 day')")
     with made_in(database) as world:
-        pause_jobs(world.url)  # one would convert the others, too
         with psycopg.connect(world.url, autocommit=True) as admin:
+            pause_jobs(admin)  # one would convert the others, too
             admin.execute(LATER)
             admin.execute(COMPRESSED)
             admin.execute("vacuum analyze market.trade")

@@ -72,14 +72,6 @@ def _refresh(connection: psycopg.Connection[Any], aggregate: str, limit_s: float
             return
 
 
-def pause_jobs(url: str) -> None:
-    """Have no job of the database's own change what a test looks at."""
-    with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute(
-            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
-        )
-
-
 @contextmanager
 def made_in(database: str) -> Iterator[World]:
     """The world, made in a migrated database; its logins are dropped at the end."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 
+from tests.paused import pause_jobs
 from tests.tenancy.probes.probe import NOTHING, OWN, Probe
 from tests.tenancy.world import World
 
@@ -20,7 +21,6 @@ ATTACKER, VICTIM = 2, 1
 SECRET_PRICE, SECRET_WORD = "777.25", "secretive"
 
 HIDE = f"""
-    select alter_job(job_id, scheduled => false) from timescaledb_information.jobs;
     insert into market.trade (tenant_id, symbol, ts, seq, price, size, side, known_at)
     values (1, 'OWN', '2024-01-01 01:00:07+00', 9001, {SECRET_PRICE}, 1, 'buy',
         '2024-01-01 01:00:07+00');
@@ -154,6 +154,7 @@ def attacker(world: World, direct: bool, tenant: int = ATTACKER) -> Iterator[Any
 def hide_secrets(world: World) -> None:
     """Put the marks where the attacker must not see them."""
     with psycopg.connect(world.url, autocommit=True) as connection:
+        pause_jobs(connection)
         connection.execute(HIDE)
         for statement in SETTLE:
             connection.execute(statement)
