@@ -291,9 +291,7 @@ export class Sessions {
   async #leaveCurrent() {
     const client = this.#current
     if (!client?.dirty) return
-    const custom = [...this.#customSettings].map(
-      (name) => `, ${quoteLiteral(name)}, nullif(pg_catalog.current_setting(${quoteLiteral(name)}, true), '')`,
-    )
+    const custom = [...this.#customSettings].map(quoteLiteral).join(', ')
     const [[user, role], [settings, temp]] = await this.sql(`
       select session_user, pg_catalog.current_setting('role');
       ${BECOME_SERVER};
@@ -302,13 +300,16 @@ export class Sessions {
               where source = 'session' and name <> 'timescaledb.license'),
              (select pg_catalog.json_agg(pg_catalog.json_build_object('oid', oid, 'name', relname, 'kind', relkind))
               from pg_catalog.pg_class where relnamespace = pg_catalog.pg_my_temp_schema()
-              and relkind in ('r', 'v', 'S', 'i', 'p', 'I') and relname !~ '${STOWED}')
-             ${custom.length ? `, pg_catalog.json_strip_nulls(pg_catalog.json_build_object(${custom.join('').slice(2)}))` : ''}`,
-    ).then((rows) => {
-      const [first, second] = rows
-      const extra = second[2] ? JSON.parse(second[2]) : {}
-      return [first, [{ ...JSON.parse(second[0] ?? '{}'), ...extra }, JSON.parse(second[1] ?? '[]')]]
-    })
+              and relkind in ('r', 'v', 'S', 'i', 'p', 'I') and relname !~ '${STOWED}'),
+             -- pg_settings lists a setting that anybody declared, and it may be one that takes no value
+             (select pg_catalog.json_object_agg(name, pg_catalog.current_setting(name))
+              from pg_catalog.unnest(array[${custom}]::text[]) as named (name)
+              where pg_catalog.current_setting(name, true) <> ''
+              and name not in (select s.name from pg_catalog.pg_settings as s))`,
+    ).then(([first, [set, tables, named]]) => [
+      first,
+      [{ ...JSON.parse(set ?? '{}'), ...JSON.parse(named ?? '{}') }, JSON.parse(tables ?? '[]')],
+    ])
     client.state = { user, role, settings, temp }
     client.dirty = false
     client.usedTemp = temp.length > 0

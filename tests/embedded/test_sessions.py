@@ -51,6 +51,15 @@ def test_settings_stay_with_their_client(pair: Pair) -> None:
     assert one.info.parameter_status("TimeZone") == "Europe/Berlin"
 
 
+def test_a_setting_that_was_refused_hinders_nobody(pair: Pair) -> None:
+    one, two = pair
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match=r"timescaledb\.license"):
+        one.execute("set timescaledb.license = 'apache'")
+    for client in (one, two, one):
+        client.execute("set work_mem = '7MB'")
+        assert _value(client, "current_setting('work_mem')") == "7MB"
+
+
 def test_prepared_set_stays_with_its_client(pair: Pair) -> None:
     one, two = pair
     one.prepare_threshold = 0

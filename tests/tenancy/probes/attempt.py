@@ -209,6 +209,8 @@ def attempt(connection: psycopg.Connection[Any], statement: str) -> Answer:
                 if not cursor.nextset():
                     break
     except psycopg.Error as error:
+        if connection.closed:
+            raise
         answer.state = error.sqlstate or "without SQLSTATE"
         said = error.diag
         shown += [str(error), *(str(s) for s in (said.message_detail, said.message_hint))]
