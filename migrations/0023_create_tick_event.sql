@@ -1,11 +1,12 @@
--- depends: 0014_create_feature_log
+-- depends: 0014_create_feature_log 0020_create_bar
 -- purpose: all events of ticks that were ever corrected or cancelled, and of those whose correction
 --   or cancel came first; what is believed, and was, is made from them. Those of before are made
 --   from the versions that were replaced
 -- lock: share row exclusive on market.trade, market.quote and their superseded tables while it runs
 set local role market_owner;
 
-lock table market.trade, market.trade_superseded, market.quote, market.quote_superseded
+lock table market.trade, market.trade_superseded, market.quote, market.quote_superseded, market.bar,
+    market.bar_superseded
 in share row exclusive mode;
 
 do $migration$
@@ -22,7 +23,10 @@ begin
             regexp_replace(k.vals, '(\w+)', 'b.next_\1', 'g') as led,
             regexp_replace(k.vals, '\w+', 'null', 'g') as nulls
         from (
-            values ('trade', 'price, size, side'), ('quote', 'bid, bid_size, ask, ask_size')
+            values
+            ('trade', 'price, size, side'),
+            ('quote', 'bid, bid_size, ask, ask_size'),
+            ('bar', 'open, high, low, close, volume, vwap')
         ) as k (name, vals)
     loop
         execute format(

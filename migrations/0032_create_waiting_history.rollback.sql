@@ -3,4 +3,4 @@ set local role market_owner;
 
 drop table feature.quoted_series;
 drop table feature.waiting_history;
-alter table feature.changed_bar drop column has_trades;
+alter table feature.changed_bar drop column kind;

@@ -1,5 +1,5 @@
--- loses: which instruments have bars of their quotes; the versions that were published of them stay
+-- loses: which instruments have bars of their quotes, or of their vendor; the versions that were
+--   published of them stay
 set local role market_owner;
--- dbt's views are on it; make dbt makes them anew
-drop view if exists market.bar_1m cascade;
-alter table market.instrument drop column bars_from;
+-- market.bar_1m and dbt's views are on it; make dbt makes them anew
+alter table market.instrument drop column bars_from cascade;

@@ -170,7 +170,7 @@ EVENTS = """
             coalesce(r.known_at, greatest(e.known_at, e.bucket + interval '1 minute')) as told_at
         from changed as c
         cross join lateral
-            feature.bar_event(%(tenant_id)s, %(symbol)s, c.bucket, c.bucket) as e
+            feature.events_behind(%(tenant_id)s, %(symbol)s, c.bucket, c.bucket) as e
         left join lateral (
             select min(o.known_at) as known_at
             from feature.restatement as o

@@ -29,8 +29,6 @@ joined as (
             bar.tenant_id = flow.tenant_id
             and bar.symbol = flow.symbol
             and bar.bucket = flow.bucket
-            -- a bar of quotes has no trades
-            and bar.volume is not null
 ),
 
 final as (
@@ -44,7 +42,10 @@ final as (
         close,
         volume,
         -- a mean of prices lies between them; that of rounded products need not
-        case when volume > 0 then greatest(low, least(high, notional / volume)) end as vwap,
+        case
+            when volume > 0 and notional is not null
+                then greatest(low, least(high, notional / volume))
+        end as vwap,
         sma_20,
         volatility_1h,
         regime_tag,

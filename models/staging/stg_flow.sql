@@ -2,6 +2,10 @@ with source as (
     select * from {{ source('market', 'flow_1m') }}
 ),
 
+instrument as (
+    select * from {{ ref('instrument') }}
+),
+
 renamed as (
     select
         tenant_id,
@@ -10,6 +14,11 @@ renamed as (
         buy_size,
         sell_size
     from source
+    -- where bars are made of something else, trades count for nothing
+    where not exists (
+        select 1 from instrument
+        where instrument.symbol = source.symbol and instrument.bars_from <> 'trade'
+    )
 )
 
 select * from renamed

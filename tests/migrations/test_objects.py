@@ -132,13 +132,13 @@ def test_what_a_procedure_has_made_follows_it(own_database: str, own_copy: Path)
         "exclusive; infinity: still.",
         "exclusive; infinity: to this day.",
     )
-    made = ["functions/market/create_belief", "views/market/quote_belief"]
-    assert migrate(own_database) == [*made, "views/market/trade_belief"]
+    made = [f"views/market/{kind}_belief" for kind in ("bar", "quote", "trade")]
+    assert migrate(own_database) == ["functions/market/create_belief", *made]
     with psycopg.connect(own_database) as connection:
         said = connection.execute(
             "select distinct col_description(c.oid, a.attnum)"
             " from pg_class as c inner join pg_attribute as a on c.oid = a.attrelid"
-            " where c.relname in ('quote_belief', 'trade_belief') and attname = 'superseded_at'"
+            " where c.relname like '%%_belief' and attname = 'superseded_at'"
         ).fetchall()
     assert said == [("Until when it was believed, exclusive; infinity: to this day.",)]
     assert migrate(own_database) == []

@@ -105,8 +105,8 @@ def test_an_aggregate_longer_than_a_bar_fails_in_dbt_and_names_itself(
     edit(
         project,
         "feature_1m",
-        "case when volume > 0 then greatest(low, least(high, notional / volume)) end as vwap,",
-        "coalesce((select max(h.trades) from hour as h), 1) * volume as vwap,",
+        "then greatest(low, least(high, notional / volume))\n        end as vwap,",
+        "then coalesce((select max(h.trades) from hour as h), 1) * volume\n        end as vwap,",
     )
     with pytest.raises(EngineUnavailable, match=r"market\.range_1h spans more than one bar"):
         build(built, project)

@@ -1,4 +1,4 @@
-"""What was believed of one trade or quote, by brute force from its events."""
+"""What was believed of one trade, quote or bar, by brute force from its events."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.pit.oracle import Event, Quote, Trade
+    from tests.pit.oracle import Event, Values
 
 
 @dataclass
 class Version:
-    """One version of a trade or quote, believed in [known_at, superseded_at); None: still."""
+    """One version of a trade, quote or bar, believed in [known_at, superseded_at); None: still."""
 
     ts: datetime
     seq: int
-    values: Trade | Quote
+    values: Values
     known_at: datetime
     superseded_at: datetime | None = None
 
@@ -81,7 +81,7 @@ class Tick:
         if version is not None:
             yield version
 
-    def value(self, at: datetime, live: bool) -> Trade | Quote | None:
+    def value(self, at: datetime, live: bool) -> Values | None:
         """What is believed at that moment; None: no such tick."""
         versions = self.told if live else self.exact
         return next((v.values for v in versions if v.believed(at)), None)

@@ -12,6 +12,7 @@ from hypothesis.stateful import (
 from tests.pit import sessions
 from tests.pit.oracle import (
     FIELDS,
+    KINDS,
     LONGEST_AGE,
     MINUTE,
     Event,
@@ -26,8 +27,8 @@ from tests.pit.world import BACKFILL, Row, World
 
 ALWAYS_OPEN = "SYN_BTCUSD"
 WITH_GAPS = ("SYN_AAPL", "SYN_ES", "SYN_EURUSD")
-# its bars are made of quotes
-QUOTED = "SYN_EURUSD"
+# what their bars are made of, if not of trades
+BARS_FROM = {"SYN_EURUSD": "quote", "SYN_ES": "bar"}
 # a Friday some hours before the sessions with gaps end; each example has a week of its own
 FIRST = datetime(2024, 1, 5, 17, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -64,11 +65,12 @@ class Compared(RuleBasedStateMachine):
         self.symbols = [ALWAYS_OPEN, symbol]
         days = (self.start - WEEK).date(), (self.start + 6 * WEEK).date()
         self.oracle = Oracle(
-            {s: sessions.of_symbol(s, *days) for s in self.symbols}, quoted=frozenset({QUOTED})
+            {s: sessions.of_symbol(s, *days) for s in self.symbols}, bars_from=BARS_FROM
         )
-        self.world.connection.execute(
-            "update market.instrument set bars_from = 'quote' where symbol = %s", [QUOTED]
-        )
+        for of, kind in BARS_FROM.items():
+            self.world.connection.execute(
+                "update market.instrument set bars_from = %s where symbol = %s", [kind, of]
+            )
         self.oracle.max_staleness = {
             name: SOONER if name == sooner else STALE_AFTER for name in FIELDS
         }
@@ -223,8 +225,9 @@ class Compared(RuleBasedStateMachine):
         """The raw rows of both tenants under new ids."""
         copies = [self.world.tenant() for _ in self.tenants]
         for old, new in zip(self.tenants, copies, strict=True):
-            for table in ("trade", "trade_superseded", "quote", "quote_superseded"):
-                self.world.copy_rows(table, old, new)
+            for kind in KINDS:
+                self.world.copy_rows(kind, old, new)
+                self.world.copy_rows(f"{kind}_superseded", old, new)
         return copies
 
     def only_older_were_added(self, before: set[tuple[object, ...]]) -> None:

@@ -60,6 +60,27 @@ class Quote:
 
 
 @dataclass(frozen=True)
+class VendorBar:
+    """Values of a bar as a vendor made it: its ts is the minute, its seq 0."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float | None
+    vwap: float | None
+
+
+Values = Trade | Quote | VendorBar
+# the kinds of the database's names
+KINDS: dict[str, type[Trade | Quote | VendorBar]] = {
+    "trade": Trade,
+    "quote": Quote,
+    "bar": VendorBar,
+}
+
+
+@dataclass(frozen=True)
 class Event:
     """A message: action is new, correction or cancel; the values of a cancel do not matter."""
 
@@ -68,8 +89,13 @@ class Event:
     symbol: str
     ts: datetime
     seq: int
-    values: Trade | Quote
+    values: Values
     known_at: datetime
+
+    @property
+    def earliest(self) -> datetime:
+        """When it can be known at the earliest."""
+        return self.ts + (MINUTE if isinstance(self.values, VendorBar) else timedelta())
 
 
 @dataclass(frozen=True)
@@ -112,16 +138,11 @@ def floor_minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
 
 
-def bars(
-    trades: Iterable[Version], quotes: Iterable[Version], *, quoted: bool
-) -> dict[datetime, Bar]:
-    """Bars of the minutes that traded, or, with quoted, that had a quote that counts."""
-    by_minute: dict[datetime, list[Version]] = {}
-    for version in sorted(trades, key=lambda v: (v.ts, v.seq)):
-        by_minute.setdefault(floor_minute(version.ts), []).append(version)
+def bars(believed: Mapping[str, Iterable[Version]], bars_from: str) -> dict[datetime, Bar]:
+    """Bars of the minutes that had what they are made of: a quote must be one that counts."""
     spreads: dict[datetime, list[float]] = {}
     mids: dict[datetime, list[float]] = {}
-    for version in sorted(quotes, key=lambda v: (v.ts, v.seq)):
+    for version in sorted(believed["quote"], key=lambda v: (v.ts, v.seq)):
         quote = version.values
         assert isinstance(quote, Quote)
         if (
@@ -132,8 +153,13 @@ def bars(
             spread = 10_000 * (quote.ask - quote.bid) / ((quote.ask + quote.bid) / 2)
             spreads.setdefault(floor_minute(version.ts), []).append(spread)
             mids.setdefault(floor_minute(version.ts), []).append((quote.bid + quote.ask) / 2)
-    if quoted:
+    if bars_from == "quote":
         return {minute: _mid_bar(mid, spreads[minute]) for minute, mid in mids.items()}
+    if bars_from == "bar":
+        return {v.ts: _vendor_bar(v.values, spreads.get(v.ts, [])) for v in believed["bar"]}
+    by_minute: dict[datetime, list[Version]] = {}
+    for version in sorted(believed["trade"], key=lambda v: (v.ts, v.seq)):
+        by_minute.setdefault(floor_minute(version.ts), []).append(version)
     return {
         minute: _bar([v.values for v in versions], spreads.get(minute, []))
         for minute, versions in by_minute.items()
@@ -154,7 +180,25 @@ def _mid_bar(mid: Sequence[float], spreads: list[float]) -> Bar:
     )
 
 
-def _bar(ticks: Sequence[Trade | Quote], spreads: list[float]) -> Bar:
+def _vendor_bar(told: Values, spreads: list[float]) -> Bar:
+    assert isinstance(told, VendorBar)
+    vwap = (
+        None if not told.volume or told.vwap is None else min(max(told.vwap, told.low), told.high)
+    )
+    return Bar(
+        open=told.open,
+        high=told.high,
+        low=told.low,
+        close=told.close,
+        volume=told.volume,
+        vwap=vwap,
+        spread_bps=math.fsum(spreads) / len(spreads) if spreads else None,
+        order_imbalance=None,
+        spreads=tuple(sorted(spreads)),
+    )
+
+
+def _bar(ticks: Sequence[Values], spreads: list[float]) -> Bar:
     trades = [tick for tick in ticks if isinstance(tick, Trade)]
     price = [trade.price for trade in trades]
     volume = math.fsum(trade.size for trade in trades)
@@ -258,14 +302,14 @@ def trading_time(since: datetime, until: datetime, sessions: Iterable[Session]) 
 class Oracle:
     """All events of all streams; sessions by symbol, the longest staleness by field.
 
-    quoted: the symbols whose bars are made of quotes.
+    bars_from: what the bars of symbols are made of that are not made of trades: quote or bar.
     """
 
     sessions: Mapping[str, Sequence[Session]]
     max_staleness: Mapping[str, timedelta] = field(default_factory=lambda: MAX_STALENESS)
     stamps: list[datetime] = field(default_factory=list)
     live_from: datetime | None = None
-    quoted: frozenset[str] = frozenset()
+    bars_from: Mapping[str, str] = field(default_factory=dict)
     _ticks: dict[tuple[type, Stream], dict[tuple[datetime, int], Tick]] = field(
         default_factory=dict
     )
@@ -289,12 +333,12 @@ class Oracle:
 
     @property
     def ticks(self) -> Iterator[Tick]:
-        """Every trade and quote."""
+        """Every trade, quote and bar."""
         for ticks in self._ticks.values():
             yield from ticks.values()
 
-    def of(self, kind: type[Trade | Quote], stream: Stream, live: bool = False) -> list[Version]:
-        """Every version of a stream's trades, or quotes."""
+    def of(self, kind: type[Values], stream: Stream, live: bool = False) -> list[Version]:
+        """Every version of a stream's trades, quotes or bars."""
         ticks = self._ticks.get((kind, stream), {}).values()
         return [version for tick in ticks for version in (tick.told if live else tick.exact)]
 
@@ -320,7 +364,7 @@ class Oracle:
         return all(tick.value(stamp, True) == tick.value(stamp, False) for tick in self.ticks)
 
     def versions(self) -> Iterator[Version]:
-        """Every version of every trade and quote."""
+        """Every version of every trade, quote and bar."""
         for tick in self.ticks:
             yield from tick.exact
 
@@ -328,11 +372,11 @@ class Oracle:
         """Every closed bar of the stream as believed at a moment."""
         key = stream, known_as_of, live
         if key not in self._bars:
-            trades, quotes = (
-                [v for v in self.of(kind, stream, live) if v.believed(known_as_of)]
-                for kind in (Trade, Quote)
-            )
-            made = bars(trades, quotes, quoted=stream[1] in self.quoted)
+            believed = {
+                name: [v for v in self.of(kind, stream, live) if v.believed(known_as_of)]
+                for name, kind in KINDS.items()
+            }
+            made = bars(believed, self.bars_from.get(stream[1], "trade"))
             self._bars[key] = series(
                 {bucket: bar for bucket, bar in made.items() if bucket + MINUTE <= known_as_of}
             )
@@ -396,7 +440,7 @@ class Oracle:
         closes = bucket + MINUTE
         learnt = {
             moment
-            for kind in (Trade, Quote)
+            for kind in KINDS.values()
             for v in self.of(kind, stream, live)
             if v.ts < closes
             for moment in (v.known_at, v.superseded_at)

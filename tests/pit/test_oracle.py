@@ -69,7 +69,7 @@ def test_a_bar_has_the_contract_fields_of_its_own_minute() -> None:
 
 
 def test_a_bar_of_quotes_has_their_mids_and_nothing_of_trades() -> None:
-    o = Oracle({"X": ALWAYS}, quoted=frozenset({"X"}))
+    o = Oracle({"X": ALWAYS}, bars_from={"X": "quote"})
     o.apply(
         [
             quote(at(0, 2), 9.0, 11.0),

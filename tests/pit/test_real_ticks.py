@@ -163,7 +163,7 @@ def rebuilt(databases: Databases, database: str) -> Iterator[World]:
 def test_the_rebuilt_log_answers_as_the_oracle_does(rebuilt: World, symbol: str, line: str) -> None:
     events = source(symbol, line)
     week = events[0].ts.date() - 7 * DAY, events[0].ts.date() + 7 * DAY
-    oracle = Oracle({symbol: sessions.of_symbol(symbol, *week)}, quoted=frozenset({"USDJPY"}))
+    oracle = Oracle({symbol: sessions.of_symbol(symbol, *week)}, bars_from={"USDJPY": "quote"})
     oracle.apply(events)
     as_of, known = moments(events)
     tenant_id, _ = LINES[line]

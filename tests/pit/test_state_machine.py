@@ -17,14 +17,16 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import Databases
-from tests.pit.compared import MICROSECOND, QUOTED, SECOND, WEEK, WITH_GAPS, Compared
+from tests.pit.compared import BARS_FROM, MICROSECOND, SECOND, WEEK, WITH_GAPS, Compared
 from tests.pit.oracle import (
     FIELDS,
+    KINDS,
     MINUTE,
     Event,
     Quote,
     Stream,
     Trade,
+    VendorBar,
     floor_minute,
 )
 from tests.pit.world import PUBLISH, World
@@ -89,10 +91,25 @@ class PointInTime(Compared):
         return self.prices[stream]
 
     def trade(self, rng: random.Random, stream: Stream, ts: datetime, lag: timedelta) -> Event:
+        """A trade, or the bar of its minute where a vendor makes the bars."""
+        if BARS_FROM.get(stream[1]) == "bar":
+            return self.vendor_bar(rng, stream, floor_minute(ts), ts + lag)
         self.seq += 1
         size, side = 2.0 ** rng.randint(-3, 5), rng.choice(["buy", "sell", None])
         values = Trade(self.price(stream, rng.gauss(0, 3)), size, side)
         return Event("new", *stream, ts, self.seq, values, ts + lag)
+
+    def vendor_bar(
+        self, rng: random.Random, stream: Stream, ts: datetime, known_at: datetime
+    ) -> Event:
+        first, last = self.price(stream, rng.gauss(0, 3)), self.price(stream, rng.gauss(0, 3))
+        high = max(first, last) + rng.randint(0, 2) * TICK
+        low = min(first, last) - rng.randint(0, 2) * TICK
+        # beyond low and high, too: a vendor counts other trades in it
+        vwap = rng.choice([None, (high + low) / 2, high + TICK])
+        volume = rng.choice([None, 0.0, 2.0 ** rng.randint(-3, 5)])
+        values = VendorBar(first, high, low, last, volume, vwap)
+        return Event("new", *stream, ts, 0, values, max(known_at, ts + MINUTE))
 
     def quote(self, rng: random.Random, stream: Stream, ts: datetime, lag: timedelta) -> Event:
         self.seq += 1
@@ -130,7 +147,7 @@ class PointInTime(Compared):
                     if not deviation:
                         made = self.flat(stream, made)
                     events.append(made)
-                    if rng.random() < (0.9 if stream[1] == QUOTED else 0.3):
+                    if rng.random() < (0.9 if BARS_FROM.get(stream[1]) == "quote" else 0.3):
                         events.append(self.quote(rng, stream, ts, delay))
         self.apply(events)
         self.now = first + minutes * MINUTE + lag * SECOND
@@ -138,6 +155,8 @@ class PointInTime(Compared):
     def flat(self, stream: Stream, made: Event) -> Event:
         """The same trade at a price that never moves."""
         self.prices[stream] = 100.0
+        if isinstance(made.values, VendorBar):
+            return replace(made, values=VendorBar(100.0, 100.0, 100.0, 100.0, None, None))
         assert isinstance(made.values, Trade)
         return replace(made, values=replace(made.values, price=100.0))
 
@@ -191,6 +210,8 @@ class PointInTime(Compared):
             values = old.values
             if rng.random() < 0.5 and isinstance(values, Trade):
                 values = replace(values, price=values.price + 1)
+            elif isinstance(values, VendorBar):
+                values = replace(values, high=values.high + 1)
             known = old.known_at if rng.random() < 0.5 else max(old.known_at, self.now)
             again.append(replace(old, values=values, known_at=known))
         self.apply(again)
@@ -208,12 +229,12 @@ class PointInTime(Compared):
         for _ in range(number):
             old = rng.choice(self.events[-30:] if recent else self.events)
             stream = old.tenant_id, old.symbol
-            fresh = (self.trade if isinstance(old.values, Trade) else self.quote)(
+            fresh = (self.quote if isinstance(old.values, Quote) else self.trade)(
                 rng, stream, old.ts, timedelta()
             )
             # an amendment can carry a knowledge time before the one of what it amends
             known = rng.choice([self.now, self.now, old.ts + (self.now - old.ts) * rng.random()])
-            known = max(known, old.ts, self.live_from + MICROSECOND)
+            known = max(known, old.earliest, self.live_from + MICROSECOND)
             values = fresh.values if action == "correction" else old.values
             made.append(Event(action, *stream, old.ts, old.seq, values, known))
         self.apply(made)
@@ -229,7 +250,7 @@ class PointInTime(Compared):
             tick = rng.choice([self.trade, self.quote])(rng, stream, ts, self.now - ts)
             known = rng.choice([self.now, self.now + SECOND])
             action = rng.choice(["correction", "cancel"])
-            made.append(replace(tick, action=action, known_at=known))
+            made.append(replace(tick, action=action, known_at=max(known, tick.earliest)))
             if isinstance(tick.values, Trade):
                 tick = replace(tick, values=replace(tick.values, size=tick.values.size * 2))
             self.on_their_way.append(tick)
@@ -249,20 +270,21 @@ class PointInTime(Compared):
         rng = random.Random(seed)  # noqa: S311
         gone = [e for e in self.events if e.action == "cancel"] or self.events
         chosen = rng.choices(gone, k=number)
-        self.apply([replace(e, action=action, known_at=max(self.now, e.ts)) for e in chosen])
+        self.apply([replace(e, action=action, known_at=max(self.now, e.earliest)) for e in chosen])
 
     @rule(seed=seeds)
     def cancel_a_bar(self, seed: int) -> None:
-        """Cancel every trade of one minute, or every quote: the bar goes."""
+        """Cancel all that the bar of one minute is made of: the bar goes."""
         rng = random.Random(seed)  # noqa: S311
         old = rng.choice(self.events)
         stream, minute = (old.tenant_id, old.symbol), floor_minute(old.ts)
+        kind = KINDS[BARS_FROM.get(old.symbol, "trade")]
         gone = [
-            Event("cancel", *stream, v.ts, v.seq, v.values, max(self.now, v.ts))
-            for v in self.oracle.of(Quote if old.symbol == QUOTED else Trade, stream)
+            Event("cancel", *stream, v.ts, v.seq, v.values, self.now)
+            for v in self.oracle.of(kind, stream)
             if floor_minute(v.ts) == minute and v.superseded_at is None
         ]
-        self.apply(gone)
+        self.apply([replace(e, known_at=max(self.now, e.earliest)) for e in gone])
 
     # time
 
@@ -370,7 +392,7 @@ class PointInTime(Compared):
                 [self.start - timedelta(days=1), until],
             )
 
-    @rule(table=st.sampled_from(["market.trade", "market.quote", "feature.log"]))
+    @rule(table=st.sampled_from(["market.trade", "market.quote", "market.bar", "feature.log"]))
     def compress(self, table: str) -> None:
         """The columnstore takes every chunk of the week."""
         chunks = self.world.connection.execute(

@@ -13,12 +13,17 @@ from psycopg.rows import dict_row
 
 from ingest.consume.ticks import create_incoming
 from tests.paused import pause_jobs
-from tests.pit.oracle import Event, Trade
+from tests.pit.oracle import KINDS, Event
 
-VALUES = {"trade": "price, size, side", "quote": "bid, bid_size, ask, ask_size"}
+VALUES = {
+    "trade": "price, size, side",
+    "quote": "bid, bid_size, ask, ask_size",
+    "bar": "open, high, low, close, volume, vwap",
+}
 APPLY: dict[str, LiteralString] = {
     "trade": "select * from market.apply_trades()",
     "quote": "select * from market.apply_quotes()",
+    "bar": "select * from market.apply_bars()",
 }
 SNAPSHOT = "select * from feature_pit_snapshot(%s, %s::timestamptz, %s::timestamptz, %s)"
 SNAPSHOTS = "select * from feature_pit_snapshot(%s, %s::timestamptz[], %s::timestamptz[], %s)"
@@ -67,7 +72,7 @@ class World:
         return self.tenants
 
     def apply(self, events: Iterable[Event]) -> None:
-        """Apply events as one batch, trades before quotes as ingest does."""
+        """Apply events as one batch, kind by kind as ingest does."""
         with self.connection.transaction():
             _apply(self.connection, list(events))
 
@@ -164,8 +169,8 @@ class World:
 
 
 def _apply(connection: psycopg.Connection[Any], events: list[Event]) -> None:
-    for kind in ("trade", "quote"):
-        rows = [event for event in events if isinstance(event.values, Trade) == (kind == "trade")]
+    for kind, values in KINDS.items():
+        rows = [event for event in events if isinstance(event.values, values)]
         if not rows:
             continue
         columns = f"ordinal, action, tenant_id, symbol, ts, seq, {VALUES[kind]}, known_at"

@@ -13,11 +13,11 @@ import psycopg
 from psycopg import sql
 
 VIEWS = (
-    *("trade", "quote", "ohlc_1m", "ohlc_5m", "ohlc_15m", "ohlc_1h", "ohlc_1d", "flow_1m"),
+    *("trade", "quote", "bar", "ohlc_1m", "ohlc_5m", "ohlc_15m", "ohlc_1h", "ohlc_1d", "flow_1m"),
     *("flow_1h", "quote_1m", "quote_1h", "mid_1m", "range_1h", "latency_1m"),
     *("feature_version", "feature_1m", "regime", "set_aside"),
 )
-AGGREGATES = VIEWS[2:14]
+AGGREGATES = VIEWS[3:15]
 NO_LOGINS = "the embedded engine lets everybody in as its one superuser"
 FILL = """
     insert into market.instrument
@@ -30,6 +30,9 @@ FILL = """
     cross join lateral (select timestamptz '2024-01-01 00:00+00' + n * interval '20 s' as ts) as g;
     insert into market.quote (tenant_id, symbol, ts, seq, bid, bid_size, ask, ask_size, known_at)
     select tenant_id, symbol, ts, seq, price, 1, price + 1, 1, known_at from market.trade;
+    insert into market.bar (tenant_id, symbol, ts, seq, open, high, low, close, known_at)
+    select tenant_id, symbol, ts, 0, price, price, price, price, ts + interval '1 minute'
+    from market.trade where extract(second from ts) = 0;
     insert into feature.log (
         tenant_id, symbol, bucket, known_at, open, high, low, close, volume, regime_tag, cause
     )

@@ -35,11 +35,11 @@ begin
     -- A bar that was published before the history in front of it was built: its windows were short.
     -- Of those within this history each, of those behind it the first, which takes along the others.
     insert into feature.changed_bar (
-        tenant_id, symbol, bucket, cause, known_from, known_to, bars_before, has_trades
+        tenant_id, symbol, bucket, cause, known_from, known_to, bars_before, kind
     )
     select
         s.tenant_id, s.symbol, n.bucket, 'late', p_live_from, p_live_from, true,
-        s.bars_from = 'trade'
+        s.bars_from
     from slice as s
     inner join (
         select

@@ -26,6 +26,18 @@ begin
                 order by q.ts desc
                 limit 1
             );
+        elsif v_bars_from = 'bar' then
+            v_bucket := (
+                select b.ts
+                from market.bar as b
+                where
+                    b.tenant_id = p_tenant_id
+                    and b.symbol = p_symbol
+                    and b.ts < v_bucket
+                    and b.known_at <= b.ts + c_minute
+                order by b.ts desc
+                limit 1
+            );
         else
             v_bucket := (
                 select date_bin(c_minute, t.ts, c_origin)

@@ -13,12 +13,15 @@ begin
                 f.definition,
                 c.relkind,
                 s.nspname as schema_name,
-                f.relation = any(array['market.trade'::regclass, 'market.quote'::regclass])
-                    as is_tick,
+                f.relation = any(
+                    array[
+                        'market.trade'::regclass, 'market.quote'::regclass, 'market.bar'::regclass
+                    ]
+                ) as is_tick,
                 a.parent_mat_hypertable_id is not null as is_rollup,
                 a.mat_hypertable_id is not null as is_aggregate,
                 b.bucket_width
-            from feature.formula_node(array['trade', 'quote']) as f
+            from feature.formula_node(array['trade', 'quote', 'bar']) as f
             inner join pg_class as c on f.relation = c.oid
             inner join pg_namespace as s on c.relnamespace = s.oid
             left join _timescaledb_catalog.continuous_agg as a

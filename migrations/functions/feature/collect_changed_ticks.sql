@@ -12,7 +12,8 @@ begin
         from (
             values
             ('trade', 'b.price, b.size, b.side'),
-            ('quote', 'b.bid, b.bid_size, b.ask, b.ask_size')
+            ('quote', 'b.bid, b.bid_size, b.ask, b.ask_size'),
+            ('bar', 'b.open, b.high, b.low, b.close, b.volume, b.vwap')
         ) as k (name, vals)
     loop
         -- sought by the key, series by series (offset 0): joined as a whole, all ticks would be read
@@ -43,6 +44,6 @@ end
 $$;
 revoke all on function feature.collect_changed_ticks(timestamptz) from public;
 comment on function feature.collect_changed_ticks(timestamptz) is
-'Makes the temporary tables series_trade and series_quote: the ticks of the bars in changed as '
-'they were believed at p_known_at, by series_no, ts and seq: what feature.own_value() reads. Step '
-'of feature.publish().';
+'Makes the temporary tables series_trade, series_quote and series_bar: the ticks of the bars in '
+'changed as they were believed at p_known_at, by series_no, ts and seq: what feature.own_value() '
+'reads. Step of feature.publish().';

@@ -2,51 +2,41 @@ create or replace function feature.collect_moment_ticks() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    v_kind record;
 begin
-    create temp table series_trade on commit drop as
-    select
-        m.moment_no as series_no,
-        t.symbol,
-        t.ts,
-        t.seq,
-        t.price,
-        t.size,
-        t.side,
-        t.known_at
-    from moment as m
-    inner join slice_trade as t
-        on
-            m.series_no = t.series_no
-            and m.bucket = t.bucket
-            and m.known_at >= t.known_at
-            and m.known_at < t.superseded_at
-    order by m.moment_no, t.ts, t.seq;
-    analyze series_trade;
-
-    create temp table series_quote on commit drop as
-    select
-        m.moment_no as series_no,
-        q.symbol,
-        q.ts,
-        q.seq,
-        q.bid,
-        q.bid_size,
-        q.ask,
-        q.ask_size,
-        q.known_at
-    from moment as m
-    inner join slice_quote as q
-        on
-            m.series_no = q.series_no
-            and m.bucket = q.bucket
-            and m.known_at >= q.known_at
-            and m.known_at < q.superseded_at
-    order by m.moment_no, q.ts, q.seq;
-    analyze series_quote;
+    for v_kind in
+        select
+            k.name,
+            k.vals
+        from (
+            values
+            ('trade', 't.price, t.size, t.side'),
+            ('quote', 't.bid, t.bid_size, t.ask, t.ask_size'),
+            ('bar', 't.open, t.high, t.low, t.close, t.volume, t.vwap')
+        ) as k (name, vals)
+    loop
+        execute format(
+            $q$
+                create temp table series_%1$s on commit drop as
+                select m.moment_no as series_no, t.symbol, t.ts, t.seq, %2$s, t.known_at
+                from moment as m
+                inner join slice_%1$s as t
+                    on
+                        m.series_no = t.series_no
+                        and m.bucket = t.bucket
+                        and m.known_at >= t.known_at
+                        and m.known_at < t.superseded_at
+                order by m.moment_no, t.ts, t.seq
+            $q$,
+            v_kind.name, v_kind.vals
+        );
+        execute format('analyze series_%s', v_kind.name);
+    end loop;
 end
 $$;
 revoke all on function feature.collect_moment_ticks() from public;
 comment on function feature.collect_moment_ticks() is
-'Makes the temporary tables series_trade and series_quote: the ticks of each moment''s bar as they '
-'were believed then, with the moment''s number as series_no, by it, ts and seq: what '
+'Makes the temporary tables series_trade, series_quote and series_bar: the ticks of each moment''s '
+'bar as they were believed then, with the moment''s number as series_no, by it, ts and seq: what '
 'feature.own_value() reads. Step of feature.backfill_slice().';

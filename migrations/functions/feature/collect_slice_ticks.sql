@@ -11,21 +11,14 @@ begin
         select
             k.name,
             k.vals,
-            k.since
+            k.otherwise
         from (
             values
-            (
-                'trade',
-                'b.price, b.size, b.side',
-                -- of a series whose bars are made of quotes trades count for nothing
-                'case when s.bars_from = ''trade'' then s.context_from else ''infinity'' end'
-            ),
-            (
-                'quote',
-                'b.bid, b.bid_size, b.ask, b.ask_size',
-                'case when s.bars_from = ''quote'' then s.context_from else $1 end'
-            )
-        ) as k (name, vals, since)
+            -- of quotes any bar has its spread; what makes no bar counts for nothing
+            ('trade', 'b.price, b.size, b.side', timestamptz 'infinity'),
+            ('quote', 'b.bid, b.bid_size, b.ask, b.ask_size', p_from),
+            ('bar', 'b.open, b.high, b.low, b.close, b.volume, b.vwap', timestamptz 'infinity')
+        ) as k (name, vals, otherwise)
     loop
         -- sought by the key, series by series (offset 0): joined as a whole, all ticks would be read
         execute format(
@@ -43,14 +36,14 @@ begin
                     where
                         b.tenant_id = s.tenant_id
                         and b.symbol = s.symbol
-                        and b.ts >= %3$s
+                        and b.ts >= case s.bars_from when %1$L then s.context_from else $1 end
                         and b.ts < $2
                         and b.known_at <= $3
                     offset 0
                 ) as t
             $q$,
-            v_kind.name, v_kind.vals, v_kind.since
-        ) using p_from, p_to, p_live_from;
+            v_kind.name, v_kind.vals
+        ) using v_kind.otherwise, p_to, p_live_from;
         execute format('analyze slice_%s', v_kind.name);
     end loop;
 end
@@ -59,8 +52,8 @@ revoke all on function feature.collect_slice_ticks(
     timestamptz, timestamptz, timestamptz
 ) from public;
 comment on function feature.collect_slice_ticks(timestamptz, timestamptz, timestamptz) is
-'Makes the temporary tables slice_trade and slice_quote: every belief about a tick of the series '
-'in slice that was known by p_live_from, with its bucket, from when (known_at) and to when '
+'Makes the temporary tables slice_trade, slice_quote and slice_bar: every belief about a tick of '
+'the series in slice that was known by p_live_from, with its bucket, from when (known_at) and to when '
 '(superseded_at) it was held and what ended it (cause). What its bars are made of from the '
-'slice''s context_from, quotes else from p_from, trades else not at all; to before p_to. Step of '
+'slice''s context_from, quotes else from p_from, others else not at all; to before p_to. Step of '
 'feature.backfill_slice().';

@@ -1,7 +1,7 @@
 -- depends: functions/feature/check_formula functions/feature/define_formula
 --   functions/feature/formula functions/feature/formula_node functions/feature/try_formulas
 --   functions/feature/collect_changed_ticks views/market/trade_belief views/market/quote_belief
---   views/market/bar_1m
+--   views/market/bar_belief views/market/bar_1m
 create or replace procedure feature.compile()
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -12,7 +12,9 @@ declare
         'known_at from pg_temp.series_trade';
     c_quote constant text := 'select series_no as tenant_id, symbol, ts, seq, bid, bid_size, ask, '
         'ask_size, known_at from pg_temp.series_quote';
-    c_bar constant text := 'select series_no as tenant_id, symbol, bucket, close as open, '
+    c_bar constant text := 'select series_no as tenant_id, symbol, ts, seq, open, high, low, '
+        'close, volume, vwap, known_at from pg_temp.series_bar';
+    c_close constant text := 'select series_no as tenant_id, symbol, bucket, close as open, '
         'close as high, close as low, close, close as volume, close as notional, 1 as trades '
         'from pg_temp.window_bar';
 begin
@@ -33,19 +35,19 @@ begin
         'open double precision, high double precision, low double precision, '
         'close double precision, volume double precision, vwap double precision, '
         'spread_bps double precision, order_imbalance double precision)',
-        feature.formula(jsonb_build_object('trade', c_trade, 'quote', c_quote))
+        feature.formula(jsonb_build_object('trade', c_trade, 'quote', c_quote, 'bar', c_bar))
         || e'\n\nselect f.tenant_id, f.bucket, f.open, f.high, f.low, f.close, f.volume, f.vwap, '
         'f.spread_bps, f.order_imbalance\nfrom feature_1m as f',
         'What a bar has of its own ticks: those fields of each series and bar of the temporary '
-        'tables series_trade and series_quote, which are ordered by series_no, ts and seq. Made of '
-        'feature.feature_1m by feature.compile().'
+        'tables series_trade, series_quote and series_bar, which are ordered by series_no, ts and '
+        'seq. Made of feature.feature_1m by feature.compile().'
     );
     perform feature.define_formula(
         'feature.window_value() returns table (series_no integer, bucket timestamptz, '
         'sma_20 double precision, volatility_1h double precision, regime_tag text)',
         feature.formula(jsonb_build_object(
-            'bar_1m', c_bar,
-            'ohlc_1m', c_bar,
+            'bar_1m', c_close,
+            'ohlc_1m', c_close,
             'flow_1m', 'select * from market.flow_1m where false',
             'quote_1m', 'select * from market.quote_1m where false',
             'mid_1m', 'select * from market.mid_1m where false'

@@ -1,3 +1,4 @@
+-- depends: functions/market/has_ticks
 create or replace function feature.end_lost_waits(
     p_from timestamptz, p_to timestamptz
 ) returns void
@@ -8,24 +9,13 @@ as $$
     where
         h.day >= (p_from at time zone 'UTC')::date
         and h.day::timestamp at time zone 'UTC' + interval '1 day' <= p_to
-        and case market.bars_from(h.symbol)
-            when 'quote' then not exists (
-                select from market.quote_belief as q
-                where
-                    q.tenant_id = h.tenant_id
-                    and q.symbol = h.symbol
-                    and q.ts >= h.day::timestamp at time zone 'UTC'
-                    and q.ts < h.day::timestamp at time zone 'UTC' + interval '1 day'
-            )
-            else not exists (
-                select from market.trade_belief as t
-                where
-                    t.tenant_id = h.tenant_id
-                    and t.symbol = h.symbol
-                    and t.ts >= h.day::timestamp at time zone 'UTC'
-                    and t.ts < h.day::timestamp at time zone 'UTC' + interval '1 day'
-            )
-        end
+        and not market.has_ticks(
+            market.bars_from(h.symbol) || '_belief',
+            h.tenant_id,
+            h.symbol,
+            h.day::timestamp at time zone 'UTC',
+            h.day::timestamp at time zone 'UTC' + interval '1 day'
+        )
 $$;
 revoke all on function feature.end_lost_waits(timestamptz, timestamptz) from public;
 grant execute on function feature.end_lost_waits(timestamptz, timestamptz) to market_operator;

@@ -63,7 +63,7 @@ begin
 
     event as (
         select e.*
-        from feature.bar_event(v_tenant_id, p_symbol, v_reach_from, p_bucket) as e
+        from feature.events_behind(v_tenant_id, p_symbol, v_reach_from, p_bucket) as e
     )
 
     select
@@ -110,8 +110,8 @@ to market_reader;
 comment on function feature.explain_restatement(text, timestamptz, integer) is
 'The versions of a bar and why they came. p_symbol, p_bucket: the bar, by its start. p_tenant_id: '
 'default the one tenant that has the symbol. Columns: version from 1; known_at; cause (see '
-'feature.log); changes, field -> {was, is}; events, an array of the ticks behind it: kind (trade '
-'or quote), action (new, correction, cancel), bucket, ts, seq, was and tick (its values before '
+'feature.log); changes, field -> {was, is}; events, an array of the ticks behind it: kind (trade, '
+'quote or bar), action (new, correction, cancel), bucket, ts, seq, was and tick (its values before '
 'and after), known_at, and the Kafka topic, partition and offset of the message. Both are NULL '
 'for the first version. Events of earlier bars appear where windows read them. No version, no '
 'rows. Errors: 22004 for NULL, 22023 when p_bucket is no whole minute, 42P08 when several tenants '

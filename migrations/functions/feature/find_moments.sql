@@ -17,6 +17,8 @@ begin
             select series_no, bucket, known_at from slice_trade
             union all
             select series_no, bucket, known_at from slice_quote
+            union all
+            select series_no, bucket, known_at from slice_bar
         ) as e
         union all
         select
@@ -28,6 +30,8 @@ begin
             select series_no, bucket, superseded_at, cause from slice_trade
             union all
             select series_no, bucket, superseded_at, cause from slice_quote
+            union all
+            select series_no, bucket, superseded_at, cause from slice_bar
         ) as e
         where e.superseded_at <= p_live_from
     )

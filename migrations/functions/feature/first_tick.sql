@@ -1,3 +1,4 @@
+-- depends: functions/market/bars_made_from
 create or replace function feature.first_tick(
     p_from timestamptz, p_to timestamptz
 ) returns timestamptz
@@ -5,44 +6,34 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_quoted constant text[] := array(
-        select i.symbol from market.instrument as i where i.bars_from = 'quote'
-    );
+    v_kind text;
+    v_symbols text[];
+    v_first timestamptz;
 begin
-    -- each in the order of its chunks, of which the first that has one is enough
-    return (
-        select min(d.ts)
-        from (
-            (
-                select t.ts from market.trade as t
-                where t.ts >= p_from and t.ts < p_to
-                order by t.ts
-                limit 1
-            )
-            union all
-            (
-                select min(t.ts) from market.trade_superseded as t
-                where t.ts >= p_from and t.ts < p_to
-            )
-            union all
-            -- of no such instrument, and no quote is looked at
-            (
-                select q.ts from market.quote as q
-                where
-                    cardinality(v_quoted) > 0
-                    and q.symbol = any(v_quoted)
-                    and q.ts >= p_from
-                    and q.ts < p_to
-                order by q.ts
-                limit 1
-            )
-            union all
-            (
-                select min(q.ts) from market.quote_superseded as q
-                where q.symbol = any(v_quoted) and q.ts >= p_from and q.ts < p_to
-            )
-        ) as d
-    );
+    foreach v_kind in array array['trade', 'quote', 'bar'] loop
+        v_symbols := market.bars_made_from(v_kind);
+        continue when cardinality(v_symbols) = 0;
+        -- each in the order of its chunks, of which the first that has one is enough
+        execute format(
+            $q$
+                select least(
+                    $4,
+                    (
+                        select t.ts from market.%1$I as t
+                        where ($1 is null or t.symbol = any($1)) and t.ts >= $2 and t.ts < $3
+                        order by t.ts
+                        limit 1
+                    ),
+                    (
+                        select min(t.ts) from market.%2$I as t
+                        where ($1 is null or t.symbol = any($1)) and t.ts >= $2 and t.ts < $3
+                    )
+                )
+            $q$,
+            v_kind, v_kind || '_superseded'
+        ) into v_first using v_symbols, p_from, p_to, v_first;
+    end loop;
+    return v_first;
 end
 $$;
 revoke all on function feature.first_tick(timestamptz, timestamptz) from public;

@@ -16,7 +16,7 @@ as $$
         left join market.instrument as i on c.symbol = i.symbol
         where
             -- what its bars are made of
-            c.has_trades = (coalesce(i.bars_from, 'trade') = 'trade')
+            c.kind = coalesce(i.bars_from, 'trade')
             and c.known_to <= k.live_from
             and c.bucket <= k.live_from - interval '1 minute'
             and not exists (

@@ -13,7 +13,8 @@ declare
 begin
     perform set_config('feature.moment', p_live_from::text, true);
     drop table if exists pg_temp.slice, pg_temp.slice_trade, pg_temp.slice_quote,
-        pg_temp.moment, pg_temp.series_trade, pg_temp.series_quote, pg_temp.own,
+        pg_temp.slice_bar, pg_temp.moment, pg_temp.series_trade, pg_temp.series_quote,
+        pg_temp.series_bar, pg_temp.own,
         pg_temp.bar_state, pg_temp.stable, pg_temp.disturbance, pg_temp.epoch,
         pg_temp.epoch_output, pg_temp.span, pg_temp.window_bar, pg_temp.window_output,
         pg_temp.window_value, pg_temp.timeline, pg_temp.history_version, pg_temp.failed;
@@ -34,7 +35,7 @@ begin
     perform feature.find_moments(p_live_from);
     perform feature.collect_moment_ticks();
     perform feature.evaluate(
-        'own_value', 'own', array['series_trade', 'series_quote'],
+        'own_value', 'own', array['series_trade', 'series_quote', 'series_bar'],
         'select m.moment_no as series_no, s.tenant_id, s.symbol from moment as m '
         'inner join slice as s on m.series_no = s.series_no'
     );

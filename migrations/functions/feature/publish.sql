@@ -17,7 +17,8 @@ begin
     v_clock := feature.take_stamp(p_known_at);
     -- which bars have closed is judged by the stamp: now() is when the wait for it began
     perform set_config('feature.moment', v_clock.published_at::text, true);
-    drop table if exists pg_temp.changed, pg_temp.series_trade, pg_temp.series_quote, pg_temp.own,
+    drop table if exists pg_temp.changed, pg_temp.series_trade, pg_temp.series_quote,
+        pg_temp.series_bar, pg_temp.own,
         pg_temp.moved, pg_temp.island, pg_temp.window_bar, pg_temp.window_output,
         pg_temp.window_value, pg_temp.next_version, pg_temp.failed;
     if feature.take_changed_bars(v_clock) = 0 then
@@ -27,7 +28,7 @@ begin
 
     perform feature.collect_changed_ticks(v_clock.published_at);
     perform feature.evaluate(
-        'own_value', 'own', array['series_trade', 'series_quote'],
+        'own_value', 'own', array['series_trade', 'series_quote', 'series_bar'],
         'select c.series_no, c.tenant_id, c.symbol from changed as c'
     );
     perform feature.put_aside(v_clock.published_at);

@@ -12,11 +12,11 @@ begin
     end if;
     -- back into the queue: no bar is lost
     insert into feature.changed_bar (
-        tenant_id, symbol, bucket, cause, known_from, known_to, bars_before, has_trades
+        tenant_id, symbol, bucket, cause, known_from, known_to, bars_before, kind
     )
     select
         c.tenant_id, c.symbol, c.bucket, c_causes[c.cause_rank], c.known_from, c.known_to,
-        c.bars_before, market.bars_from(c.symbol) = 'trade'
+        c.bars_before, market.bars_from(c.symbol)
     from changed as c
     where (c.tenant_id, c.symbol) in (select f.tenant_id, f.symbol from failed as f);
     delete from own as o

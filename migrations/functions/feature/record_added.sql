@@ -18,7 +18,7 @@ begin
                 'row, and call market.apply_policies().';
     end if;
     insert into feature.changed_bar (
-        tenant_id, symbol, bucket, cause, known_from, known_to, has_trades
+        tenant_id, symbol, bucket, cause, known_from, known_to, kind
     )
     select
         a.tenant_id,
@@ -27,7 +27,7 @@ begin
         'late',
         min(a.known_at),
         max(a.known_at),
-        tg_table_name = 'trade'
+        tg_table_name
     from added as a
     group by 1, 2, 3;
     return null;
@@ -35,7 +35,7 @@ end
 $$;
 revoke all on function feature.record_added() from public;
 comment on function feature.record_added() is
-'Trigger of market.trade and market.quote: puts the bars of added ticks into feature.changed_bar. '
+'Trigger of market.trade, quote and bar: puts the bars of added ticks into feature.changed_bar. '
 'Errors: 23514 for a tick beyond the table''s retention in market.policy_setting.';
 
 create or replace trigger changed_bar_added
@@ -45,5 +45,10 @@ for each statement execute function feature.record_added();
 
 create or replace trigger changed_bar_added
 after insert on market.quote
+referencing new table as added
+for each statement execute function feature.record_added();
+
+create or replace trigger changed_bar_added
+after insert on market.bar
 referencing new table as added
 for each statement execute function feature.record_added();

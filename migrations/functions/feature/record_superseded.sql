@@ -4,7 +4,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     insert into feature.changed_bar (
-        tenant_id, symbol, bucket, cause, known_from, known_to, has_trades
+        tenant_id, symbol, bucket, cause, known_from, known_to, kind
     )
     select
         a.tenant_id,
@@ -19,7 +19,7 @@ begin
             )
         ),
         max(a.superseded_at),
-        tg_table_name = 'trade_superseded'
+        replace(tg_table_name, '_superseded', '')
     from added as a
     cross join feature.clock as c
     group by 1, 2, 3, 4;
@@ -28,8 +28,8 @@ end
 $$;
 revoke all on function feature.record_superseded() from public;
 comment on function feature.record_superseded() is
-'Trigger of market.trade_superseded and market.quote_superseded: puts the bars of corrected and '
-'cancelled ticks into feature.changed_bar.';
+'Trigger of market.trade_superseded, quote_superseded and bar_superseded: puts the bars of '
+'corrected and cancelled ticks into feature.changed_bar.';
 
 create or replace trigger changed_bar_superseded
 after insert on market.trade_superseded
@@ -38,5 +38,10 @@ for each statement execute function feature.record_superseded();
 
 create or replace trigger changed_bar_superseded
 after insert on market.quote_superseded
+referencing new table as added
+for each statement execute function feature.record_superseded();
+
+create or replace trigger changed_bar_superseded
+after insert on market.bar_superseded
 referencing new table as added
 for each statement execute function feature.record_superseded();

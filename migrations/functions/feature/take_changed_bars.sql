@@ -25,10 +25,10 @@ begin
             min(d.known_from) as known_from,
             max(d.known_to) as known_to,
             bool_or(d.bars_before) as bars_before,
-            bool_or(d.has_trades = (d.bars_from = 'trade')) as makes_bar
+            bool_or(d.kind = d.bars_from) as makes_bar
         from due as d
-        -- where bars are made of quotes trades count for nothing
-        where d.bars_from = 'trade' or not d.has_trades
+        -- of quotes any bar has its spread; what makes none counts for nothing
+        where d.kind in (d.bars_from, 'quote')
         group by d.tenant_id, d.symbol, d.bucket
     ),
 
@@ -70,7 +70,7 @@ begin
             d.tenant_id
         from due as d
         where
-            d.has_trades <> (d.bars_from = 'trade')
+            d.kind <> d.bars_from
             and not exists (
                 select from feature.series as s
                 where s.symbol = d.symbol and s.tenant_id = d.tenant_id

@@ -1,29 +1,24 @@
+-- depends: functions/market/bars_made_from
 create or replace function feature.ticked_series(
     p_from timestamptz, p_to timestamptz
 ) returns table (tenant_id integer, symbol text)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
-#variable_conflict use_column
-declare
-    v_quoted constant text[] := array(
-        select i.symbol from market.instrument as i where i.bars_from = 'quote'
-    );
 begin
-    return query
-    select t.tenant_id, t.symbol from market.trade as t
-    where t.ts >= p_from and t.ts < p_to
-    union
-    select t.tenant_id, t.symbol from market.trade_superseded as t
-    where t.ts >= p_from and t.ts < p_to
-    union
-    -- of no such instrument, and no quote is looked at
-    select q.tenant_id, q.symbol from market.quote_belief as q
-    where
-        cardinality(v_quoted) > 0
-        and q.symbol = any(v_quoted)
-        and q.ts >= p_from
-        and q.ts < p_to;
+    return query execute (
+        select string_agg(
+            format(
+                'select t.tenant_id, t.symbol from market.%1$I as t '
+                'where t.ts >= $1 and t.ts < $2 and (%2$L::text[] is null or t.symbol = any(%2$L::text[]))',
+                k.kind || '_belief', s.symbols
+            ),
+            ' union '
+        )
+        from unnest(array['trade', 'quote', 'bar']) as k (kind)
+        cross join lateral (select market.bars_made_from(k.kind) as symbols) as s
+        where s.symbols is null or cardinality(s.symbols) > 0
+    ) using p_from, p_to;
 end
 $$;
 revoke all on function feature.ticked_series(timestamptz, timestamptz) from public;

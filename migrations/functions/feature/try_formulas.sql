@@ -4,7 +4,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
     drop table if exists pg_temp.changed, pg_temp.series_trade, pg_temp.series_quote,
-        pg_temp.window_bar, pg_temp.window_output;
+        pg_temp.series_bar, pg_temp.window_bar, pg_temp.window_output;
     create temp table changed on commit drop as
     select
         1 as series_no,
@@ -31,8 +31,8 @@ begin
     perform feature.reach();
     perform from feature.own_value();
     perform from feature.window_value();
-    drop table pg_temp.changed, pg_temp.series_trade, pg_temp.series_quote, pg_temp.window_bar,
-        pg_temp.window_output;
+    drop table pg_temp.changed, pg_temp.series_trade, pg_temp.series_quote, pg_temp.series_bar,
+        pg_temp.window_bar, pg_temp.window_output;
 end
 $$;
 revoke all on function feature.try_formulas() from public;

@@ -1,3 +1,4 @@
+-- depends: functions/market/has_ticks
 create or replace function feature.untraded_series() returns table (
     tenant_id integer, symbol text
 )
@@ -14,7 +15,7 @@ as $$
         select c.tenant_id, c.symbol
         from feature.changed_bar as c
         left join market.instrument as i on c.symbol = i.symbol
-        where c.has_trades <> (coalesce(i.bars_from, 'trade') = 'trade')
+        where c.kind <> coalesce(i.bars_from, 'trade')
     ) as q
     where
         not exists (
@@ -25,16 +26,7 @@ as $$
             select from feature.waiting_history as h
             where h.symbol = q.symbol and h.tenant_id = q.tenant_id
         )
-        and case market.bars_from(q.symbol)
-            when 'quote' then not exists (
-                select from market.quote as t
-                where t.tenant_id = q.tenant_id and t.symbol = q.symbol
-            )
-            else not exists (
-                select from market.trade as t
-                where t.tenant_id = q.tenant_id and t.symbol = q.symbol
-            )
-        end
+        and not market.has_ticks(market.bars_from(q.symbol), q.tenant_id, q.symbol)
     order by q.tenant_id, q.symbol
 $$;
 revoke all on function feature.untraded_series() from public;
@@ -43,5 +35,5 @@ grant execute on function feature.untraded_series()
 to market_ingest, market_operator, market_reader;
 comment on function feature.untraded_series() is
 'Series that have ticks and not one that makes a bar of their instrument, by tenant_id and symbol: '
-'quotes and no trade, or, where market.bars_from() says quote, trades and no quote. Nothing of '
-'them is ever published.';
+'quotes and no trade, or, where market.bars_from() says otherwise, trades and no quote or bar. '
+'Nothing of them is ever published.';

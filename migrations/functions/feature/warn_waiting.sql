@@ -50,7 +50,7 @@ begin
         where
             v_is_new
             -- what its bars are made of
-            and c.has_trades = (coalesce(i.bars_from, 'trade') = 'trade')
+            and c.kind = coalesce(i.bars_from, 'trade')
             and c.known_to <= k.live_from
             and c.bucket <= k.live_from - interval '1 minute'
             and (c.bucket at time zone 'UTC')::date between a.first_day and a.last_day

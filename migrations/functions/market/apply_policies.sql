@@ -26,7 +26,7 @@ declare
         select string_agg(s.relation, ', ' order by s.relation)
         from market.policy_setting as s
         where
-            s.relation in ('trade', 'quote') and s.policy = 'retention' and s.span < c_shortest
+            s.relation in ('trade', 'quote', 'bar') and s.policy = 'retention' and s.span < c_shortest
     );
     v_relation text;
     v_is_aggregate boolean;

@@ -10,5 +10,5 @@ revoke all on function market.bars_from(text) from public;
 grant execute on function market.bars_from(text)
 to market_ingest, market_operator, market_reader;
 comment on function market.bars_from(text) is
-'What bars of a symbol are made of: trade or quote, as market.instrument says; trade for a symbol '
+'What bars of a symbol are made of: trade, quote or bar, as market.instrument says; trade for one '
 'that is not there. market.bar_1m makes them of it.';

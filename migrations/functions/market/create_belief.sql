@@ -51,4 +51,4 @@ $$;
 revoke all on procedure market.create_belief(text) from public;
 comment on procedure market.create_belief(text) is -- noqa: LT01
 'Makes the view market.<p_kind>_belief of market.<p_kind> and market.<p_kind>_superseded: what is '
-'and what was believed of a kind of tick. p_kind: trade or quote.';
+'and what was believed of a kind of tick. p_kind: trade, quote or bar.';

@@ -12,6 +12,6 @@ $$;
 revoke all on function market.earliest_accepted(text) from public;
 grant execute on function market.earliest_accepted(text) to market_ingest, market_reader;
 comment on function market.earliest_accepted(text) is
-'The earliest ts that ingest accepts. p_relation: trade or quote. 2000-01-01, or, where '
+'The earliest ts that ingest accepts. p_relation: trade, quote or bar. 2000-01-01, or, where '
 'market.policy_setting has a retention of that table, as old as that less '
 'market.retention_margin(): what is accepted is not deleted at once.';

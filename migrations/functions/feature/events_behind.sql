@@ -1,4 +1,5 @@
-create or replace function feature.bar_event(
+-- depends: functions/feature/beliefs
+create or replace function feature.events_behind(
     p_tenant_id integer, p_symbol text, p_from timestamptz, p_bucket timestamptz
 ) returns table (
     kind text,
@@ -24,49 +25,17 @@ begin
     return query
     with belief as (
         select
-            'trade' as kind,
-            t.ts,
-            t.seq,
-            jsonb_build_object('price', t.price, 'size', t.size, 'side', t.side) as tick,
-            t.known_at,
-            t.source_topic,
-            t.source_partition,
-            t.source_offset,
-            t.superseded_at,
-            t.cause,
-            t.superseded_topic,
-            t.superseded_partition,
-            t.superseded_offset
-        from market.trade_belief as t
-        where
-            v_bars_from = 'trade'
-            and t.tenant_id = p_tenant_id
-            and t.symbol = p_symbol
-            and t.ts >= p_from
-            and t.ts < p_bucket + interval '1 minute'
-        union all
-        select
-            'quote',
-            q.ts,
-            q.seq,
-            jsonb_build_object(
-                'bid', q.bid, 'bid_size', q.bid_size, 'ask', q.ask, 'ask_size', q.ask_size
-            ),
-            q.known_at,
-            q.source_topic,
-            q.source_partition,
-            q.source_offset,
-            q.superseded_at,
-            q.cause,
-            q.superseded_topic,
-            q.superseded_partition,
-            q.superseded_offset
-        from market.quote_belief as q
-        where
-            q.tenant_id = p_tenant_id
-            and q.symbol = p_symbol
-            and q.ts >= case v_bars_from when 'quote' then p_from else p_bucket end
-            and q.ts < p_bucket + interval '1 minute'
+            k.kind,
+            b.*
+        from (
+            values
+            ('trade', timestamptz 'infinity'), ('quote', p_bucket), ('bar', timestamptz 'infinity')
+        ) as k (kind, otherwise)
+        cross join lateral feature.beliefs(
+            k.kind, p_tenant_id, p_symbol,
+            case v_bars_from when k.kind then p_from else k.otherwise end,
+            p_bucket + interval '1 minute'
+        ) as b
     )
 
     -- a belief that replaces another belongs to the correction
@@ -114,10 +83,10 @@ begin
     where b.superseded_at < 'infinity';
 end
 $$;
-revoke all on function feature.bar_event(integer, text, timestamptz, timestamptz) from public;
-comment on function feature.bar_event(integer, text, timestamptz, timestamptz) is
+revoke all on function feature.events_behind(integer, text, timestamptz, timestamptz) from public;
+comment on function feature.events_behind(integer, text, timestamptz, timestamptz) is
 'The events that a bar can have been changed by: of what bars are made of (market.bars_from()), '
-'from p_from to the end of the bar p_bucket; of quotes else, in the bar; of trades else, none. '
-'Columns: kind (trade or quote), action (new, correction, cancel), '
+'from p_from to the end of the bar p_bucket; of quotes else, in the bar; of others else, none. '
+'Columns: kind (trade, quote or bar), action (new, correction, cancel), '
 'bucket, ts, seq, was and tick (its values before and after), known_at, and the Kafka topic, '
 'partition and offset of the message. For feature.explain_restatement().';
