@@ -184,7 +184,8 @@ def test_bars_are_bars_and_no_trades(look: Look) -> None:
     assert "+1 day" in said
     mixed = ("--kind", "trade", "--column", "price=close", "--column", "size=volume")
     intraday = text.replace("2024-01-1", str(NOON)[:-1])
-    with pytest.raises(IngestError, match=r"holds bars .*makes a trade of column close"):
+    wrong = r"holds bars .*makes a trade of column close.*Say kind = .bar.*bars_from bar in seeds"
+    with pytest.raises(IngestError, match=wrong):
         look(intraday, "--symbol", "X", *mixed)
 
 
