@@ -55,6 +55,8 @@ Rank = tuple[int, bool, int, bool]
 
 
 def _named_fit(one: Mapping, found: Sniffed) -> Rank | None:
+    if one.names:
+        return None  # its files have no header: its names are ours, and anybody's
     columns = set(found.source.columns)
     needed = set(one.wanted()) - {str(one.columns.get("symbol"))}
     layout = set(one.layout)

@@ -158,3 +158,10 @@ def test_a_minute_without_a_bar_makes_no_interval_longer(
     path.write_text(lines(*(f"{NOON + 60 * n},10,12,9,11,4,1" for n in (0, 2, 4, 9))))
     said, _ = inspected(path)
     assert "bars of 1m, by the distances between them" in said
+
+
+@pytest.mark.parametrize("layout", ["histdata_bars", "histdata_ticks"])
+def test_a_file_without_a_header_is_read_by_its_name_alone(layout: str, tmp_path: Path) -> None:
+    path = next(one for one in SAMPLES if one.layout == layout).write(tmp_path)
+    with pytest.raises(ConfigError, match="no Kafka broker"):
+        replay.main([str(path)], {})
