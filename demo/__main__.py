@@ -159,8 +159,8 @@ def require_bars(connection: psycopg.Connection[Any]) -> None:
         return
     raise StepFailed(
         "no trade was stored, so there is no bar and no feature to show: the lines above say what "
-        "became of the rows. Quotes make bars of an instrument whose line in seeds/instrument.csv "
-        "has bars_from quote"
+        "became of the rows. Quotes, or a vendor's bars, make bars of an instrument whose line in "
+        "seeds/instrument.csv has bars_from quote, or bar"
     )
 
 

@@ -13,6 +13,7 @@ from engine.objects import TABLE
 from engine.settings import Env
 from ingest.config import StreamConfig
 from ingest.errors import KafkaUnavailableError
+from ingest.kinds import KINDS
 from ingest.replay.synthetic import UNKNOWN_SYMBOL
 from ingest.replay.synthetic_market import SYMBOLS, TENANTS
 from ingest.wire.topics import ANSWER_S, CLIENT, dead_letter_topic
@@ -47,7 +48,7 @@ OTHER_SYMBOLS = """
     ) as t
 """
 WITH_SYMBOLS = (
-    *("market.trade", "market.quote", "market.trade_superseded", "market.quote_superseded"),
+    *(table for kind in KINDS.values() for table in (kind.table, kind.superseded)),
     "feature.log",
 )
 OTHER_TENANTS = "select array_agg(tenant_id order by 1) from api.tenant where tenant_id <> all(%s)"
@@ -107,8 +108,8 @@ def _some(names: list[str]) -> str:
 def on_broker(env: Env) -> list[str]:
     """Say which topics are there, a line each; nothing where they are a demo's alone.
 
-    A demo's are the topics of trades and quotes, as long as their first and last messages are of
-    the synthetic day. Raises KafkaUnavailableError.
+    A demo's are the topics of all kinds, as long as their first and last messages are of the
+    synthetic day. Raises KafkaUnavailableError.
     """
     config = StreamConfig.from_env(env)
     ours = list(config.topics.values())

@@ -18,6 +18,11 @@ HAS_BARS = """
         from market.instrument as i
         inner join market.quote as q on i.symbol = q.symbol
         where i.bars_from = 'quote'
+    ) or exists (
+        select
+        from market.instrument as i
+        inner join market.bar as b on i.symbol = b.symbol
+        where i.bars_from = 'bar'
     )
 """
 
@@ -26,7 +31,13 @@ DECLARE_HISTORY = "call feature.declare_history()"
 
 TICK_RANGE = """
     select date_trunc('minute', min(ts)), max(ts) + interval '1 minute'
-    from (select ts from market.trade union all select ts from market.quote) as tick
+    from (
+        select ts from market.trade
+        union all
+        select ts from market.quote
+        union all
+        select ts from market.bar
+    ) as tick
 """
 
 # Whether the live feed's ticks arrive: one that became known since then is there.

@@ -10,13 +10,30 @@ WAITS = """
     select count(*), coalesce(sum(bars), 0)::bigint, min(first_day), max(last_day)
     from feature.history_waits()
 """
-# the ticks that each has, and what would make a bar of it
+# by bars_from and whether it has a vendor's bars: what it has, and what would make a bar of it
+SET = "in seeds/instrument.csv, run make migrate, then call feature.backfill()"
+BARS_UNUSED = f"a vendor's bars make features where bars_from is bar: of {{}} set it so {SET}"
 NO_BARS = {
-    "trade": "quotes alone make no bar: without a trade so far: {}. For bars of their mids set "
-    "bars_from to quote in seeds/instrument.csv, run make migrate, then call feature.backfill()",
-    "quote": "trades alone make no bar where bars_from is quote: without a quote so far: {}",
+    ("trade", False): "quotes alone make no bar: without a trade so far: {}. For bars of their "
+    f"mids set bars_from to quote {SET}",
+    ("quote", False): "trades alone make no bar where bars_from is quote: without a quote so far: "
+    "{}",
+    ("bar", False): "trades and quotes make no bar where bars_from is bar: without a vendor's bar "
+    f"so far: {{}}. For bars of its trades set bars_from to trade {SET}",
+    ("trade", True): BARS_UNUSED,
+    ("quote", True): BARS_UNUSED,
 }
-UNTRADED = "select tenant_id, symbol, market.bars_from(symbol) from feature.untraded_series()"
+UNTRADED = """
+    select
+        u.tenant_id,
+        u.symbol,
+        market.bars_from(u.symbol),
+        exists (
+            select from market.bar as b
+            where b.tenant_id = u.tenant_id and b.symbol = u.symbol
+        )
+    from feature.untraded_series() as u
+"""
 
 
 def waiting(connection: psycopg.Connection[Any]) -> list[str]:
@@ -32,9 +49,9 @@ def waiting(connection: psycopg.Connection[Any]) -> list[str]:
             f"call feature.backfill('{first}', '{last + timedelta(days=1)}')"
         )
     untraded = connection.execute(UNTRADED).fetchall()
-    for bars_from, said in NO_BARS.items():
+    for case, said in NO_BARS.items():
         named = [
-            f"{symbol} of tenant {tenant}" for tenant, symbol, of in untraded if of == bars_from
+            f"{symbol} of tenant {tenant}" for tenant, symbol, *of in untraded if (*of,) == case
         ]
         if named:
             more = ", ..." if len(named) > NAMED else ""

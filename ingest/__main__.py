@@ -20,7 +20,7 @@ Command = Callable[[list[str], Env], int]
 USAGE = """python -m ingest COMMAND ...
 
 commands:
-  run        consume trades and quotes from Kafka into the database
+  run        consume trades, quotes and bars from Kafka into the database
   inspect    find out what a captured file is, and write its mapping
   replay     send captured files to Kafka
   synthetic  send a made-up day to Kafka

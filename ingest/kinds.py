@@ -17,6 +17,8 @@ import polars as pl
 SCHEMA_DIR = Path(__file__).resolve().parent / "schemas"
 KEY = ("tenant_id", "symbol", "ts", "seq")
 COMMON = (*KEY, "action", "known_at")
+MINUTE_US = 60_000_000
+OHLC = ("open", "high", "low", "close")
 # Bounds within which no arithmetic on ticks can overflow, underflow or divide by nothing, and far
 # beyond real ones; derived in migrations/0005_create_trade.sql, whose tables check the same.
 LEAST, HIGHEST_PRICE, LARGEST_SIZE = 1e-12, 1e12, 1e18
@@ -53,9 +55,22 @@ NEGATIVE_PRICE = Reason(
     "seeds/instrument.csv and run make migrate; else send a price above 0, null for a side that is "
     "not quoted",
 )
-ZERO_SIZE = Reason("zero_size", "send a size above 0 (a quote's may be 0)")
+ZERO_SIZE = Reason("zero_size", "send a size above 0 (a quote's, and a bar's volume, may be 0)")
 NO_SIDE_QUOTED = Reason("no_side_quoted", "send a bid or an ask")
 UNKNOWN_SIDE = Reason("unknown_side", "use buy, sell or null")
+NOT_A_BAR = Reason(
+    "not_a_bar", "send a low that is no price's higher, and a high that is no price's lower"
+)
+NOT_A_MINUTE = Reason(
+    "not_a_minute",
+    "a bar's ts is the start of its minute, on a whole one: check the clock's unit, whether it is "
+    "the bar's start or end (`stamp` of a mapping), and that the bars are of one minute",
+)
+NOT_ALONE = Reason(
+    "not_alone",
+    "a minute has one bar of a symbol, of seq 0: a change of it is a correction with a known_at of "
+    "its own",
+)
 
 
 @dataclass(frozen=True)
@@ -114,6 +129,8 @@ class Kind:
     are, unless `setting` names another one. prices: the columns in
     the instrument's currency. rules: of its values, the first one broken is the reason of a
     refusal; a cancel's values are not looked at. either: columns of which one must be there.
+    key_rules: of its key, beside those that every kind keeps; cancels keep them, too. takes_us:
+    microseconds from ts until it has happened: it can be known from then on, and is none before.
     """
 
     name: str
@@ -122,6 +139,8 @@ class Kind:
     prices: tuple[str, ...]
     rules: tuple[Rule, ...]
     either: tuple[str, ...] = ()
+    key_rules: tuple[Rule, ...] = ()
+    takes_us: int = 0
 
     @cached_property
     def schema_text(self) -> str:
@@ -239,4 +258,29 @@ QUOTE = Kind(
         *sized("bid_size", "ask_size"),
     ),
 )
-KINDS = {kind.name: kind for kind in (TRADE, QUOTE)}
+BAR = Kind(
+    "bar",
+    schema_id=3,
+    topic="bars",
+    prices=(*OHLC, "vwap"),
+    rules=(
+        *priced(*OHLC),
+        Rule(
+            NOT_A_BAR,
+            OHLC,
+            (pl.col("low") <= pl.min_horizontal("open", "close"))
+            & (pl.max_horizontal("open", "close") <= pl.col("high")),
+        ),
+        *finite("volume"),
+        *not_negative(ZERO_SIZE, "volume"),
+        *sized("volume"),
+        # anywhere: vendors leave odd lots out of high and low, and not out of vwap
+        *priced("vwap"),
+    ),
+    key_rules=(
+        Rule(NOT_A_MINUTE, ("ts",), pl.col("ts") % MINUTE_US == 0),
+        Rule(NOT_ALONE, ("seq",), pl.col("seq") == 0),
+    ),
+    takes_us=MINUTE_US,
+)
+KINDS = {kind.name: kind for kind in (TRADE, QUOTE, BAR)}

@@ -32,7 +32,13 @@ BEYOND_RETENTION = Reason(
     "its row, call market.apply_policies(), then replay the letter",
 )
 TIME_IN_FUTURE = Reason(
-    "time_in_future", "check the unit and the clocks, or raise FUTURE_TOLERANCE_S"
+    "time_in_future",
+    "check the unit and the clocks, or raise FUTURE_TOLERANCE_S; a bar is sent once it has ended",
+)
+KNOWN_BEFORE_END = Reason(
+    "known_before_end",
+    "a bar is known at its end, a minute after ts, at the earliest: send that or a later known_at, "
+    "or null, which is the ingester's clock",
 )
 CONFLICT = Reason(
     "conflict",
@@ -71,15 +77,20 @@ class Known:
 def key_rules(kind: str, known: Known, latest_us: int) -> tuple[Rule, ...]:
     """Return the rules of a tick's key. latest_us: the last time it may have, microseconds."""
     kept_us = known.earliest_us.get(kind, EARLIEST_US)
+    own = KINDS[kind]
+    takes_us = own.takes_us
+    ended = pl.col("known_at") >= pl.col("ts") + takes_us
     return (
         Rule(UNKNOWN_ACTION, ("action",), pl.col("action").is_in(ACTIONS)),
         Rule(UNKNOWN_TENANT, ("tenant_id",), pl.col("tenant_id").is_in(list(known.tenants))),
         Rule(UNKNOWN_SYMBOL, ("symbol",), pl.col("symbol").is_in(list(known.symbols))),
         Rule(TIME_TOO_EARLY, ("ts",), pl.col("ts") >= EARLIEST_US),
         Rule(BEYOND_RETENTION, ("ts",), pl.col("ts") >= kept_us),
-        Rule(TIME_IN_FUTURE, ("ts",), pl.col("ts") <= latest_us),
+        Rule(TIME_IN_FUTURE, ("ts",), pl.col("ts") <= latest_us - takes_us),
         Rule(TIME_IN_FUTURE, ("known_at",), pl.col("known_at") <= latest_us),
         Rule(NEGATIVE_SEQ, ("seq",), pl.col("seq") >= 0),
+        *own.key_rules,
+        *([Rule(KNOWN_BEFORE_END, ("ts", "known_at"), ended)] if takes_us else []),
     )
 
 

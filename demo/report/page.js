@@ -332,7 +332,9 @@ class Page {
     const tick = (values) =>
       one.kind === "trade"
         ? `${shown(series, "price", values.price)} × ${shown(series, "volume", values.size)}${values.side ? " " + values.side : ""}`
-        : `${shown(series, "bid", values.bid)} / ${shown(series, "ask", values.ask)}`;
+        : one.kind === "quote"
+          ? `${shown(series, "bid", values.bid)} / ${shown(series, "ask", values.ask)}`
+          : ["open", "high", "low", "close"].map((name) => shown(series, name, values[name])).join(" / ");
     const was = one.was && tick(one.was);
     const is = one.tick && tick(one.tick);
     const change = was && is ? `${was} → ${is}` : was ?? is;

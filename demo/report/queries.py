@@ -139,6 +139,8 @@ EVENTS = """
         select tenant_id, symbol, ts from market.trade_superseded
         union all
         select tenant_id, symbol, ts from market.quote_superseded
+        union all
+        select tenant_id, symbol, ts from market.bar_superseded
     ),
 
     changed as (

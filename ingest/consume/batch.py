@@ -208,9 +208,10 @@ def _judged(
 
 
 def _rows(batch: Batch, kind: str, records: pl.DataFrame, now_us: int) -> pl.DataFrame:
-    """Return the columns of incoming_<kind>; known_at is never before ts."""
+    """Return the columns of incoming_<kind>; known_at is never before it has happened."""
     messages = [batch.messages[ordinal] for ordinal in records["ordinal"]]
-    known_us = pl.max_horizontal(pl.col("known_at").fill_null(now_us), pl.col("ts"))
+    happened_us = pl.col("ts") + KINDS[kind].takes_us
+    known_us = pl.max_horizontal(pl.col("known_at").fill_null(now_us), happened_us)
     return records.select(
         "ordinal",
         "action",

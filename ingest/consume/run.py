@@ -1,4 +1,4 @@
-"""Consume trades and quotes from Kafka into the database: python -m ingest run."""
+"""Consume trades, quotes and bars from Kafka into the database: python -m ingest run."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
     database_url: asked once the arguments are good; it may start the engine.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m ingest run", description="Consume trades and quotes into the database."
+        prog="python -m ingest run",
+        description="Consume trades, quotes and bars into the database.",
     )
     parser.add_argument(
         "--until-end",

@@ -276,7 +276,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
         command.add_argument("--dry-run", action="store_true", help="say what would be done")
         command.add_argument("--yes", action="store_true", help="do not ask")
     for command in (listing, showing, replaying, dropping):
-        command.add_argument("--topic", help="of the refused messages; absent: trades and quotes")
+        command.add_argument("--topic", help="of the refused messages; absent: all")
     for command in (listing, replaying, dropping):
         command.add_argument("--reason", help="this reason only, for example negative_price")
         command.add_argument("--tenant", type=int, help="this tenant's only, by tenant_id")

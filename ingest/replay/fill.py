@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from itertools import pairwise
+from math import gcd
 from typing import Any
 
-from ingest.kinds import KINDS
+from ingest.kinds import BAR, KINDS
 from ingest.replay.clocks import ClockForm, clock_form, date_form, fits, time_form
 from ingest.replay.guess import Asked, InspectError
 from ingest.replay.mapper import Unmappable, mapper
-from ingest.replay.mapping import BAR, Mapping, flat, listed, made, shapes
+from ingest.replay.mapping import UNITS, Mapping, flat, listed, made
 from ingest.replay.sniff import Sniffed, marks
 from ingest.texts import plain, quoted
 
@@ -27,14 +28,13 @@ ACTION_WORDS = {
 }
 NULLS = ("null", "NULL", "None", "NA", "N/A", "n/a", "-", "--", "\\N", "#N/A")
 MOST_WORDS = 12
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 SCALES = {"8": 1e9, "16": 1e16}
 
 
 def complete(keys: dict[str, Any], found: Sniffed, asked: Asked) -> Mapping:
     """Fill in what the cells say, and ask for what they do not. Raises InspectError."""
     path = found.source.path
-    numbers = [c for r, c in keys["columns"].items() if r in shapes()[keys["kind"]].numbers]
+    numbers = [c for r, c in keys["columns"].items() if r in KINDS[keys["kind"]].numbers]
     if found.format == "csv":
         decimal, thousands = marks(found, numbers, asked.decimal)
         keys |= {"decimal": decimal, "thousands": thousands}
@@ -61,7 +61,7 @@ def _scales(keys: dict[str, Any], found: Sniffed) -> None:
     for key, suffixes in (("price_scale", None), ("size_scale", ("size", "volume"))):
         if key not in keys:
             continue
-        shape = shapes()[keys["kind"]]
+        shape = KINDS[keys["kind"]]
         roles = (
             shape.prices if suffixes is None else [r for r in shape.numbers if r.endswith(suffixes)]
         )
@@ -220,7 +220,7 @@ def _actions(keys: dict[str, Any], found: Sniffed, asked: Asked) -> None:
     clocked = "known_at" in keys["columns"] or "original" in str(
         keys.get("cancel", "") or keys.get("correction", "")
     )
-    named = not {"seq", "id"}.isdisjoint(keys["columns"])
+    named = keys["kind"] == BAR.name or not {"seq", "id"}.isdisjoint(keys["columns"])
     if unknown or not (clocked and named):
         del keys["columns"]["action"]
         keys.pop("action", None)
@@ -245,7 +245,7 @@ def _left_out(keys: dict[str, Any], column: str, word: str) -> bool:
 
 
 def _nulls(keys: dict[str, Any], found: Sniffed) -> None:
-    shape = shapes()[keys["kind"]]
+    shape = KINDS[keys["kind"]]
     for role in shape.numbers:
         column = keys["columns"].get(role)
         words = sorted(set(map(str, found.cells(column))) & set(NULLS)) if column else []
@@ -256,7 +256,7 @@ def _nulls(keys: dict[str, Any], found: Sniffed) -> None:
 
 
 def _interval(keys: dict[str, Any], found: Sniffed) -> str:
-    """The bars' length: what the file says, else the least distance of two of their stamps."""
+    """The bars' length: what the file says, else what all distances of their stamps are made of."""
     said = re.search(r"ohlcv-(1[smhd])", (found.source.said or {}).get("schema", ""))
     if said:
         return said[1]
@@ -270,12 +270,16 @@ def _interval(keys: dict[str, Any], found: Sniffed) -> str:
             continue
         if record is not None:
             stamps.add(record["ts"])
-    least = min((b - a for a, b in pairwise(sorted(stamps))), default=0) // 1_000_000
+    apart = [b - a for a, b in pairwise(sorted(stamps))]
+    least = min(apart, default=0) // 1_000_000
+    if least < UNITS["d"] // 2:
+        # minutes in which nothing was traded may lack; days are of 23 hours, too
+        least = gcd(*apart) // 1_000_000
     for unit in reversed(UNITS):
         # a day on which the clock is set forward has an hour less
         count = round(least / UNITS[unit])
         if count and abs(least - count * UNITS[unit]) <= (3600 if unit in "dw" else 0):
-            found.why.append(f"bars of {count}{unit}: the least distance of two of them")
+            found.why.append(f"bars of {count}{unit}, by the distances between them")
             return f"{count}{unit}"
     raise InspectError(f"{found.source.path}: how long a bar is cannot be told: say --interval 1m")
 

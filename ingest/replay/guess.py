@@ -9,16 +9,16 @@ from itertools import pairwise
 from typing import Any
 
 from ingest.errors import IngestError
-from ingest.kinds import KINDS
+from ingest.kinds import BAR, KINDS, OHLC
 from ingest.replay.bars import bar_columns
 from ingest.replay.clocks import clock_form, date_form
-from ingest.replay.mapping import BAR, OHLC, Mapping, listed, shapes
+from ingest.replay.mapping import ANYWHERE, NAMING, Mapping, listed
 from ingest.replay.sniff import Sniffed
 from ingest.replay.vendors import CLOSE, vendor
 
 ROLES = {
     "ts": "timestamp time ts datetime tsevent eventtime tradetime exchangetimestamp exchtime "
-    "transacttime opentime gmttime timeutc utctime tradedatetime t date",
+    "transacttime opentime windowstart gmttime timeutc utctime tradedatetime t date",
     "known_at": "localtimestamp tsrecv receivedat received recvtime receivetime capturetime "
     "knownat arrival arrivaltime tsinit siptimestamp",
     "symbol": "symbol ticker instrument pair sym ric product productid security code market",
@@ -34,8 +34,7 @@ ROLES = {
     "ask_size": "asksize askqty askvolume askamount asksz bestasksize bestaskqty offersize as",
     **{role: f"{role} {role}price {role[0]}" for role in OHLC},
     "volume": "volume vol v qty totalvolume",
-    "vwap": "vwap",
-    "trades": "trades count numberoftrades tradecount",
+    "vwap": "vwap vw",
 }
 MOST_WORDS = 12
 
@@ -92,16 +91,13 @@ def _by_names(found: Sniffed, asked: Asked) -> dict[str, Any]:
                 columns[role] = hit
     columns |= {r: c for r, c in asked.columns.items() if c}
     kind = asked.kind or _kind(columns)
-    if kind is None or kind not in shapes():
+    if kind is None or kind not in KINDS:
         raise InspectError(
             f"{found.source.path}: its columns ({listed(found.source.columns)}) are not those of a "
-            f"{', '.join(shapes())}: name them, for example --column price=NAME --column size=NAME"
+            f"{', '.join(KINDS)}: name them, for example --column price=NAME --column size=NAME"
         )
-    shape = shapes()[kind]
-    roles = {"ts", "symbol", "seq", "id", "action", "known_at", "original", *shape.values}
+    roles = {*ANYWHERE, *KINDS[kind].values, *(NAMING if kind != BAR.name else ())}
     columns = {role: column for role, column in columns.items() if role in roles}
-    if kind == BAR.name:
-        columns = {r: c for r, c in columns.items() if r not in ("seq", "known_at", "action")}
     _one_role_each(columns)
     if (column := columns.get("seq")) and not _whole(found, column):
         columns["id"] = columns.pop("seq")

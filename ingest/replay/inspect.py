@@ -15,13 +15,13 @@ from typing import Any
 from engine.reference import SEEDS
 from engine.settings import ENVIRONMENT, Env
 from ingest.errors import IngestError
-from ingest.kinds import KINDS, QUOTE, TRADE, Record
+from ingest.kinds import BAR, KINDS, QUOTE, TRADE, Record
 from ingest.replay.check import instrument_line
 from ingest.replay.files import expanded
 from ingest.replay.fill import complete
 from ingest.replay.guess import Asked, InspectError, guess
 from ingest.replay.mapper import Unmappable, mapper
-from ingest.replay.mapping import TABLES, Mapping, shapes
+from ingest.replay.mapping import TABLES, Mapping
 from ingest.replay.sniff import Sniffed, sniff
 from ingest.replay.sources import DamagedFile, open_source
 from ingest.texts import plain
@@ -199,11 +199,11 @@ def _write(mapping: Mapping, keys: dict[str, Any], options: argparse.Namespace, 
             f"{out} cannot be written: {error.strerror}; name another --out"
         ) from None
     print(f"\nthe mapping is in {out}")
-    if mapping.kind in KINDS:
+    if why := mapping.unsent():
+        print("\n".join(wrap(f"`replay` refuses it: {why}", WIDTH)))
+    else:
         files = " ".join(options.files)
         print(f"send it: python -m ingest replay {files} --map {out}")
-    else:
-        print(f"`replay` refuses it for now: ingest has no topic for {mapping.kind}s")
 
 
 def _instruments(mapping: Mapping, records: list[Record], paths: list[Path]) -> None:
@@ -213,7 +213,7 @@ def _instruments(mapping: Mapping, records: list[Record], paths: list[Path]) -> 
     with (SEEDS / "instrument.csv").open() as file:
         there = {line["symbol"] for line in csv.DictReader(file)}
     unknown = sorted(symbols - there)
-    bars_from = (QUOTE if mapping.kind == QUOTE.name else TRADE).name
+    bars_from = (mapping.shape if mapping.shape in (QUOTE, BAR) else TRADE).name
     if unknown:
         print(
             "\nadd to seeds/instrument.csv, with the true venue, asset class, currency and\n"
@@ -221,6 +221,8 @@ def _instruments(mapping: Mapping, records: list[Record], paths: list[Path]) -> 
         )
         if bars_from == QUOTE.name:
             print("(quote: bars are of the mids; write trade if you load its trades, too)")
+        if bars_from == BAR.name:
+            print("(bar: features are made of these; write trade if you load its trades instead)")
     for symbol in unknown:
         of = [record for record in records if record["symbol"] == symbol]
         print(instrument_line(symbol, _tick_size(mapping, of or records), bars_from))
@@ -260,7 +262,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ingest inspect", description=__doc__)
     add: Callable[..., Any] = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="files of one form, folders and patterns")
-    add("--kind", choices=[*shapes()], help="what its rows are, where it holds several")
+    add("--kind", choices=[*KINDS], help="what its rows are, where it holds several")
     add("--symbol", help="symbol of all rows, where no column and no name says it")
     add("--zone", help="time zone of a clock that names none, for example America/New_York")
     add("--ambiguous", choices=["earlier", "later"], help="a time that a clock set back has twice")

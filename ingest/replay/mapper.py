@@ -9,10 +9,10 @@ from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ingest.kinds import Record
+from ingest.kinds import BAR, Record
 from ingest.replay import cells
 from ingest.replay.cells import Unmappable, bigint
-from ingest.replay.mapping import BAR, INTERVAL, Mapping, Names, listed
+from ingest.replay.mapping import INTERVAL, Mapping, Names, listed
 from ingest.replay.sources import Ragged, Row, Source
 from ingest.texts import quoted
 from ingest.validate import EPOCH
@@ -27,7 +27,6 @@ ORIGINALS_KEPT = 1_000_000
 NANOSECOND_PLACE = 2**53
 DIGEST_BITS = 43
 EQUAL_ROWS = 2**10
-SECONDS = {"s": 1, "m": 60, "h": 3600}
 DAYS = {"d": 1, "w": 7}
 
 Number = tuple[str, str | None, float, frozenset[float | str]]
@@ -85,8 +84,8 @@ def mapper(
     """map(row) -> record, or None for a row that filter, skip or action leave out.
 
     Clocks are microseconds, rounded down; nanoseconds stay in seq. known_at is the capture clock,
-    ts where there is none, of a bar its end, and never before ts. originals: what corrections find
-    their ticks by, shared by files. map raises Unmappable for a row that cannot be read.
+    ts where there is none, of a bar its end, and never before that. originals: what corrections
+    find their ticks by, shared by files. map raises Unmappable for a row that cannot be read.
     """
     kind = mapping.shape
     constant = mapping.constant(source.path, symbol)
@@ -121,9 +120,10 @@ def mapper(
         if plan is None:
             return None
         ts, nanoseconds = _moment(plan, "ts", row)
-        captured = ts
+        captured = end = ts
         if spans is not None:
-            ts, captured = spans(ts)
+            ts, end = spans(ts)
+            captured = end
         record: Record = {
             "tenant_id": tenant_id,
             "symbol": constant or cells.symbol(row[symbol_column]),
@@ -141,7 +141,7 @@ def mapper(
         for role, column in plan.words:
             record[role] = None if column is None else _word(mapping, role, row[column])
         if spans is not None:
-            record["seq"] = 0
+            record["seq"] = 0  # a minute has one
         elif plan.of is None:
             record["seq"] = numbered(plan, record, nanoseconds, row)
         else:
@@ -151,7 +151,7 @@ def mapper(
         record["action"] = plan.action
         if "known_at" in plan.clocks:
             captured, _ = _moment(plan, "known_at", row)
-        record["known_at"] = max(captured, record["ts"])
+        record["known_at"] = max(captured, record["ts"] if spans is None else end)
         return record
 
     return map_row
@@ -239,7 +239,7 @@ def _clock(mapping: Mapping, source: Source, column: Names) -> cells.Clock:
         return cells.typed_clock(source.clocks[column], local if naive else None)
     if mapping.time_format is None and mapping.time_unit != "iso":
         return cells.numeric_clock(mapping.time_unit)
-    return cells.text_clock(mapping.time_format, local, dates=mapping.kind == BAR.name)
+    return cells.text_clock(mapping.time_format, local, dates=mapping.shape is BAR)
 
 
 def _moment(plan: Plan, role: str, row: Row) -> tuple[int, int]:
@@ -338,8 +338,8 @@ def _spans(mapping: Mapping) -> Callable[[int], tuple[int, int]] | None:
     days = timedelta(days=sign * count * DAYS.get(unit, 0))
 
     def spans(stamp: int) -> tuple[int, int]:
-        if unit in SECONDS:
-            other = stamp + sign * count * SECONDS[unit] * 1_000_000
+        if unit not in DAYS:
+            other = stamp + sign * mapping.interval_us
         else:
             try:
                 # on the wall: a day on which the clock is changed has 23 or 25 hours

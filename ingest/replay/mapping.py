@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatch
 from pathlib import Path
@@ -16,15 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import PydanticCustomError
 
 from ingest.errors import IngestError
-from ingest.kinds import KINDS, Kind
+from ingest.kinds import BAR, KINDS, OHLC, Kind
 from ingest.replay.sources import Source
 from ingest.replay.textfiles import ENCODINGS, Dialect
 
 BUNDLED = Path(__file__).parent / "mappings"
-ANYWHERE = ("symbol", "ts", "seq", "id", "action", "original", "known_at")
+ANYWHERE = ("symbol", "ts", "action", "known_at")
+# what tells rows of one ts apart; a minute has one bar
+NAMING = ("seq", "id", "original")
 SEVERAL = {"ts", "known_at", "id", "original"}
 INTERVAL = re.compile(r"([1-9]\d{0,3})([smhdw])")
-OHLC = ("open", "high", "low", "close")
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 COMPRESSED = (".gz", ".zst", ".zip")
 
 # its tables, in the order in which they are written
@@ -36,28 +37,6 @@ Words = str | tuple[str, ...]
 
 class MappingError(IngestError):
     """A mapping does not fit; the text names the mapping, the file and the remedy."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a row of a kind holds, as in kinds.Kind."""
-
-    name: str
-    values: tuple[str, ...]
-    required: frozenset[str]
-    numbers: tuple[str, ...]
-    prices: tuple[str, ...]
-    either: tuple[str, ...] = ()
-
-
-_BAR_VALUES = (*OHLC, "volume", "vwap", "trades")
-# what a mapping may say of bars; ingest has no topic for them, so that replay refuses them
-BAR = Shape("bar", _BAR_VALUES, frozenset(_BAR_VALUES[:5]), _BAR_VALUES, (*OHLC, "vwap"))
-
-
-def shapes() -> dict[str, Shape | Kind]:
-    """What a mapping's rows may become, by kind."""
-    return {BAR.name: BAR, **KINDS}
 
 
 class Mapping(BaseModel):
@@ -103,8 +82,8 @@ class Mapping(BaseModel):
     @field_validator("kind")
     @classmethod
     def _kind_is_one_of_ours(cls, kind: str) -> str:
-        if kind not in shapes():
-            raise PydanticCustomError("kind", f"Input should be {' or '.join(map(repr, shapes()))}")
+        if kind not in KINDS:
+            raise PydanticCustomError("kind", f"Input should be {' or '.join(map(repr, KINDS))}")
         return kind
 
     @field_validator("time_zone")
@@ -132,7 +111,7 @@ class Mapping(BaseModel):
     @model_validator(mode="after")
     def _columns_make_a_record(self) -> Self:
         kind = self.shape
-        known = {*ANYWHERE, *kind.values}
+        known = {*ANYWHERE, *kind.values, *(NAMING if kind is not BAR else ())}
         for table in ("columns", "correction", "cancel"):
             roles: dict[str, Names] = getattr(self, table)
             if unknown := sorted(set(roles) - known):
@@ -163,7 +142,7 @@ class Mapping(BaseModel):
             if self.correction or self.cancel:
                 raise ValueError("[correction] and [cancel] need an action in [columns]")
             return self
-        if {"seq", "id"}.isdisjoint(self.columns):
+        if self.shape is not BAR and {"seq", "id"}.isdisjoint(self.columns):
             raise ValueError(
                 "[columns] has action, and neither seq nor id: a correction must name its tick"
             )
@@ -172,16 +151,17 @@ class Mapping(BaseModel):
             if "original" in roles and "id" not in self.columns:
                 raise ValueError("original needs the id of the ticks in [columns]")
             if "original" not in roles and "known_at" not in roles:
+                missing = "no known_at" if self.shape is BAR else "neither known_at nor original"
                 raise ValueError(
-                    "[columns] has action, and neither known_at nor original: the moment at which "
-                    "a correction was known cannot be told"
+                    f"[columns] has action, and {missing}: the moment at which a correction was "
+                    "known cannot be told"
                 )
         return self
 
     @model_validator(mode="after")
     def _clocks_can_be_read(self) -> Self:
         form = self.time_format
-        if (self.interval is None) == (self.kind == BAR.name):
+        if (self.interval is None) == (self.shape is BAR):
             raise ValueError('a bar, and nothing else, has an interval, such as interval = "1m"')
         if self.interval is not None and not INTERVAL.fullmatch(self.interval):
             raise ValueError(f'interval is {self.interval!r}; write "1s", "5m", "1h", "1d" or "1w"')
@@ -204,14 +184,29 @@ class Mapping(BaseModel):
             raise ValueError(
                 'time_format has no zone (%z): say time_zone = "...", for example "UTC"'
             )
-        if self.kind != BAR.name and not re.search("%[HI]|%c|%X", form):
+        if self.shape is not BAR and not re.search("%[HI]|%c|%X", form):
             raise ValueError("time_format has no hour: give the moment, midnight is none")
         return self
 
     @property
-    def shape(self) -> Shape | Kind:
+    def shape(self) -> Kind:
         """What its rows become."""
-        return shapes()[self.kind]
+        return KINDS[self.kind]
+
+    @property
+    def interval_us(self) -> int:
+        """How long its bars are, in microseconds; 0: they are no bars."""
+        found = INTERVAL.fullmatch(self.interval or "")
+        return int(found[1]) * UNITS[found[2]] * 1_000_000 if found else 0
+
+    def unsent(self) -> str | None:
+        """Why rows of this mapping are not sent, though they can be read; None: they are."""
+        if self.interval_us == self.shape.takes_us:
+            return None
+        return (
+            f"bars of {self.interval} are not sent, as features are made of one-minute bars: "
+            "fetch the vendor's bars of one minute, or its trades or quotes"
+        )
 
     @property
     def dialect(self) -> Dialect:
@@ -262,7 +257,7 @@ class Mapping(BaseModel):
 
     def _check_bars(self, source: Source) -> None:
         lower = {name.strip().lower(): name for name in source.columns}
-        if self.kind == BAR.name or not lower.keys() >= set(OHLC):
+        if self.shape is BAR or not lower.keys() >= set(OHLC):
             return
         bars = {lower[name] for name in OHLC}
         for role in self.shape.prices:
@@ -275,7 +270,8 @@ class Mapping(BaseModel):
 
 BAR_IS_NO_TICK = (
     "stamped at its start, it would be known before it ended, and its volume traded at one price. "
-    'Say kind = "bar" and its interval'
+    'Say kind = "bar" and its interval, and give the instrument bars_from bar in '
+    "seeds/instrument.csv"
 )
 
 

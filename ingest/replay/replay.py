@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from engine.settings import ENVIRONMENT, Env
 from ingest.config import StreamConfig
 from ingest.errors import IngestError
-from ingest.kinds import KINDS
+from ingest.kinds import BAR
 from ingest.replay import check
 from ingest.replay import mapping as mappings
 from ingest.replay.files import expanded, merged
@@ -114,7 +114,8 @@ def main(
     late = sum((capture.unknown for capture in captures), Counter())
     if late:
         print(f"{late.total():,} rows behind those that were checked become dead letters:")
-        print(check.unknown_symbols(late))
+        of_bars = {s for one in captures if one.mapping.shape is BAR for s in one.unknown}
+        print(check.unknown_symbols(late, of_bars))
     print(f"replayed {sent:,} rows in {took:.1f} s: {sent / took:,.0f} rows/s")
     if sent:
         print("`python -m ingest run --until-end` stores them, and says what waits for a backfill")
@@ -140,11 +141,8 @@ def _captures(names: list[str], map_file: Path | None, symbol: str | None) -> li
         mapping = chosen or mappings.choose(_existing(path), known)
         source = open_source(path, mapping.format, mapping.dialect, batch_rows)
         mapping.check(source, symbol)
-        if mapping.kind not in KINDS:
-            raise ReplayError(
-                f"{path}: the mapping {mapping.name} makes {mapping.kind}s, which ingest has no "
-                f"topic for: it takes {' and '.join(f'{kind}s' for kind in KINDS)}"
-            )
+        if why := mapping.unsent():
+            raise ReplayError(f"{path}, by the mapping {mapping.name}: {why}")
         captures.append(Capture(source, mapping))
     return captures
 

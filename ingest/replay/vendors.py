@@ -6,10 +6,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from ingest.kinds import Record
+from ingest.kinds import BAR, Record
 from ingest.replay.clocks import clock_form
 from ingest.replay.mapper import Unmappable, keeper, mapper
-from ingest.replay.mapping import BAR, BUNDLED, Mapping, bundled, made
+from ingest.replay.mapping import BUNDLED, Mapping, bundled, made
 from ingest.replay.sniff import Sniffed
 from ingest.replay.sources import Ragged, Source
 from ingest.validate import EARLIEST_US
@@ -55,6 +55,8 @@ Rank = tuple[int, bool, int, bool]
 
 
 def _named_fit(one: Mapping, found: Sniffed) -> Rank | None:
+    if one.names:
+        return None  # its files have no header: its names are ours, and anybody's
     columns = set(found.source.columns)
     needed = set(one.wanted()) - {str(one.columns.get("symbol"))}
     layout = set(one.layout)
@@ -95,7 +97,7 @@ def _nameless_fit(one: Mapping, found: Sniffed) -> Rank | None:
     if not good or not all(record["ts"] >= EARLIEST_US for record in good):
         return None
     prices = one.shape.prices
-    amounts = [role for role in one.shape.required if role not in prices]
+    amounts = [role for role in ("size", "volume") if role in one.columns]
     if _alike(good, prices[0], amounts[0] if amounts else "") or not _sensible(one, good):
         return None
     return len(one.layout), True, len(one.filter), _name_fits(one, found.source.path)
@@ -105,7 +107,7 @@ def _sensible(one: Mapping, good: list[Record]) -> bool:
     prices = [role for role in one.shape.prices if role in one.columns]
     if not all(record[role] is not None and record[role] > 0 for record in good for role in prices):
         return False
-    if one.kind == BAR.name:
+    if one.shape is BAR:
         return all(
             r["low"] <= min(r["open"], r["close"]) <= max(r["open"], r["close"]) <= r["high"]
             for r in good

@@ -158,7 +158,7 @@ def whose(tenant_id: int | None, symbol: str | None, file: str | None) -> Header
 
 
 class TickProducer:
-    """Sends trades and quotes; a context manager that flushes at the end of a good block."""
+    """Sends trades, quotes and bars; a context manager that flushes at the end of a good block."""
 
     def __init__(
         self,

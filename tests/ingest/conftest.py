@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from ingest.config import Config
+from ingest.kinds import MINUTE_US
 from ingest.wire.topics import dead_letter_topic
 
 NOON_US = 1_700_049_600_000_000  # 2023-11-15 12:00 UTC
@@ -95,6 +96,21 @@ def trade() -> Callable[..., dict[str, Any]]:
             "side": "buy",
             "action": "new",
             "known_at": NOON_US + seq * 1_000_000 + 3_000,
+        } | changes
+
+    return make
+
+
+@pytest.fixture
+def bar() -> Callable[..., dict[str, Any]]:
+    """bar(number, **changes): a valid record of the number-th minute after noon."""
+
+    def make(number: int = 0, **changes: object) -> dict[str, Any]:
+        ts = NOON_US + number * MINUTE_US
+        return {
+            **{"tenant_id": 1, "symbol": "SYN_ES", "ts": ts, "seq": 0},
+            **{"open": 4500.25, "high": 4501.0, "low": 4499.5, "close": 4500.5},
+            **{"volume": 12.0, "vwap": 4500.3, "action": "new", "known_at": ts + MINUTE_US},
         } | changes
 
     return make

@@ -2,6 +2,8 @@
 
 from hypothesis import strategies as st
 
+from ingest.kinds import OHLC
+
 LONG = st.integers(-(2**63), 2**63 - 1)
 DOUBLE = st.floats(allow_nan=False)
 HEAD = {
@@ -19,5 +21,11 @@ RECORDS = {
     ),
     "quote": st.fixed_dictionaries(
         HEAD | dict.fromkeys(["bid", "bid_size", "ask", "ask_size"], st.none() | DOUBLE) | TAIL
+    ),
+    "bar": st.fixed_dictionaries(
+        HEAD
+        | dict.fromkeys(OHLC, DOUBLE)
+        | dict.fromkeys(["volume", "vwap"], st.none() | DOUBLE)
+        | TAIL
     ),
 }

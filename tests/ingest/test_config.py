@@ -37,7 +37,7 @@ def test_the_documented_defaults_are_the_defaults() -> None:
     settings = Config.from_env(ADDRESSES)
     values = {str(value) for value in (*vars(settings).values(), *settings.topics.values())}
     defaults = re.findall(r"\(([^)]+)\)", " ".join(_documented().values()))
-    assert len(defaults) == 10
+    assert len(defaults) == 11
     for default in defaults:
         assert default in values or f"{default}.0" in values
 
@@ -53,7 +53,7 @@ def test_a_bad_number_names_the_variable(value: str) -> None:
         Config.from_env(ADDRESSES | {"BATCH_SIZE": value})
 
 
-def test_one_topic_for_both_kinds_is_refused() -> None:
+def test_one_topic_for_two_kinds_is_refused() -> None:
     with pytest.raises(ConfigError, match="choose two topics"):
         Config.from_env(ADDRESSES | {"TRADE_TOPIC": "quotes"})
 

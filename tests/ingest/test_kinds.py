@@ -1,4 +1,4 @@
-"""A third kind of tick is one entry and one schema: no other module is touched for it."""
+"""One more kind of tick is one entry and one schema: no other module is touched for it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SPLIT = {
 
 
 @pytest.fixture
-def third(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kind:
+def fourth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kind:
     """A made-up kind, registered as one of ours for the length of a test."""
     fields: list[tuple[str, Any, dict[str, Any]]] = [
         ("tenant_id", "int", {}),
@@ -61,7 +61,7 @@ def third(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kind:
     monkeypatch.setattr(kinds, "SCHEMA_DIR", tmp_path)
     kind = Kind(
         "corporate_action",
-        schema_id=3,
+        schema_id=4,
         topic="corporate_actions",
         prices=("cash",),
         rules=(*finite("ratio", "cash"), *above_zero(NO_RATIO, "ratio")),
@@ -70,24 +70,24 @@ def third(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kind:
     return kind
 
 
-def test_it_is_written_and_read(third: Kind) -> None:
-    payload = encode(third.name, SPLIT)
-    assert payload[:5] == b"\0\0\0\0\3"
-    assert decode(third.name, payload) == SPLIT
-    assert FILES.id_for(third.name, "any") == 3
-    plan = Plan.of(third.name, FILES.writer(3))
+def test_it_is_written_and_read(fourth: Kind) -> None:
+    payload = encode(fourth.name, SPLIT)
+    assert payload[:5] == b"\0\0\0\0\4"
+    assert decode(fourth.name, payload) == SPLIT
+    assert FILES.id_for(fourth.name, "any") == 4
+    plan = Plan.of(fourth.name, FILES.writer(4))
     assert plan is not None, "many are read at once"
     found = plan.read([payload])
     assert found is not None
     assert found.to_dicts() == [SPLIT]
 
 
-def test_a_batch_of_it_becomes_rows_and_refusals(third: Kind) -> None:
+def test_a_batch_of_it_becomes_rows_and_refusals(fourth: Kind) -> None:
     ticks = [SPLIT, SPLIT | {"ratio": 0.0}, SPLIT | {"ratio": 0.0, "action": "cancel"}]
-    sent = [Sent(("actions", 0, at), encode(third.name, one)) for at, one in enumerate(ticks)]
+    sent = [Sent(("actions", 0, at), encode(fourth.name, one)) for at, one in enumerate(ticks)]
     positions = {("actions", 0): 0}
-    batch = build(sent, {"actions": third.name}, positions, lambda *_: KNOWN, NOW_US, 0, FILES)
-    rows = batch.rows[third.name]
+    batch = build(sent, {"actions": fourth.name}, positions, lambda *_: KNOWN, NOW_US, 0, FILES)
+    rows = batch.rows[fourth.name]
     assert rows["ordinal"].to_list() == [0, 2]
     assert rows.columns == [
         *(
@@ -109,7 +109,7 @@ def test_a_batch_of_it_becomes_rows_and_refusals(third: Kind) -> None:
     assert (place, refusal.reason) == (1, "no_ratio")
     assert refusal.message.startswith("ratio=0.0 in corporate_action of 'SYN_ES', tenant 1, ts ")
     assert refusal.message.endswith("send how many shares one becomes")
-    twice = batch.conflict(third.name, 2, SPLIT)
+    twice = batch.conflict(fourth.name, 2, SPLIT)
     assert twice.reason == "conflict"
     assert twice.message.startswith(
         "cancel with ratio=0.0, cash=null, note='2 for 1', but ratio=2.0, cash=null, "
@@ -117,9 +117,9 @@ def test_a_batch_of_it_becomes_rows_and_refusals(third: Kind) -> None:
     )
 
 
-def test_it_has_reasons_and_tables_of_its_own(third: Kind) -> None:
+def test_it_has_reasons_and_tables_of_its_own(fourth: Kind) -> None:
     assert "no_ratio" in reasons()
-    assert (third.table, third.superseded, third.events, third.incoming, third.apply) == (
+    assert (fourth.table, fourth.superseded, fourth.events, fourth.incoming, fourth.apply) == (
         "market.corporate_action",
         "market.corporate_action_superseded",
         "market.corporate_action_event",
@@ -128,25 +128,26 @@ def test_it_has_reasons_and_tables_of_its_own(third: Kind) -> None:
     )
 
 
-def test_its_topic_is_a_setting(third: Kind) -> None:
+def test_its_topic_is_a_setting(fourth: Kind) -> None:
     env = {"KAFKA_BOOTSTRAP": "k:9092"}
-    assert StreamConfig.from_env(env).topics[third.name] == "corporate_actions"
+    assert StreamConfig.from_env(env).topics[fourth.name] == "corporate_actions"
     other = StreamConfig.from_env(env | {"CORPORATE_ACTION_TOPIC": "actions"})
-    assert other.topics == {"trade": "trades", "quote": "quotes", third.name: "actions"}
+    ours = {"trade": "trades", "quote": "quotes", "bar": "bars"}
+    assert other.topics == ours | {fourth.name: "actions"}
     with pytest.raises(ConfigError, match="QUOTE_TOPIC and CORPORATE_ACTION_TOPIC are both 'quo"):
         StreamConfig.from_env(env | {"CORPORATE_ACTION_TOPIC": "quotes"})
 
 
-def test_a_letter_of_it_is_mended(third: Kind) -> None:
-    mended = mend(third.name, SPLIT | {"ratio": -1.0}, {"ratio": "4", "note": "null"})
+def test_a_letter_of_it_is_mended(fourth: Kind) -> None:
+    mended = mend(fourth.name, SPLIT | {"ratio": -1.0}, {"ratio": "4", "note": "null"})
     assert mended == SPLIT | {"ratio": 4.0, "note": None}
-    assert validate(third.name, mended, KNOWN, NOW_US, 0) is None
+    assert validate(fourth.name, mended, KNOWN, NOW_US, 0) is None
 
 
-def test_a_captured_file_of_it_is_mapped(third: Kind) -> None:
+def test_a_captured_file_of_it_is_mapped(fourth: Kind) -> None:
     columns: dict[str, Any] = {"symbol": "s", "ts": "t", "ratio": "r", "cash": "c", "note": "n"}
     mapping = Mapping(
-        name="m", kind=third.name, format="csv", columns=columns, time_unit="us", price_scale=100
+        name="m", kind=fourth.name, format="csv", columns=columns, time_unit="us", price_scale=100
     )
     row = {"s": "SYN_ES", "t": NOW_US, "r": "2", "c": "150", "n": "2 for 1"}
     map_row = mapper(mapping, Source(Path("x.csv"), tuple(row), {}, lambda _: iter(())), 1)
@@ -157,7 +158,7 @@ def test_a_captured_file_of_it_is_mapped(third: Kind) -> None:
     with pytest.raises(Unmappable, match="ratio is empty"):
         map_row(row | {"r": ""})
     with pytest.raises(ValueError, match="lacks ratio"):
-        Mapping(name="m", kind=third.name, format="csv", symbol="X", columns={"ts": "t"})
+        Mapping(name="m", kind=fourth.name, format="csv", symbol="X", columns={"ts": "t"})
 
 
 def test_the_names_of_the_reasons_stay() -> None:
@@ -166,6 +167,7 @@ def test_the_names_of_the_reasons_stay() -> None:
         *("undecodable", "unknown_action", "unknown_tenant", "unknown_symbol", "time_too_early"),
         *("time_in_future", "negative_seq", "not_a_number", "negative_price", "zero_size"),
         *("no_side_quoted", "unknown_side", "conflict", "out_of_range", "beyond_retention"),
+        *("not_a_bar", "not_a_minute", "not_alone", "known_before_end"),
     }
 
 
@@ -186,6 +188,6 @@ def test_nothing_else_names_kinds_one_by_one() -> None:
         str(path.relative_to(INGEST))
         for path in INGEST.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Constant) and node.value in ("trade", "quote")
+        if isinstance(node, ast.Constant) and node.value in KINDS
     }
     assert named <= allowed

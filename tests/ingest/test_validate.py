@@ -6,12 +6,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from ingest.kinds import KINDS, Record
+from ingest.kinds import KINDS, MINUTE_US, Record
 from ingest.validate import EARLIEST_US, Known, passes, reasons, refusals, validate
 
 NOW_US = 1_700_100_000_000_000
 TOLERANCE_US = 5_000_000
 KNOWN = Known(frozenset({1, 2}), frozenset({"SYN_ES", "SYN_CL"}), signed=frozenset({"SYN_CL"}))
+# the first minute that has not begun
+NEXT_US = NOW_US - NOW_US % MINUTE_US + MINUTE_US
 NAN, INF = float("nan"), float("inf")
 UNSET = 1.7976931348623157e308  # Interactive Brokers' word for no value
 
@@ -90,6 +92,48 @@ QUOTES: Table = [
     ({"ask_size": -0.5}, "zero_size"),
     ({"action": "cancel", "bid": None, "ask": None}, None),
 ]
+BARS: Table = [
+    ({}, None),
+    ({"volume": None, "vwap": None, "known_at": None}, None),
+    ({"volume": 0.0}, None),
+    ({"open": 5.0, "high": 5.0, "low": 5.0, "close": 5.0}, None),
+    ({"high": 4500.49}, "not_a_bar"),
+    ({"low": 4500.26}, "not_a_bar"),
+    ({"high": 4499.0, "low": 4501.0}, "not_a_bar"),
+    ({"vwap": 9000.0}, None),
+    ({"vwap": 0.0}, "negative_price"),
+    ({"vwap": NAN}, "not_a_number"),
+    ({"vwap": UNSET}, "out_of_range"),
+    ({"open": NAN}, "not_a_number"),
+    ({"close": INF}, "not_a_number"),
+    ({"high": UNSET}, "out_of_range"),
+    ({"low": 0.0}, "negative_price"),
+    ({"low": -1.0, "vwap": -0.5, "symbol": "SYN_CL"}, None),
+    ({"volume": -1.0}, "zero_size"),
+    ({"volume": NAN}, "not_a_number"),
+    ({"volume": 1e-300}, "out_of_range"),
+    ({"volume": 1e19}, "out_of_range"),
+    ({"seq": 1}, "not_alone"),
+    ({"seq": -1}, "negative_seq"),
+    ({"ts": NEXT_US - 2 * MINUTE_US + 1, "known_at": None}, "not_a_minute"),
+    ({"ts": EARLIEST_US}, None),
+    ({"ts": 2**63 - 1}, "time_in_future"),
+    ({"ts": -(2**63)}, "time_too_early"),
+    # the minute that is under way
+    ({"ts": NEXT_US - MINUTE_US, "known_at": None}, "time_in_future"),
+    ({"ts": NEXT_US - MINUTE_US, "known_at": NOW_US}, "time_in_future"),
+    ({"ts": NEXT_US - 2 * MINUTE_US, "known_at": None}, None),
+    ({"ts": NEXT_US - 2 * MINUTE_US, "known_at": NEXT_US - MINUTE_US}, None),
+    ({"ts": NEXT_US - 2 * MINUTE_US, "known_at": NEXT_US - MINUTE_US - 1}, "known_before_end"),
+    ({"known_at": 0}, "known_before_end"),
+    ({"known_at": -(2**63)}, "known_before_end"),
+    ({"known_at": 0, "action": "correction"}, "known_before_end"),
+    ({"known_at": 0, "action": "cancel"}, "known_before_end"),
+    ({"action": "correction", "high": 1.0}, "not_a_bar"),
+    ({"action": "cancel", "high": NAN, "volume": -1.0}, None),
+    ({"action": "cancel", "seq": 1}, "not_alone"),
+    ({"action": "cancel", "ts": EARLIEST_US + 1}, "not_a_minute"),
+]
 
 
 @pytest.mark.parametrize(("change", "reason"), TRADES, ids=str)
@@ -100,6 +144,11 @@ def test_trade(trade: Callable[..., Record], change: dict[str, Any], reason: str
 @pytest.mark.parametrize(("change", "reason"), QUOTES, ids=str)
 def test_quote(quote: Callable[..., Record], change: dict[str, Any], reason: str | None) -> None:
     _check("quote", quote(**change), reason)
+
+
+@pytest.mark.parametrize(("change", "reason"), BARS, ids=str)
+def test_bar(bar: Callable[..., Record], change: dict[str, Any], reason: str | None) -> None:
+    _check("bar", bar(**change), reason)
 
 
 def _check(kind: str, record: dict[str, Any], reason: str | None) -> None:
@@ -114,10 +163,9 @@ def _check(kind: str, record: dict[str, Any], reason: str | None) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_batch_is_judged_as_its_records_are(
-    kind: str, trade: Callable[..., Record], quote: Callable[..., Record]
-) -> None:
-    table, make = {"trade": (TRADES, trade), "quote": (QUOTES, quote)}[kind]
+def test_a_batch_is_judged_as_its_records_are(kind: str, request: pytest.FixtureRequest) -> None:
+    make = request.getfixturevalue(kind)
+    table = {"trade": TRADES, "quote": QUOTES, "bar": BARS}[kind]
     records = [make(**change) for change, _ in table]
     rows = pl.DataFrame(records, schema=KINDS[kind].columns, orient="row")
     good = rows.select(passes(kind, KNOWN, NOW_US, TOLERANCE_US)).to_series()
@@ -155,19 +203,18 @@ def test_a_quote_without_sides_shows_both(quote: Callable[..., Record]) -> None:
 def test_every_reason_of_validation_is_in_the_tables() -> None:
     # a retention is no rule by default: test_a_retention_says_what_is_too_old
     others = {"undecodable", "conflict", "beyond_retention"}
-    assert {reason for _, reason in TRADES + QUOTES if reason} == set(reasons()) - others
+    assert {reason for _, reason in TRADES + QUOTES + BARS if reason} == set(reasons()) - others
 
 
-@pytest.mark.parametrize("kind", ["trade", "quote"])
-def test_a_retention_says_what_is_too_old(
-    trade: Callable[..., Record], quote: Callable[..., Record], kind: str
-) -> None:
-    make = {"trade": trade, "quote": quote}[kind]
-    kept = replace(KNOWN, earliest_us={kind: NOW_US - 5})
-    assert validate(kind, make(ts=NOW_US - 5, known_at=NOW_US), kept, NOW_US, TOLERANCE_US) is None
-    refusal = validate(kind, make(ts=NOW_US - 6, known_at=NOW_US), kept, NOW_US, TOLERANCE_US)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_retention_says_what_is_too_old(kind: str, request: pytest.FixtureRequest) -> None:
+    make = request.getfixturevalue(kind)
+    first = NEXT_US - 2 * MINUTE_US
+    kept = replace(KNOWN, earliest_us={kind: first})
+    assert validate(kind, make(ts=first, known_at=NOW_US), kept, NOW_US, TOLERANCE_US) is None
+    refusal = validate(kind, make(ts=first - 1, known_at=NOW_US), kept, NOW_US, TOLERANCE_US)
     assert refusal is not None
     assert refusal.reason == "beyond_retention"
     assert "market.policy_setting" in refusal.message
     other = replace(KNOWN, earliest_us={"other": NOW_US})
-    assert validate(kind, make(ts=NOW_US - 6), other, NOW_US, TOLERANCE_US) is None
+    assert validate(kind, make(ts=first, known_at=NOW_US), other, NOW_US, TOLERANCE_US) is None

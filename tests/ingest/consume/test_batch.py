@@ -2,7 +2,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingest.consume.batch import Batch, KafkaMessage, Partition, build
-from ingest.kinds import Record
+from ingest.kinds import MINUTE_US, Record
 from ingest.validate import Known
 from ingest.wire.codec import encode
 from ingest.wire.registry import FILES
@@ -85,3 +85,24 @@ def test_bad_messages_keep_their_place(trade: Callable[..., Record]) -> None:
     assert batch.rows["trade"]["ordinal"].to_list() == [1]
     assert batch.ranges == {("trades", 0): (0, 3)}
     assert batch.letter(2, batch.refusals[2]).payload == sent[2].value()
+
+
+def test_a_bar_is_known_at_its_end_at_the_earliest(bar: Callable[..., Record]) -> None:
+    """Also where the clock of the ingester is behind the bar's, as far as the tolerance."""
+    start = NOW_US - NOW_US % MINUTE_US - MINUTE_US
+    end = start + MINUTE_US
+    actions = ["new", "correction", "cancel"]
+    ticks = [bar(ts=start, known_at=None, action=action) for action in actions]
+    ticks.append(bar(ts=start, known_at=end + 1))
+    sent = [Sent(("bars", 0, at), encode("bar", one)) for at, one in enumerate(ticks)]
+    known = Known(frozenset({1}), frozenset({"SYN_ES"}))
+    for behind_us in (0, 4):
+        positions: dict[Partition, int] = {("bars", 0): 0}
+        now_us = end - behind_us
+        batch = build(sent, {"bars": "bar"}, positions, lambda *_: known, now_us, 5, FILES)
+        assert not batch.refusals
+        stored = batch.rows["bar"]["known_at"].dt.epoch("us").to_list()
+        assert stored == [end, end, end, end + 1]
+    early = build(sent, {"bars": "bar"}, {("bars", 0): 0}, lambda *_: known, end - 6, 5, FILES)
+    assert {refusal.reason for refusal in early.refusals.values()} == {"time_in_future"}
+    assert len(early.refusals) == len(ticks)

@@ -11,11 +11,10 @@ import pytest
 
 from ingest.config import Config
 from ingest.errors import IngestError
-from ingest.kinds import KINDS
 from ingest.replay import inspect, replay
 from tests.ingest.conftest import NOON_US
 from tests.ingest.deadletters.letterbox import consume
-from tests.ingest.replay.vendor_samples import SAMPLES, lines
+from tests.ingest.replay.vendor_samples import lines
 
 Query = Callable[..., list[tuple[Any, ...]]]
 HEADER = "time,received,symbol,trade_id,price,qty,status"
@@ -75,21 +74,6 @@ def test_what_was_believed_when_comes_out_of_a_folder_of_days(
         *(NOON_US / S, config.topics["trade"]),
     )
     assert was == [(10.5, 60), (11.5, 61)]
-
-
-def test_bars_are_refused_in_one_line_until_there_is_a_topic(
-    tmp_path: Path, env: dict[str, str]
-) -> None:
-    sample = next(one for one in SAMPLES if one.layout == "binance_klines")
-    path = sample.write(tmp_path)
-    if "bar" in KINDS:
-        pytest.skip("bars have a topic")
-    with pytest.raises(IngestError) as refused:
-        replay.main([str(path), "--map", str(inspected(path))], env)
-    assert "makes bars, which ingest has no topic for: it takes trades and quotes" in str(
-        refused.value
-    )
-    assert "\n" not in str(refused.value)
 
 
 def test_nameless_bars_are_no_trades(tmp_path: Path, env: dict[str, str]) -> None:

@@ -173,6 +173,18 @@ def test_words_for_none(look: Look) -> None:
     assert [record["bid"] for record in records] == [None, 1.25]
 
 
+def test_a_header_of_common_words_brings_no_vendors_zone(look: Look) -> None:
+    text = lines(
+        "time,open,high,low,close,volume",
+        *(f"2024-01-15 12:0{minute}:00,1.5,2.0,1.0,1.75,9" for minute in range(3)),
+    )
+    with pytest.raises(IngestError, match="names no zone: say it with --zone"):
+        look(text, "--symbol", "X")
+    said, mapping, _ = look(text, "--symbol", "X", "--zone", "Europe/Berlin")
+    assert (mapping.time_zone, mapping.columns["volume"]) == ("Europe/Berlin", "volume")
+    assert "laid out as" not in said
+
+
 def test_bars_are_bars_and_no_trades(look: Look) -> None:
     text = lines(
         "date,open,high,low,close,volume",
@@ -184,7 +196,8 @@ def test_bars_are_bars_and_no_trades(look: Look) -> None:
     assert "+1 day" in said
     mixed = ("--kind", "trade", "--column", "price=close", "--column", "size=volume")
     intraday = text.replace("2024-01-1", str(NOON)[:-1])
-    with pytest.raises(IngestError, match=r"holds bars .*makes a trade of column close"):
+    wrong = r"holds bars .*makes a trade of column close.*Say kind = .bar.*bars_from bar in seeds"
+    with pytest.raises(IngestError, match=wrong):
         look(intraday, "--symbol", "X", *mixed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 import pytest
 import zstandard
 
-from ingest.kinds import KINDS
-from ingest.replay import inspect
+from engine.errors import ConfigError
+from ingest.errors import IngestError
+from ingest.kinds import MINUTE_US
+from ingest.replay import inspect, replay
 from ingest.replay.mapper import mapper
 from ingest.replay.mapping import bundled, load
 from ingest.replay.sources import open_source
-from tests.ingest.replay.vendor_samples import NOON_US, SAMPLES, Sample
+from ingest.validate import Known, validate
+from tests.ingest.replay.vendor_samples import NOON, NOON_US, SAMPLES, Sample, lines
 
 Inspect = Callable[..., tuple[str, list[dict[str, Any]]]]
 
@@ -117,8 +121,47 @@ def test_compressed_files_are_told_by_their_bytes(
     assert len(records) == sample.count
 
 
-def test_bars_are_recognised_and_wait_for_their_topic(inspected: Inspect, tmp_path: Path) -> None:
-    sample = next(one for one in SAMPLES if one.layout == "yahoo_daily")
-    said, _ = inspected(sample.write(tmp_path), *sample.options)
-    if "bar" not in KINDS:
-        assert "`replay` refuses it for now: ingest has no topic for bars" in said
+BARS = [one for one in SAMPLES if one.kind == "bar"]
+
+
+@pytest.mark.parametrize("sample", BARS, ids=lambda one: f"{one.layout}-{one.name}")
+def test_bars_of_one_minute_are_sent_and_others_refused_with_the_reason(
+    sample: Sample, inspected: Inspect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = sample.write(tmp_path), tmp_path / "written.toml"
+    said, records = inspected(path, *sample.options)
+    said = said.replace("\n", " ")
+    now_us = records[-1]["known_at"]
+    refused = [
+        validate("bar", r, Known(frozenset({1}), frozenset({r["symbol"]})), now_us, 0)
+        for r in records
+    ]
+    if sample.first["known_at"] - sample.first["ts"] == MINUTE_US:
+        assert f"replay {path} --map" in said
+        assert refused == [None] * len(records)
+        assert {r["seq"] for r in records} == {0}
+        with pytest.raises(ConfigError, match="no Kafka broker"):
+            replay.main([str(path), "--map", str(out)], {})
+    else:
+        why = r"bars of (5m|1d) are not sent, as features are made of one-minute bars: fetch"
+        assert re.search(f"`replay` refuses it: {why}", said)
+        with pytest.raises(IngestError, match=why):
+            replay.main([str(path), "--map", str(out), "--anyway"], {})
+    assert ",false,bar\n" in inspected(path, *sample.options, "--symbol", "NEW", "--force")[0]
+    assert "sent" not in capsys.readouterr().out
+
+
+def test_a_minute_without_a_bar_makes_no_interval_longer(
+    inspected: Inspect, tmp_path: Path
+) -> None:
+    path = tmp_path / "XBTUSD_1.csv"
+    path.write_text(lines(*(f"{NOON + 60 * n},10,12,9,11,4,1" for n in (0, 2, 4, 9))))
+    said, _ = inspected(path)
+    assert "bars of 1m, by the distances between them" in said
+
+
+@pytest.mark.parametrize("layout", ["histdata_bars", "histdata_ticks"])
+def test_a_file_without_a_header_is_read_by_its_name_alone(layout: str, tmp_path: Path) -> None:
+    path = next(one for one in SAMPLES if one.layout == layout).write(tmp_path)
+    with pytest.raises(ConfigError, match="no Kafka broker"):
+        replay.main([str(path)], {})

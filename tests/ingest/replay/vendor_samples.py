@@ -57,7 +57,7 @@ def quote(bid: float, ask: float, **more: Any) -> dict[str, Any]:
     return {"ts": NOON_US, "bid": bid, "ask": ask} | more
 
 
-def bar(*prices: float, volume: float, minutes: int = 1, **more: Any) -> dict[str, Any]:
+def bar(*prices: float, volume: float | None, minutes: int = 1, **more: Any) -> dict[str, Any]:
     ends = {"known_at": NOON_US + minutes * 60_000_000}
     named = dict(zip(("open", "high", "low", "close"), prices, strict=True))
     return {"ts": NOON_US, "volume": volume} | named | ends | more
@@ -221,7 +221,7 @@ BINANCE = [
             f"{NOON + 60}000,11.0,11.5,10.5,11.2,20.5,{NOON + 119}999,225.1,9,10.1,111.0,0",
         ),
         "bar",
-        bar(10.0, 12.0, 9.0, 11.0, volume=40.5, trades=17.0, symbol="BTCUSDT"),
+        bar(10.0, 12.0, 9.0, 11.0, volume=40.5, symbol="BTCUSDT"),
         2,
     ),
     Sample(
@@ -251,7 +251,7 @@ CRYPTO = [
         "XBTUSD_1.csv",
         lines(f"{NOON},10.0,12.0,9.0,11.0,40.5,17", f"{NOON + 60},11.0,12.0,10.5,11.5,4.5,3"),
         "bar",
-        bar(10.0, 12.0, 9.0, 11.0, volume=40.5, trades=17.0, symbol="XBTUSD"),
+        bar(10.0, 12.0, 9.0, 11.0, volume=40.5, symbol="XBTUSD"),
         2,
     ),
     Sample(
@@ -401,7 +401,7 @@ FX = [
         "DAT_ASCII_EURUSD_M1_202401.csv",
         lines("20240115 070000;1.1;1.3;1.0;1.2;0", "20240115 070100;1.2;1.3;1.1;1.2;0"),
         "bar",
-        bar(1.1, 1.3, 1.0, 1.2, volume=0.0, symbol="EURUSD"),
+        bar(1.1, 1.3, 1.0, 1.2, volume=None, symbol="EURUSD"),
         2,
     ),
 ]

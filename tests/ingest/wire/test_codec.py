@@ -70,4 +70,5 @@ def test_every_field_of_the_schema_is_documented(kind: str) -> None:
 
 def _least(kind: str) -> dict[str, Any]:
     record = {"tenant_id": 1, "symbol": "ES", "ts": 1, "seq": 2}
-    return record | ({"price": 3.0, "size": 4.0} if kind == "trade" else {})
+    required = [name for name in KINDS[kind].values if name in KINDS[kind].required]
+    return record | dict(zip(required, (3.0, 4.0, 2.0, 3.5), strict=False))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.errors import UndecodableError
-from ingest.kinds import KINDS, Record
+from ingest.kinds import KINDS, OHLC, Record
 from ingest.validate import ACTIONS, EARLIEST_US
 from ingest.wire.codec import decode, encode
 from ingest.wire.columns import Plan, read
@@ -42,6 +42,11 @@ records = {
     "quote": st.fixed_dictionaries(
         common
         | {name: st.one_of(st.none(), numbers) for name in ("bid", "bid_size", "ask", "ask_size")}
+    ),
+    "bar": st.fixed_dictionaries(
+        common
+        | dict.fromkeys(OHLC, numbers)
+        | dict.fromkeys(("volume", "vwap"), st.one_of(st.none(), numbers))
     ),
 }
 
@@ -94,9 +99,10 @@ def test_our_own_schema_is_read_at_once(kind: str, request: pytest.FixtureReques
     plan = Plan.of(kind, KINDS[kind].schema)
     assert plan is not None
     tick = request.getfixturevalue(kind)
-    found = plan.read([encode(kind, tick(seq)) for seq in range(3)])
+    ticks = [tick(number) for number in range(3)]
+    found = plan.read([encode(kind, one) for one in ticks])
     assert found is not None
-    assert found["seq"].to_list() == [0, 1, 2]
+    assert found.to_dicts() == [{name: one[name] for name in found.columns} for one in ticks]
 
 
 def test_a_mark_in_the_wrong_place_is_noticed(trade: Any) -> None:

@@ -370,7 +370,7 @@ def test_a_bad_address_is_refused_without_showing_it(url: str) -> None:
 
 def test_without_a_url_the_schemas_are_the_files() -> None:
     assert schemas(None) is FILES
-    assert [FILES.id_for(kind, "any") for kind in KINDS] == [1, 2]
+    assert [FILES.id_for(kind, "any") for kind in KINDS] == [1, 2, 3]
     assert [FILES.writer(number)["name"] for number in (1, 2)] == ["Trade", "Quote"]
     with pytest.raises(UnknownSchemaError):
         FILES.writer(3)
