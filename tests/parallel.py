@@ -40,8 +40,8 @@ TOGETHER = ("tests/feast/http/",)
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than processors, as tests wait too, and as memory bears; one at least."""
-    return max(1, min(len(os.sched_getaffinity(0)) + 1, _free_mib() // WORKER_MIB))
+    """Two workers more than processors, as tests wait too, and as memory bears; one at least."""
+    return max(1, min(len(os.sched_getaffinity(0)) + 2, _free_mib() // WORKER_MIB))
 
 
 def _free_mib() -> int:

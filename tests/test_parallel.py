@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.mark.parametrize(
     ("processors", "free_mib", "workers"),
-    [(2, 16_000, 3), (8, 16_000, 7), (64, 1_000, 1), (1, 64_000, 2)],
+    [(2, 16_000, 4), (8, 16_000, 7), (64, 1_000, 1), (1, 64_000, 3)],
 )
 def test_workers(
     monkeypatch: pytest.MonkeyPatch, processors: int, free_mib: int, workers: int
