@@ -42,13 +42,14 @@ def test_a_file_of_bars_is_stored_as_it_is_and_corrected_and_cancelled(
     }
     monkeypatch.setattr(run, "stop_on_signals", lambda _: None)
 
-    def sent(path: Path, *options: str) -> str:
-        out = path.with_suffix(".toml")
-        asked = ["--symbol", "SYN_ES", "--out", str(out)]
-        assert inspect.main([str(path), *asked, *options]) == 0
+    def mapped(path: Path, *options: str) -> None:
+        out = str(path.with_suffix(".toml"))
+        assert inspect.main([str(path), "--symbol", "SYN_ES", "--out", out, *options]) == 0
+
+    def sent(path: Path) -> str:
         capsys.readouterr()
-        database = lambda: config.database_url  # noqa: E731
-        assert replay.main([str(path), "--map", str(out)], env, database) == 0
+        arguments = [str(path), "--map", str(path.with_suffix(".toml"))]
+        assert replay.main(arguments, env, lambda: config.database_url) == 0
         return capsys.readouterr().err
 
     def stored(table: str) -> list[tuple[Any, ...]]:
@@ -58,6 +59,7 @@ def test_a_file_of_bars_is_stored_as_it_is_and_corrected_and_cancelled(
     captured = tmp_path / "SYNES_1.csv.gz"
     rows = [f"{NOON + 60 * n},10.0,12.0,9.0,11.0,{n + 0.5},17" for n in (0, 1, 3)]
     captured.write_bytes(gzip.compress(lines(*rows).encode()))
+    mapped(captured)
     said = sent(captured)
     assert "no feature is made of these bars of SYN_ES until bars_from is bar" in said
     assert run.main(["--until-end"], env, lambda: config.database_url) == 0
@@ -78,7 +80,8 @@ def test_a_file_of_bars_is_stored_as_it_is_and_corrected_and_cancelled(
             f"{NOON_US + 4 * MINUTE_US},{NOON_US + 250_000_000},10,12,9,10,0,,N",
         )
     )
-    sent(changed, "--action", "C=correction", "--action", "X=cancel", "--interval", "1m")
+    mapped(changed)
+    sent(changed)
     counts = consume(config)
     assert (counts.applied, counts.refused) == (3, {"conflict": 1})
     assert stored("market.bar") == [

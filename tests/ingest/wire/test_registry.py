@@ -371,7 +371,7 @@ def test_a_bad_address_is_refused_without_showing_it(url: str) -> None:
 def test_without_a_url_the_schemas_are_the_files() -> None:
     assert schemas(None) is FILES
     assert [FILES.id_for(kind, "any") for kind in KINDS] == [1, 2, 3]
-    assert [FILES.writer(number)["name"] for number in (1, 2)] == ["Trade", "Quote"]
+    assert [FILES.writer(number)["name"] for number in (1, 2, 3)] == ["Trade", "Quote", "Bar"]
     with pytest.raises(UnknownSchemaError):
         FILES.writer(3)
 
