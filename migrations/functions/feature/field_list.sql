@@ -1,0 +1,13 @@
+create or replace function feature.field_list(
+    p_format text, p_separator text default ', '
+) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+    select string_agg(format(p_format, c.field), p_separator order by c.ordinal)
+    from market.contract as c
+$$;
+revoke all on function feature.field_list(text, text) from public;
+comment on function feature.field_list(text, text) is
+'The fields of market.contract in its order, each put into p_format as its %1$I, with p_separator '
+'between: what SQL that is made of the contract is put together from.';
