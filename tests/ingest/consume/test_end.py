@@ -21,7 +21,7 @@ def test_the_end_says_what_waits_for_a_backfill_and_what_has_no_trades(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The jobs run, or do not: either way it is said."""
-    config = replace(config, topics=config.topics | {"bar": f"bars_{config.kafka_group}"})
+    config = replace(config, topics={**config.topics, "bar": f"bars_{config.kafka_group}"})
     with psycopg.connect(database) as connection:
         connection.execute("update market.instrument set bars_from = 'bar' where symbol = 'SYN_GC'")
     produce(

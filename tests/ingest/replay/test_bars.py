@@ -34,7 +34,7 @@ def test_a_file_of_bars_is_stored_as_it_is_and_corrected_and_cancelled(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    config = replace(config, topics=config.topics | {"bar": f"bars_{config.kafka_group}"})
+    config = replace(config, topics={**config.topics, "bar": f"bars_{config.kafka_group}"})
     env = {
         **{"KAFKA_BOOTSTRAP": config.kafka_bootstrap, "KAFKA_GROUP": config.kafka_group},
         **{f"{kind.upper()}_TOPIC": topic for kind, topic in config.topics.items()},
