@@ -5,8 +5,7 @@
 -- lock: share row exclusive on market.trade, market.quote and their superseded tables while it runs
 set local role market_owner;
 
-lock table market.trade, market.trade_superseded, market.quote, market.quote_superseded, market.bar,
-    market.bar_superseded
+lock table market.trade, market.trade_superseded, market.quote, market.quote_superseded
 in share row exclusive mode;
 
 do $migration$

@@ -53,7 +53,7 @@ revoke all on function feature.collect_slice_ticks(
 ) from public;
 comment on function feature.collect_slice_ticks(timestamptz, timestamptz, timestamptz) is
 'Makes the temporary tables slice_trade, slice_quote and slice_bar: every belief about a tick of '
-'the series in slice that was known by p_live_from, with its bucket, from when (known_at) and to when '
-'(superseded_at) it was held and what ended it (cause). What its bars are made of from the '
+'the series in slice that was known by p_live_from, with its bucket, from when (known_at) and to '
+'when (superseded_at) it was held and what ended it (cause). What its bars are made of from the '
 'slice''s context_from, quotes else from p_from, others else not at all; to before p_to. Step of '
 'feature.backfill_slice().';

@@ -70,5 +70,5 @@ revoke all on function market.apply_ticks(text, text) from public;
 grant execute on function market.apply_ticks(text, text) to market_ingest;
 comment on function market.apply_ticks(text, text) is
 'Applies the caller''s temporary table incoming_<p_kind> to market.<p_kind>, '
-'market.<p_kind>_superseded and market.<p_kind>_event. p_kind: trade, quote or bar. p_values: its value '
-'columns, comma and space between. Called by apply_trades and its like.';
+'market.<p_kind>_superseded and market.<p_kind>_event. p_kind: trade, quote or bar. p_values: its '
+'value columns, comma and space between. Called by apply_trades and its like.';

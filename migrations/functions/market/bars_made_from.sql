@@ -9,5 +9,5 @@ as $$
 $$;
 revoke all on function market.bars_made_from(text) from public;
 comment on function market.bars_made_from(text) is
-'The symbols whose bars are made of p_kind: quote or bar. NULL for trade: any symbol''s may be, one '
-'that market.instrument does not have as well.';
+'The symbols whose bars are made of p_kind: quote or bar. NULL for trade: any symbol''s may be, '
+'also of one that market.instrument does not have.';

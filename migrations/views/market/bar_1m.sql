@@ -75,6 +75,9 @@ comment on column market.bar_1m.open is 'First price by (ts, seq).';
 comment on column market.bar_1m.high is 'Highest price.';
 comment on column market.bar_1m.low is 'Lowest price.';
 comment on column market.bar_1m.close is 'Last price by (ts, seq).';
-comment on column market.bar_1m.volume is 'Sum of size, units traded. NULL: a bar of quotes, or not told.';
-comment on column market.bar_1m.notional is 'Sum of price x size; of a vendor''s bar vwap x volume. NULL: a bar of quotes, or not told.';
-comment on column market.bar_1m.trades is 'Number of trades that it is made of. NULL: a bar of quotes, or a vendor''s.';
+comment on column market.bar_1m.volume is
+'Sum of size, units traded. NULL: a bar of quotes, or not told.';
+comment on column market.bar_1m.notional is
+'Sum of price x size; of a vendor''s bar vwap x volume. NULL: a bar of quotes, or not told.';
+comment on column market.bar_1m.trades is
+'Number of trades that it is made of. NULL: a bar of quotes, or a vendor''s.';
