@@ -215,8 +215,9 @@ def _refused_sample(
 def _bars(file: File) -> str | None:
     """A fault where a tick's price is of four nameless columns that are open, high, low, close."""
     columns = file.mapping.columns
-    if not file.mapping.names:
-        return None  # a header says what they are: Mapping.check
+    # of a tick; a header says what columns are: Mapping.check
+    if file.mapping.shape is BAR or not file.mapping.names:
+        return None
     rows = [*islice(_rows(file.source, [*file.source.columns]), SAMPLE)]
     bars = bar_columns(file.source.columns, rows)
     for role in file.mapping.shape.prices:

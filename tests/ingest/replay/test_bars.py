@@ -57,15 +57,15 @@ def test_a_file_of_bars_is_stored_as_it_is_and_corrected_and_cancelled(
 
     # a minute in which nothing was traded lacks, as in every file of Kraken's
     captured = tmp_path / "SYNES_1.csv.gz"
-    rows = [f"{NOON + 60 * n},10.0,12.0,9.0,11.0,{n + 0.5},17" for n in (0, 1, 3)]
+    rows = [f"{NOON + 60 * n},10.0,12.0,9.0,11.0,{n + 0.5},17" for n in (0, 1, 3, 6, 7, 8)]
     captured.write_bytes(gzip.compress(lines(*rows).encode()))
     mapped(captured)
     said = sent(captured)
     assert "no feature is made of these bars of SYN_ES until bars_from is bar" in said
     assert run.main(["--until-end"], env, lambda: config.database_url) == 0
-    assert capsys.readouterr().out.startswith("3 messages: 3 applied")
+    assert capsys.readouterr().out.startswith("6 messages: 6 applied")
     ohlc = (10.0, 12.0, 9.0, 11.0)
-    first = [(60 * n, 0, *ohlc, n + 0.5, None, 60 * n + 60) for n in (0, 1, 3)]
+    first = [(60 * n, 0, *ohlc, n + 0.5, None, 60 * n + 60) for n in (0, 1, 3, 6, 7, 8)]
     assert stored("market.bar") == first
 
     changed = tmp_path / "changes.csv"
@@ -88,6 +88,7 @@ def test_a_file_of_bars_is_stored_as_it_is_and_corrected_and_cancelled(
         (0, 0, 10.0, 12.0, 9.0, 11.5, 1.0, 12.5, 90),
         first[2],
         (240, 0, 10.0, 12.0, 9.0, 10.0, 0.0, None, 300),
+        *first[3:],
     ]
     assert stored("market.bar_superseded") == first[:2]
     assert query(
@@ -101,4 +102,4 @@ def test_a_file_of_bars_is_stored_as_it_is_and_corrected_and_cancelled(
     sent(changed)
     again = consume(config)
     assert (again.applied, again.refused) == (0, {"conflict": 1})
-    assert again.duplicates == 6
+    assert again.duplicates == 9
