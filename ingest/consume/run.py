@@ -80,8 +80,9 @@ def main(argv: list[str], env: Env, database_url: Callable[[], str]) -> int:
     )
     args = parser.parse_args(argv)
     config = Config.from_env({**env, "DATABASE_URL": database_url()})
+    *others, last = config.topics.values()
     _say(
-        f"takes {' and '.join(config.topics.values())} from {config.kafka_bootstrap}, as group "
+        f"takes {', '.join(others)} and {last} from {config.kafka_bootstrap}, as group "
         f"{config.kafka_group}; Ctrl-C ends it with what it did"
     )
     outputs = TelemetryConfig.from_env(env, service_name="ingest")

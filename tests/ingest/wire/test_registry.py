@@ -373,7 +373,7 @@ def test_without_a_url_the_schemas_are_the_files() -> None:
     assert [FILES.id_for(kind, "any") for kind in KINDS] == [1, 2, 3]
     assert [FILES.writer(number)["name"] for number in (1, 2, 3)] == ["Trade", "Quote", "Bar"]
     with pytest.raises(UnknownSchemaError):
-        FILES.writer(3)
+        FILES.writer(4)
 
 
 def _first(bootstrap: str, topic: str) -> bytes:
