@@ -85,7 +85,7 @@ begin
         where r.run_id = v_run.run_id
         returning * into v_run;
         commit;
-        raise notice 'bars before % done, % versions so far', v_day_to, v_run.versions;
+        raise notice 'bars before % done, versions so far: %', v_day_to, v_run.versions;
         v_day := v_day_to;
     end loop;
     update feature.backfill_run as r
