@@ -103,27 +103,20 @@ def mapper(
     numbered = _numbered(mapping)
     spans = _spans(mapping)
 
-    def plan_of(row: Row, column: str) -> Plan | None:
-        word = str(row[column])
-        if word not in mapping.action:
-            raise Unmappable(
-                f"action is {quoted(word)}; [action] knows {listed([*mapping.action])}"
-            )
-        return plans.get(mapping.action[word])
-
     def map_row(row: Row) -> Record | None:
         if isinstance(row, Ragged):
             raise Unmappable(f"the row does not have the header's {len(source.columns)} fields")
         if keeps is not None and not keeps(row):
             return None
-        plan = plan_of(row, action_column) if action_column is not None else plans["new"]
+        action = "new" if action_column is None else _action(mapping, row[action_column])
+        plan = plans.get(action)
         if plan is None:
             return None
         ts, nanoseconds = _moment(plan, "ts", row)
         captured = end = ts
         if spans is not None:
-            ts, end = spans(ts)
-            captured = end
+            ts, captured = spans(ts)
+            end = captured
         record: Record = {
             "tenant_id": tenant_id,
             "symbol": constant or cells.symbol(row[symbol_column]),
@@ -322,6 +315,15 @@ def _word(mapping: Mapping, role: str, value: Any) -> str | None:
             f"side is {quoted(value)}; [side] knows {listed([*mapping.side])}"
         ) from None
     return None if side == "unknown" else side
+
+
+def _action(mapping: Mapping, value: Any) -> str:
+    try:
+        return mapping.action[str(value)]
+    except KeyError:
+        raise Unmappable(
+            f"action is {quoted(str(value))}; [action] knows {listed([*mapping.action])}"
+        ) from None
 
 
 def _spans(mapping: Mapping) -> Callable[[int], tuple[int, int]] | None:
