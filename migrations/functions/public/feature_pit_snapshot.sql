@@ -1,3 +1,6 @@
+-- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
+-- rows: market.contract
+call feature.define($sql$
 create or replace function public.feature_pit_snapshot(
     p_symbols text[], p_as_of timestamptz[], p_known_as_of timestamptz[] default null,
     p_tenant_id integer default null
@@ -103,22 +106,13 @@ begin
         j.known_as_of,
         case when j.trading_age <= v_longest then j.bucket end,
         case when j.trading_age <= v_longest then j.known_at end,
-        case when j.trading_age <= v_max[1] then j.open end,
-        case when j.trading_age <= v_max[2] then j.high end,
-        case when j.trading_age <= v_max[3] then j.low end,
-        case when j.trading_age <= v_max[4] then j.close end,
-        case when j.trading_age <= v_max[5] then j.volume end,
-        case when j.trading_age <= v_max[6] then j.vwap end,
-        case when j.trading_age <= v_max[7] then j.sma_20 end,
-        case when j.trading_age <= v_max[8] then j.volatility_1h end,
-        case when j.trading_age <= v_max[9] then j.regime_tag end,
-        case when j.trading_age <= v_max[10] then j.spread_bps end,
-        case when j.trading_age <= v_max[11] then j.order_imbalance end,
+        { case when j.trading_age <= v_max[%3$s] then j.%1$I end },
         coalesce(j.trading_age > v_shortest, true)
     from judged as j
     order by j.place;
 end
-$$;
+$$
+$sql$);
 revoke all on function public.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
 from public;
 grant execute on function public.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
