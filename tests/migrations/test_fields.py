@@ -1,6 +1,7 @@
 """Functions and views that are made of the contract: with its fields, and again when it changes."""
 
 import csv
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -84,6 +85,22 @@ def test_a_contract_that_changed_makes_exactly_what_is_made_of_it(
     assert migrate(own_database, told.append) == []
     assert told == ["contract: 1 changed"]
     assert catalog.lines(own_database, catalog.OURS) == before
+
+
+def test_no_reader_names_a_field() -> None:
+    """Words that the language has, too, are left out: open, high, low, close, volume."""
+    with (reference.SEEDS / "smartdb_contract.csv").open(newline="") as file:
+        fields = {line["field"] for line in csv.DictReader(file)}
+    assert "sma_20" in fields
+    fields -= {"open", "high", "low", "close", "volume"}
+    readers = [
+        one
+        for one in objects.read(MIGRATIONS)
+        if one.path in MADE or one.path.split("/")[1] in ("public", "api")
+    ]
+    assert len(readers) > 30
+    found = {one.path: fields & {*re.findall(r"\w+", one.text)} for one in readers}
+    assert {path: names for path, names in found.items() if names} == {}
 
 
 def test_what_is_made_of_the_contract_comes_last(own_database: str) -> None:

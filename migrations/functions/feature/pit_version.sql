@@ -41,7 +41,7 @@ declare
         limit 1
     $q$;
     c_earlier constant text := $q$
-        select d::feature.log
+        select d.bucket, d.known_at, { d.%I }
         from (
             select distinct on (l.bucket) l.*
             from feature.log as l
@@ -55,7 +55,6 @@ declare
                 and l.bucket < %3$L
             order by l.bucket desc, l.known_at desc
         ) as d
-        -- a bar that has gone is no bar
         where not (row({ d.%I }) is null)
         order by d.bucket desc
         limit 1
@@ -88,20 +87,19 @@ begin
         return query execute format(
             $q$
                 select
-                    a.place, a.symbol, a.as_of, a.known_as_of,
-                    case when a.is_none then (a.earlier).bucket else a.bucket end,
-                    case when a.is_none then (a.earlier).known_at else a.known_at end,
-                    { case when a.is_none then (a.earlier).%1$I else a.%1$I end }
-                from (
-                    select
-                        p.place, p.symbol, p.as_of, p.known_as_of, n.bucket, n.known_at, { n.%I },
-                        row({ n.%I }) is null as is_none,
-                        case when row({ n.%I }) is null then (%2$s) end as earlier
-                    from unnest($1, $2, $3, $4, $5)
-                        as p (place, symbol, as_of, known_as_of, tenant_id)
-                    left join lateral (%1$s) as n on true
-                    offset 0
-                ) as a
+                    p.place, p.symbol, p.as_of, p.known_as_of, n.bucket, n.known_at, { n.%I }
+                from unnest($1, $2, $3, $4, $5)
+                    as p (place, symbol, as_of, known_as_of, tenant_id)
+                left join lateral (
+                    select n.bucket, n.known_at, { n.%I }
+                    from (%1$s) as n
+                    -- a bar that has gone is no bar
+                    where not (row({ n.%I }) is null)
+                    union all
+                    -- looked for where the first has found none: the limit ends it there
+                    (%2$s)
+                    limit 1
+                ) as n on true
             $q$,
             format(c_last, v_slice.starts, v_slice.starts + c_slice),
             format(c_earlier, p_oldest, v_slice.starts - p_oldest, v_slice.starts + c_slice)
