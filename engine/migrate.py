@@ -32,10 +32,12 @@ BOOKKEEPING = ("_yoyo_log", "_yoyo_version", "_yoyo_migration", "yoyo_lock", "mi
 def migrate(url: str, tell: Callable[[str], None] = lambda _: None) -> list[str]:
     """Apply what is pending, replace what has changed, lock the database down (again).
 
-    tell: called with the name of each numbered file before it is applied. Returns the names: of
-    numbered files, then the paths of functions and views. With nothing to do, and the extension not
-    updated since, nothing changes. Errors: EngineUnavailable, EngineUnsuitable, MigrationFailed.
-    Migrations before the one that failed stay applied; the next call goes on there.
+    The reference rows that functions and views are made from are loaded with these; the others are
+    reference.load()'s. tell: called with the name of each numbered file before it is applied, and
+    with what has changed of these rows. Returns the names: of numbered files, then the paths of
+    functions and views. With nothing to do, and the extension not updated since, nothing changes.
+    Errors: EngineUnavailable, EngineUnsuitable, MigrationFailed, ReferenceRefused. Migrations
+    before the one that failed stay applied; the next call goes on there.
     """
     with _session(url) as (backend, migrations, schema):
         connection = backend.connection
@@ -51,7 +53,7 @@ def migrate(url: str, tell: Callable[[str], None] = lambda _: None) -> list[str]
                 f"still pending: {', '.join(left)}; check the -- headers of these files"
             )
         # here, where no other migration runs
-        replaced = _undisturbed(lambda: objects.replace(connection, MIGRATIONS, schema))
+        replaced = _undisturbed(lambda: objects.replace(connection, MIGRATIONS, schema, tell))
         _undisturbed(lambda: connection.execute("call access.lockdown()"))
     return [*bridged, *(m.id for m in pending), *replaced]
 

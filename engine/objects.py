@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from engine import reference
 from engine.errors import MigrationFailed
 
 KINDS = ("functions", "views")
@@ -74,7 +75,8 @@ class Object:
 def read(directory: Path) -> list[Object]:
     """All objects below directory, each after those it depends on, else in order of their paths.
 
-    Raises MigrationFailed where they depend on one another in a circle or on what is not there.
+    Those that are made from rows, and what depends on them, come last. Raises MigrationFailed where
+    they depend on one another in a circle or on what is not there.
     """
     found = {
         path.relative_to(directory).with_suffix("").as_posix(): path.read_text()
@@ -92,37 +94,58 @@ def read(directory: Path) -> list[Object]:
     missing = [path for path in order if path not in objects]
     if missing:
         raise MigrationFailed(f"objects depend on {', '.join(missing)}, which no file makes")
-    return [objects[path] for path in order]
+    ordered = [objects[path] for path in order]
+    last = _from_rows(ordered)
+    return sorted(ordered, key=lambda one: one.path in last)
 
 
-def replace(connection: psycopg.Connection[Any], directory: Path, schema: str) -> list[str]:
+def _from_rows(ordered: list[Object]) -> set[str]:
+    """Paths of the objects that are made from rows, or depend on one that is."""
+    found: set[str] = set()
+    for one in ordered:
+        if one.header("rows") or not found.isdisjoint(one.header("depends")):
+            found.add(one.path)
+    return found
+
+
+def replace(
+    connection: psycopg.Connection[Any],
+    directory: Path,
+    schema: str,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[str]:
     """Replace what has changed, is missing or was never made; drop what no file makes any more.
 
-    connection: autocommit, of whoever migrates; schema: TimescaleDB's. All in one transaction.
-    Returns the paths of what was replaced or dropped. Raises MigrationFailed.
+    The reference rows that objects are made from are loaded between the others and these. All in
+    one transaction. connection: autocommit, of whoever migrates; schema: TimescaleDB's; tell:
+    called with what has changed of the rows. Returns the paths of what was replaced or dropped.
+    Raises MigrationFailed and ReferenceRefused.
     """
     objects = read(directory)
     connection.execute(
         f"create table if not exists public.{TABLE}"
         " (path text primary key, sha256 text not null, made text[] not null)"
     )
-    digests, changed, known = _compare(connection, objects)
-    gone = sorted(known.keys() - {one.path for one in objects})
-    if not changed and not gone:
-        return []
+    last = _from_rows(objects)
+    rows = {table for one in objects for table in one.header("rows")}
+    texts = {one.path: one.text for one in objects}
     with connection.transaction():
-        with _owner(connection, schema):
-            for path in gone:
-                _drop(connection, path, known[path][1])
-            for one in changed:
-                _make(connection, one)
-        for one in changed:
+        known = _known(connection)
+        gone = sorted(known.keys() - texts.keys())
+        changed = _changed(connection, [one for one in objects if one.path not in last], texts)
+        _bring(connection, schema, changed, {path: known[path][1] for path in gone})
+        for change in reference.fill(connection, rows):
+            tell(change)
+        from_rows = _changed(connection, [one for one in objects if one.path in last], texts)
+        _bring(connection, schema, from_rows, {})
+        changed |= from_rows
+        for one, digest in changed.items():
             # last: what a file makes can be changed by a later one, a trigger for example
             connection.execute(
                 f"insert into public.{TABLE} (path, sha256, made) values (%s, %s, %s)"
                 " on conflict (path) do update"
                 " set sha256 = excluded.sha256, made = excluded.made",
-                (one.path, digests[one.path], _made(connection, one.path)),
+                (one.path, digest, _made(connection, one.path)),
             )
     return [*gone, *(one.path for one in changed)]
 
@@ -133,9 +156,9 @@ def pending(connection: psycopg.Connection[Any], directory: Path) -> list[str]:
     objects = read(directory)
     if row == (True,):
         return [one.path for one in objects]
-    _, changed, known = _compare(connection, objects)
-    gone = sorted(known.keys() - {one.path for one in objects})
-    return [*gone, *(one.path for one in changed)]
+    texts = {one.path: one.text for one in objects}
+    gone = sorted(_known(connection).keys() - texts.keys())
+    return [*gone, *(one.path for one in _changed(connection, objects, texts))]
 
 
 def forget(connection: psycopg.Connection[Any]) -> None:
@@ -143,20 +166,23 @@ def forget(connection: psycopg.Connection[Any]) -> None:
     connection.execute(f"drop table if exists public.{TABLE}")
 
 
-def _compare(
-    connection: psycopg.Connection[Any], objects: list[Object]
-) -> tuple[dict[str, str], list[Object], dict[str, tuple[str, list[str]]]]:
-    """Digests by path, what is not as its file says, and by path what was made from which text."""
+def _known(connection: psycopg.Connection[Any]) -> dict[str, tuple[str, list[str]]]:
+    """By path, the digest of what it was made from, and what was made."""
     rows = connection.execute(f"select path, sha256, made from public.{TABLE}").fetchall()
-    known = {path: (digest, made) for path, digest, made in rows}
-    texts = {one.path: one.text for one in objects}
-    digests = {one.path: _digest(connection, one, texts) for one in objects}
-    changed = [
-        one
-        for one in objects
-        if known.get(one.path) != (digests[one.path], _made(connection, one.path))
-    ]
-    return digests, changed, known
+    return {path: (digest, made) for path, digest, made in rows}
+
+
+def _changed(
+    connection: psycopg.Connection[Any], objects: list[Object], texts: dict[str, str]
+) -> dict[Object, str]:
+    """What is not as its file says, with the digest that it is to have; texts: of all files."""
+    known = _known(connection)
+    digests = {one: _digest(connection, one, texts) for one in objects}
+    return {
+        one: digest
+        for one, digest in digests.items()
+        if known.get(one.path) != (digest, _made(connection, one.path))
+    }
 
 
 def _digest(connection: psycopg.Connection[Any], one: Object, texts: dict[str, str]) -> str:
@@ -174,6 +200,22 @@ def _made(connection: psycopg.Connection[Any], path: str) -> list[str]:
     kind, schema, name = path.split("/")
     rows = connection.execute(MADE, {"kind": kind, "schema": schema, "name": name}).fetchall()
     return [identity for _, identity in rows]
+
+
+def _bring(
+    connection: psycopg.Connection[Any],
+    schema: str,
+    changed: Collection[Object],
+    gone: dict[str, list[str]],
+) -> None:
+    """Drop what is gone, make what has changed, in its order; gone: by path, what was made."""
+    if not changed and not gone:
+        return
+    with _owner(connection, schema):
+        for path, made in gone.items():
+            _drop(connection, path, made)
+        for one in changed:
+            _make(connection, one)
 
 
 @contextmanager

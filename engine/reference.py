@@ -27,6 +27,46 @@ ALSO = {
     " from api.tenant as t where t.tenant_id not in (select l.tenant_id from loaded_tenant as l)"
 }
 SHOWN = 20
+# where the fields of the contract stand, in its order; around them are the columns of every answer
+FIELDS = """
+    with known as (
+        select
+            a.attname as field,
+            format_type(a.atttypid, a.atttypmod) as data_type,
+            row_number() over (order by a.attnum) as place
+        from pg_attribute as a
+        where a.attrelid = to_regclass('feature.pit_row') and a.attnum > 0 and not a.attisdropped
+            and a.attname not in
+            ('symbol', 'as_of', 'known_as_of', 'bucket', 'known_at', 'is_stale')
+    ),
+
+    said as (
+        select l.line, l.field, l.data_type, row_number() over (order by l.ordinal) as place
+        from {typed} as l
+    )
+
+    select
+        coalesce(s.line, 1),
+        case
+            when k.field is null then format(
+                'field %%L is no column of feature.log: take the line out, or let a numbered'
+                ' migration add the column first, as migrations/README.md says', s.field
+            )
+            when s.field is null then format(
+                'the field %%L of feature.log is missing', k.field
+            )
+            when s.data_type <> k.data_type then format(
+                'data_type %%L of %%L is %%L in feature.log', s.data_type, s.field, k.data_type
+            )
+            else format(
+                'field %%L is number %%s by its ordinal and number %%s of feature.pit_row, whose'
+                ' order is kept: a new field comes last', s.field, s.place, k.place
+            )
+        end
+    from said as s
+    full join known as k on s.field = k.field
+    where s.field is null or k.field is null or s.data_type <> k.data_type or s.place <> k.place
+"""
 KEY = """
     select a.attname
     from pg_constraint as c
@@ -55,27 +95,39 @@ def load(url: str, directory: Path = SEEDS) -> list[str]:
     touched. Returns a line for each table that changed. Errors: EngineUnavailable;
     ReferenceRefused, with file, line and reason of each wrong row: then nothing was changed.
     """
-    changes = []
     with connect(url) as connection, connection.transaction():
         connection.execute("set local client_min_messages = warning")
-        # one load after the other; readers go on
-        connection.execute(
-            sql.SQL("lock table {} in share row exclusive mode").format(
-                sql.SQL(", ").join(_table(table) for table in TABLES.values())
-            )
-        )
-        problems = []
-        for file, table in TABLES.items():
-            found = _read(connection, directory / f"{file}.csv", table)
-            problems += [f"seeds/{file}.csv {problem}" for problem in found]
-        if problems:
-            more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
-            raise ReferenceRefused("\n".join(["nothing was loaded:", *problems[:SHOWN], *more]))
-        for file, table in TABLES.items():
-            changes += _replace(connection, file, table)
+        changes = _load(connection, directory, TABLES)
         connection.execute("set constraints all immediate")
         _validate(connection)
     return changes
+
+
+def fill(connection: Connection, names: set[str]) -> list[str]:
+    """Load those tables of names that objects are made from, as part of their transaction.
+
+    names: with their schema; others than reference tables are left alone. Returns and raises as
+    load().
+    """
+    files = {file: table for file, table in TABLES.items() if f"market.{table}" in names}
+    return _load(connection, SEEDS, files) if files else []
+
+
+def _load(connection: Connection, directory: Path, files: dict[str, str]) -> list[str]:
+    # one load after the other; readers go on
+    connection.execute(
+        sql.SQL("lock table {} in share row exclusive mode").format(
+            sql.SQL(", ").join(_table(table) for table in files.values())
+        )
+    )
+    problems = []
+    for file, table in files.items():
+        found = _read(connection, directory / f"{file}.csv", table)
+        problems += [f"seeds/{file}.csv {problem}" for problem in found]
+    if problems:
+        more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+        raise ReferenceRefused("\n".join(["nothing was loaded:", *problems[:SHOWN], *more]))
+    return [change for file, table in files.items() for change in _replace(connection, file, table)]
 
 
 def _table(name: str) -> sql.Identifier:
@@ -164,7 +216,10 @@ def _judge(
             raw,
         )
     )
-    return _rules(connection, table, typed)
+    problems = _rules(connection, table, typed)
+    if table == "contract" and not problems:
+        problems = connection.execute(sql.SQL(FIELDS).format(typed=typed), []).fetchall()
+    return problems
 
 
 def _cells(

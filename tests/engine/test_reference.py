@@ -101,6 +101,34 @@ def test_a_wrong_line_is_named_and_nothing_is_loaded(
     assert rows(loaded) == before
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("3,low,double precision", "3,low,text", "line 4: data_type 'text' of 'low' is 'double "),
+        ("11,order_imbalance", "1,order_imbalance", "line 12: ordinal '1' stands in line 2 "),
+        ("1,open", "12,open", "line 2: field 'open' is number 11 by its ordinal and number 1 of "),
+        (
+            "11,order_imbalance",
+            "11,rsi_14",
+            "line 12: field 'rsi_14' is no column of feature.log: ",
+        ),
+        ("\n7,sma_20", "\n7,symbol", "line 1: the field 'sma_20' of feature.log is missing"),
+    ],
+)
+def test_the_contract_names_what_the_log_holds(
+    loaded: str, seeds: Path, old: str, new: str, said: str
+) -> None:
+    path = seeds / "smartdb_contract.csv"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    before = rows(loaded)
+    with pytest.raises(ReferenceRefused) as refused:
+        reference.load(loaded, seeds)
+    assert f"seeds/smartdb_contract.csv {said}" in str(refused.value)
+    assert rows(loaded) == before
+
+
 def test_every_wrong_line_is_named_at_once(loaded: str, seeds: Path) -> None:
     with (seeds / "instrument.csv").open("a") as file:
         file.writelines(f"X{number},a,V,future,USD,nope,1,true,trade\n" for number in range(30))

@@ -63,6 +63,46 @@ def test_order_and_duplicates_are_kept(scene: Scene) -> None:
     assert [row["bucket"] for row in found] == [scene.at(minute - 1) for minute in asked]
 
 
+def test_one_moment_answers_as_its_pairs_do(scene: Scene) -> None:
+    """Whichever symbols have a bar of the last minutes, and wherever they stand."""
+    gone = scene.trade(scene.at(58, 30), 100, symbol="SYN_ETHUSD")
+    for minute, symbol in ((58, SYMBOL), (57, "SYN_ETHUSD"), (2, "SYN_ES"), (57, "SYN_EURUSD")):
+        scene.trade(scene.at(minute, 30), 100 + minute, symbol=symbol)
+    scene.world.publish(scene.at(60))
+    scene.amend(gone, "cancel", scene.at(60))
+    scene.world.publish(scene.at(61))
+    symbols = [SYMBOL, "SYN_ETHUSD", "SYN_ES", "SYN_EURUSD", SYMBOL, "SYN_GC"]
+    for turn in range(len(symbols)):
+        asked = symbols[turn:] + symbols[:turn]
+        for moment, known in ((59, None), (60, 60), (60, 61), (61, None), (64, 61), (90, None)):
+            as_of, then = scene.at(moment), None if known is None else scene.at(known)
+            assert scene.world.ask(asked, as_of, then, scene.tenant) == scene.world.ask_each(
+                asked,
+                [as_of] * len(asked),
+                None if then is None else [then] * len(asked),
+                scene.tenant,
+            )
+
+
+def test_what_is_refused_is_refused_behind_good_symbols(scene: Scene) -> None:
+    other = Scene(scene.world)
+    for one in (scene, other):
+        one.trade(one.at(0, 30), 100, symbol="SYN_NQ")
+    scene.trade(scene.at(0, 30), 100, symbol="SYN_MINE")
+    scene.world.publish(scene.at(1))
+    query = "select * from feature_pit_snapshot(%s::text[], '2024-03-04 10:01+00')"
+    with pytest.raises(psycopg.errors.AmbiguousParameter, match="SYN_NQ is held by the tenants"):
+        rows(scene, query, [["SYN_MINE", "SYN_NQ"]])
+    with pytest.raises(psycopg.errors.UndefinedObject, match="unknown symbols: 'NOPE'"):
+        rows(scene, query, [["SYN_MINE", "SYN_MINE", "NOPE"]])
+    with pytest.raises(psycopg.errors.NullValueNotAllowed, match="NULL at position 2"):
+        rows(scene, query, [["SYN_MINE", None]])
+    found = rows(scene, "select * from feature_pit_snapshot('[0:0]={SYN_MINE}'::text[], %s)", [
+        scene.at(1)
+    ])  # fmt: skip
+    assert found == rows(scene, query, [["SYN_MINE"]])
+
+
 def test_a_bar_is_there_from_its_close_and_a_version_from_its_known_at(scene: Scene) -> None:
     scene.bars(2)
     scene.world.publish(scene.at(2))

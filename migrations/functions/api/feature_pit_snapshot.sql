@@ -1,3 +1,6 @@
+-- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
+-- rows: market.contract
+call feature.define($sql$
 create or replace function api.feature_pit_snapshot(
     p_symbols text[], p_as_of timestamptz[], p_known_as_of timestamptz[] default null,
     p_tenant_id integer default null
@@ -6,7 +9,7 @@ language plpgsql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_visible constant integer[] := coalesce(api.visible_tenants(), '{}');
+    v_visible constant integer[] := coalesce(api.visible_tenants(), array[]::integer[]);
 begin
     perform feature.check_pairs(p_symbols, p_as_of, p_known_as_of);
     if p_tenant_id is not null and p_tenant_id <> all(v_visible) then
@@ -42,9 +45,7 @@ begin
     )
 
     select
-        a.symbol, a.as_of, a.known_as_of, a.bucket, a.known_at, a.open, a.high, a.low, a.close,
-        a.volume, a.vwap, a.sma_20, a.volatility_1h, a.regime_tag, a.spread_bps,
-        a.order_imbalance, a.is_stale
+        a.symbol, a.as_of, a.known_as_of, a.bucket, a.known_at, { a.%I }, a.is_stale
     from of_tenant as t
     cross join lateral public.feature_pit_snapshot(
         t.symbols,
@@ -54,7 +55,8 @@ begin
     ) with ordinality as a
     order by t.places[a.ordinality];
 end
-$$;
+$$
+$sql$);
 revoke all on function api.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
 from public;
 grant execute on function api.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)

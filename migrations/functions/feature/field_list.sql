@@ -4,10 +4,17 @@ create or replace function feature.field_list(
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
-    select string_agg(format(p_format, c.field), p_separator order by c.ordinal)
-    from market.contract as c
+    select string_agg(format(p_format, c.field, c.data_type, c.place), p_separator order by c.place)
+    from (
+        select
+            t.field,
+            t.data_type,
+            row_number() over (order by t.ordinal) as place
+        from market.contract as t
+    ) as c
 $$;
 revoke all on function feature.field_list(text, text) from public;
 comment on function feature.field_list(text, text) is
-'The fields of market.contract in its order, each put into p_format as its %1$I, with p_separator '
-'between: what SQL that is made of the contract is put together from.';
+'The fields of market.contract in its order, each put into p_format as its %1$I, its type as %2$s '
+'and its place, from 1, as %3$s, with p_separator between: what SQL that is made of the '
+'contract is put together from.';

@@ -1,11 +1,11 @@
+-- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
+-- rows: market.contract
+call feature.define($sql$
 create or replace function feature.pit_snapshot_of(
     p_tenant_ids integer[], p_as_of timestamptz
 ) returns table (
     tenant_id integer, symbol text, as_of timestamptz, known_as_of timestamptz, bucket timestamptz,
-    known_at timestamptz, open double precision, high double precision, low double precision,
-    close double precision, volume double precision, vwap double precision,
-    sma_20 double precision, volatility_1h double precision, regime_tag text,
-    spread_bps double precision, order_imbalance double precision, is_stale boolean
+    known_at timestamptz, { %I %s }, is_stale boolean
 )
 language sql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -26,7 +26,8 @@ as $$
     cross join lateral public.feature_pit_snapshot(
         t.symbols, least(p_as_of, c.published_at), null::timestamptz, t.tenant_id
     ) as s
-$$;
+$$
+$sql$);
 revoke all on function feature.pit_snapshot_of(integer[], timestamptz) from public;
 comment on function feature.pit_snapshot_of(integer[], timestamptz) is
 'public.feature_pit_snapshot_all() of the tenants p_tenant_ids; NULL: of all.';

@@ -1,3 +1,6 @@
+-- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
+-- rows: market.contract
+call feature.define($sql$
 create or replace function feature.pit_version(
     p_symbols text[],
     p_as_of timestamptz[],
@@ -6,10 +9,7 @@ create or replace function feature.pit_version(
     p_oldest interval
 ) returns table (
     place bigint, symbol text, as_of timestamptz, known_as_of timestamptz, bucket timestamptz,
-    known_at timestamptz, open double precision, high double precision, low double precision,
-    close double precision, volume double precision, vwap double precision,
-    sma_20 double precision, volatility_1h double precision, regime_tag text,
-    spread_bps double precision, order_imbalance double precision
+    known_at timestamptz, { %I %s }
 )
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -41,7 +41,7 @@ declare
         limit 1
     $q$;
     c_earlier constant text := $q$
-        select d::feature.log
+        select d.bucket, d.known_at, { d.%I }
         from (
             select distinct on (l.bucket) l.*
             from feature.log as l
@@ -55,8 +55,7 @@ declare
                 and l.bucket < %3$L
             order by l.bucket desc, l.known_at desc
         ) as d
-        -- a bar that has gone is no bar
-        where d.close is not null
+        where not (row({ d.%I }) is null)
         order by d.bucket desc
         limit 1
     $q$;
@@ -88,35 +87,19 @@ begin
         return query execute format(
             $q$
                 select
-                    a.place, a.symbol, a.as_of, a.known_as_of,
-                    case when a.close is null then (a.earlier).bucket else a.bucket end,
-                    case when a.close is null then (a.earlier).known_at else a.known_at end,
-                    case when a.close is null then (a.earlier).open else a.open end,
-                    case when a.close is null then (a.earlier).high else a.high end,
-                    case when a.close is null then (a.earlier).low else a.low end,
-                    case when a.close is null then (a.earlier).close else a.close end,
-                    case when a.close is null then (a.earlier).volume else a.volume end,
-                    case when a.close is null then (a.earlier).vwap else a.vwap end,
-                    case when a.close is null then (a.earlier).sma_20 else a.sma_20 end,
-                    case
-                        when a.close is null then (a.earlier).volatility_1h else a.volatility_1h
-                    end,
-                    case when a.close is null then (a.earlier).regime_tag else a.regime_tag end,
-                    case when a.close is null then (a.earlier).spread_bps else a.spread_bps end,
-                    case
-                        when a.close is null then (a.earlier).order_imbalance else a.order_imbalance
-                    end
-                from (
-                    select
-                        p.place, p.symbol, p.as_of, p.known_as_of, n.bucket, n.known_at, n.open,
-                        n.high, n.low, n.close, n.volume, n.vwap, n.sma_20, n.volatility_1h,
-                        n.regime_tag, n.spread_bps, n.order_imbalance,
-                        case when n.close is null then (%2$s) end as earlier
-                    from unnest($1, $2, $3, $4, $5)
-                        as p (place, symbol, as_of, known_as_of, tenant_id)
-                    left join lateral (%1$s) as n on true
-                    offset 0
-                ) as a
+                    p.place, p.symbol, p.as_of, p.known_as_of, n.bucket, n.known_at, { n.%I }
+                from unnest($1, $2, $3, $4, $5)
+                    as p (place, symbol, as_of, known_as_of, tenant_id)
+                left join lateral (
+                    select n.bucket, n.known_at, { n.%I }
+                    from (%1$s) as n
+                    -- a bar that has gone is no bar
+                    where not (row({ n.%I }) is null)
+                    union all
+                    -- looked for where the first has found none: the limit ends it there
+                    (%2$s)
+                    limit 1
+                ) as n on true
             $q$,
             format(c_last, v_slice.starts, v_slice.starts + c_slice),
             format(c_earlier, p_oldest, v_slice.starts - p_oldest, v_slice.starts + c_slice)
@@ -124,7 +107,8 @@ begin
             v_slice.tenant_ids;
     end loop;
 end
-$$;
+$$
+$sql$);
 revoke all on function feature.pit_version(
     text[], timestamptz[], timestamptz[], integer, interval
 ) from public;

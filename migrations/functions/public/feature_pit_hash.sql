@@ -1,3 +1,7 @@
+-- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
+--   functions/feature/value_bytes
+-- rows: market.contract
+call feature.define($sql$
 create or replace function public.feature_pit_hash(
     p_symbols text[], p_as_of timestamptz[], p_known_as_of timestamptz[] default null,
     p_tenant_id integer default null
@@ -11,27 +15,13 @@ as $$
         int4send(octet_length(s.symbol))
         || convert_to(s.symbol, 'UTF8')
         || timestamptz_send(s.as_of)
-        || coalesce('\x01'::bytea || float8send(s.open + 0), '\x00')
-        || coalesce('\x01'::bytea || float8send(s.high + 0), '\x00')
-        || coalesce('\x01'::bytea || float8send(s.low + 0), '\x00')
-        || coalesce('\x01'::bytea || float8send(s.close + 0), '\x00')
-        || coalesce('\x01'::bytea || float8send(s.volume + 0), '\x00')
-        || coalesce('\x01'::bytea || float8send(s.vwap + 0), '\x00')
-        || coalesce('\x01'::bytea || float8send(s.sma_20 + 0), '\x00')
-        || coalesce('\x01'::bytea || float8send(s.volatility_1h + 0), '\x00')
-        || coalesce(
-            int4send(octet_length(s.regime_tag)) || convert_to(s.regime_tag, 'UTF8'), '\xffffffff'
-        )
-        || coalesce('\x01'::bytea || float8send(s.spread_bps + 0), '\x00')
-        || coalesce('\x01'::bytea || float8send(s.order_imbalance + 0), '\x00'),
-        ''::bytea order by s.place
+        { || feature.value_bytes(s.%I) | },
+        ''::bytea order by s.ordinality
     ), ''::bytea)), 'hex')
     from public.feature_pit_snapshot(p_symbols, p_as_of, p_known_as_of, p_tenant_id)
-        with ordinality as s (
-            symbol, as_of, known_as_of, bucket, known_at, open, high, low, close, volume, vwap,
-            sma_20, volatility_1h, regime_tag, spread_bps, order_imbalance, is_stale, place
-        )
-$$;
+        with ordinality as s
+$$
+$sql$);
 revoke all on function public.feature_pit_hash(text[], timestamptz[], timestamptz[], integer)
 from public;
 grant execute on function public.feature_pit_hash(text[], timestamptz[], timestamptz[], integer)

@@ -1,3 +1,6 @@
+-- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
+-- rows: market.contract
+call feature.define($sql$
 create or replace function public.feature_pit_snapshot(
     p_symbols text[], p_as_of timestamptz[], p_known_as_of timestamptz[] default null,
     p_tenant_id integer default null
@@ -103,22 +106,13 @@ begin
         j.known_as_of,
         case when j.trading_age <= v_longest then j.bucket end,
         case when j.trading_age <= v_longest then j.known_at end,
-        case when j.trading_age <= v_max[1] then j.open end,
-        case when j.trading_age <= v_max[2] then j.high end,
-        case when j.trading_age <= v_max[3] then j.low end,
-        case when j.trading_age <= v_max[4] then j.close end,
-        case when j.trading_age <= v_max[5] then j.volume end,
-        case when j.trading_age <= v_max[6] then j.vwap end,
-        case when j.trading_age <= v_max[7] then j.sma_20 end,
-        case when j.trading_age <= v_max[8] then j.volatility_1h end,
-        case when j.trading_age <= v_max[9] then j.regime_tag end,
-        case when j.trading_age <= v_max[10] then j.spread_bps end,
-        case when j.trading_age <= v_max[11] then j.order_imbalance end,
+        { case when j.trading_age <= v_max[%3$s] then j.%1$I end },
         coalesce(j.trading_age > v_shortest, true)
     from judged as j
     order by j.place;
 end
-$$;
+$$
+$sql$);
 revoke all on function public.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
 from public;
 grant execute on function public.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
@@ -138,21 +132,104 @@ comment on function public.feature_pit_snapshot(text[], timestamptz[], timestamp
 'several tenants have the symbol, 42704 for a symbol that neither market.instrument nor any '
 'feature has, and for such a tenant.';
 
+call feature.define($sql$
 create or replace function public.feature_pit_snapshot(
     p_symbols text[], p_as_of timestamptz, p_known_as_of timestamptz default null,
     p_tenant_id integer default null
 ) returns setof feature.pit_row
-language sql stable parallel safe security definer
+language plpgsql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
+-- one plan for all calls, which leaves chunks out as it starts: planning takes longer than reading
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set jit = off
 as $$
-    select s.*
-    from public.feature_pit_snapshot(
-        p_symbols,
-        feature.for_each(p_symbols, p_as_of),
-        feature.for_each(p_symbols, p_known_as_of),
-        p_tenant_id
-    ) as s
-$$;
+declare
+    -- nearly always the last few minutes hold the bar
+    c_last constant interval := interval '4 minutes';
+    v_known_as_of timestamptz;
+    v_is_plain boolean;
+    v_done integer := 0;
+    v_row feature.pit_row;
+begin
+    select
+        least(coalesce(p_known_as_of, p_as_of), c.published_at),
+        -- no bar of the last minutes is stale, and nothing waits that one must be warned of
+        not exists (
+            select from market.contract as t
+            where t.max_staleness_s < extract(epoch from c_last)
+        )
+        and exists (select from market.contract)
+        and not exists (select from feature.waiting_history)
+    into strict v_known_as_of, v_is_plain
+    from feature.clock as c;
+
+    if v_is_plain and array_ndims(p_symbols) = 1 and array_lower(p_symbols, 1) = 1
+        and array_position(p_symbols, null) is null
+        and greatest(p_as_of, p_known_as_of) <= clock_timestamp()
+        and least(p_as_of, p_known_as_of) >= timestamptz '2000-01-01 00:00:00+00'
+    then
+        for v_row in
+            select
+                p.symbol,
+                p_as_of,
+                v_known_as_of,
+                n.bucket,
+                n.known_at,
+                { n.%I },
+                false
+            from unnest(p_symbols) with ordinality as p (symbol, place)
+            left join lateral (
+                select l.*
+                from feature.log as l
+                where
+                    -- of no tenant where several have the symbol
+                    l.tenant_id = (
+                        select case when count(*) = 1 then min(s.tenant_id) end
+                        from feature.series as s
+                        where
+                            s.symbol = p.symbol
+                            and (p_tenant_id is null or s.tenant_id = p_tenant_id)
+                    )
+                    and l.symbol = p.symbol
+                    and l.known_at <= v_known_as_of
+                    and l.bucket <= p_as_of - interval '1 minute'
+                    and l.bucket > p_as_of - c_last
+                order by l.bucket desc, l.known_at desc
+                limit 1
+            ) as n on true
+            order by p.place
+        loop
+            -- no bar, or one that has gone
+            exit when row({ v_row.%I }) is null;
+            return next v_row;
+            v_done := v_done + 1;
+        end loop;
+    end if;
+
+    -- the rest, and whatever is to be refused
+    if v_done = 0 then
+        return query
+        select s.*
+        from public.feature_pit_snapshot(
+            p_symbols,
+            feature.for_each(p_symbols, p_as_of),
+            feature.for_each(p_symbols, p_known_as_of),
+            p_tenant_id
+        ) as s;
+    elsif v_done < cardinality(p_symbols) then
+        return query
+        select s.*
+        from public.feature_pit_snapshot(
+            p_symbols[v_done + 1 :],
+            feature.for_each(p_symbols[v_done + 1 :], p_as_of),
+            feature.for_each(p_symbols[v_done + 1 :], p_known_as_of),
+            p_tenant_id
+        ) as s;
+    end if;
+end
+$$
+$sql$);
 revoke all on function public.feature_pit_snapshot(text[], timestamptz, timestamptz, integer)
 from public;
 grant execute on function public.feature_pit_snapshot(text[], timestamptz, timestamptz, integer)

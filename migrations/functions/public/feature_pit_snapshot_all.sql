@@ -1,18 +1,19 @@
+-- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
+-- rows: market.contract
+call feature.define($sql$
 create or replace function public.feature_pit_snapshot_all(
     p_as_of timestamptz default now()
 ) returns table (
     tenant_id integer, symbol text, as_of timestamptz, known_as_of timestamptz, bucket timestamptz,
-    known_at timestamptz, open double precision, high double precision, low double precision,
-    close double precision, volume double precision, vwap double precision,
-    sma_20 double precision, volatility_1h double precision, regime_tag text,
-    spread_bps double precision, order_imbalance double precision, is_stale boolean
+    known_at timestamptz, { %I %s }, is_stale boolean
 )
 language sql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$
     select a.*
     from feature.pit_snapshot_of(null, p_as_of) as a
-$$;
+$$
+$sql$);
 revoke all on function public.feature_pit_snapshot_all(timestamptz) from public;
 grant execute on function public.feature_pit_snapshot_all(timestamptz) to market_reader;
 comment on function public.feature_pit_snapshot_all(timestamptz) is

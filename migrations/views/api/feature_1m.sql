@@ -1,21 +1,14 @@
--- depends: functions/access/describe_view functions/api/visible_tenants
+-- depends: functions/access/describe_view functions/api/visible_tenants functions/feature/define
+--   functions/feature/with_fields functions/feature/field_list
+-- rows: market.contract
+call feature.define($sql$
 create or replace view api.feature_1m with (security_barrier) as
 select
     tenant_id,
     symbol,
     bucket,
     known_at,
-    open,
-    high,
-    low,
-    close,
-    volume,
-    vwap,
-    sma_20,
-    volatility_1h,
-    regime_tag,
-    spread_bps,
-    order_imbalance
+    { %I }
 from (
     select distinct on (tenant_id, symbol, bucket) *
     from feature.log
@@ -23,7 +16,8 @@ from (
     order by tenant_id asc, symbol asc, bucket asc, known_at desc
 ) as newest
 -- a bar that has gone has no values
-where close is not null;
+where not (row({ %I }) is null)
+$sql$);
 grant select on api.feature_1m to market_tenant;
 call access.describe_view('api.feature_1m', 'feature.log');
 comment on view api.feature_1m is

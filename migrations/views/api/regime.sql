@@ -1,13 +1,22 @@
 -- depends: functions/access/describe_view functions/api/visible_tenants views/api/feature_1m
-create or replace view api.regime with (security_barrier) as
-select
-    tenant_id,
-    symbol,
-    bucket,
-    known_at,
-    regime_tag
-from api.feature_1m
-where regime_tag is not null;
+-- rows: market.contract
+do $$
+declare
+    -- those that name a state, not a number
+    v_tags constant text := (
+        select string_agg(quote_ident(c.field), ', ' order by c.ordinal)
+        from market.contract as c
+        where c.data_type = 'text'
+    );
+begin
+    execute format(
+        'create or replace view api.regime with (security_barrier) as '
+        'select tenant_id, symbol, bucket, known_at, %1$s from api.feature_1m '
+        'where not (row(%1$s) is null)',
+        v_tags
+    );
+end
+$$;
 grant select on api.regime to market_tenant;
 call access.describe_view('api.regime', 'feature.log');
 comment on view api.regime is

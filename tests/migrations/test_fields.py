@@ -1,0 +1,211 @@
+"""Functions and views that are made of the contract: with its fields, and again when it changes."""
+
+import csv
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from engine import objects, reference
+from engine.errors import MigrationFailed, ReferenceRefused
+from engine.migrate import MIGRATIONS, migrate, pending
+from tests.conftest import Databases
+from tests.migrations import catalog
+from tests.migrations.test_migrations import names
+from tests.migrations.test_migrations import own_copy as own_copy
+
+MADE = [one.path for one in objects.read(MIGRATIONS) if "market.contract" in one.header("rows")]
+AT = datetime(2024, 3, 4, 10, tzinfo=UTC)
+# a field more: rule 12 of migrations/README.md
+ADDED = """
+-- depends: {last}
+set local role market_owner;
+alter table feature.log add column rsi_14 double precision;
+drop function feature.pit_version(text[], timestamptz[], timestamptz[], integer, interval);
+drop function feature.pit_snapshot_of(integer[], timestamptz);
+drop function public.feature_pit_snapshot_all(timestamptz);
+drop function api.feature_pit_snapshot_all(timestamptz);
+drop type feature.pit_row cascade;
+create type feature.pit_row as (
+    symbol text, as_of timestamptz, known_as_of timestamptz, bucket timestamptz,
+    known_at timestamptz, {fields}, rsi_14 double precision, is_stale boolean
+);
+"""
+FILLED = """
+    insert into feature.log (tenant_id, symbol, bucket, known_at, open, high, low, close, rsi_14,
+        cause)
+    values (1, 'SYN_BTCUSD', %(at)s, %(at)s + interval '1 minute', 1, 1, 1, 1, %(was)s, 'close'),
+        (1, 'SYN_BTCUSD', %(at)s, %(at)s + interval '3 minutes', 1, 1, 1, 1, %(is)s, 'correction');
+"""
+
+
+@pytest.fixture
+def own_database(databases: Databases) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    url, drop = databases.create("migrated")
+    yield url
+    drop()
+
+
+@pytest.fixture
+def contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The contract of a copy of seeds/ that migrate() reads."""
+    copy = shutil.copytree(reference.SEEDS, tmp_path / "seeds")
+    monkeypatch.setattr(reference, "SEEDS", copy)
+    return Path(copy) / "smartdb_contract.csv"
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def add_line(contract: Path, field: str) -> None:
+    """A field more, at the end; else as the one before it."""
+    with contract.open(newline="") as file:
+        last = list(csv.DictReader(file))[-1]
+    added = {**last, "ordinal": str(int(last["ordinal"]) + 1), "field": field}
+    with contract.open("a", newline="") as file:
+        csv.DictWriter(file, list(added)).writerow(added)
+
+
+def test_a_contract_that_changed_makes_exactly_what_is_made_of_it(
+    own_database: str, contract: Path
+) -> None:
+    before = catalog.lines(own_database, catalog.OURS)
+    told: list[str] = []
+    edit(contract, "1,open,double precision,price", "1,open,double precision,a price")
+    assert migrate(own_database, told.append) == MADE
+    assert told == ["contract: 1 changed"]
+    assert migrate(own_database, told.append) == []
+    assert told == ["contract: 1 changed"]
+    assert catalog.lines(own_database, catalog.OURS) == before
+
+
+def test_no_reader_names_a_field() -> None:
+    """Words that the language has, too, are left out: open, high, low, close, volume."""
+    with (reference.SEEDS / "smartdb_contract.csv").open(newline="") as file:
+        fields = {line["field"] for line in csv.DictReader(file)}
+    assert "sma_20" in fields
+    fields -= {"open", "high", "low", "close", "volume"}
+    readers = [
+        one
+        for one in objects.read(MIGRATIONS)
+        if one.path in MADE or one.path.split("/")[1] in ("public", "api")
+    ]
+    assert len(readers) > 30
+    found = {one.path: fields & {*re.findall(r"\w+", one.text)} for one in readers}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_what_is_made_of_the_contract_comes_last(own_database: str) -> None:
+    paths = [one.path for one in objects.read(MIGRATIONS)]
+    others = {"functions/market/apply_policies"}
+    assert set(paths[-len(MADE) - len(others) :]) == {*MADE, *others}
+    with psycopg.connect(own_database, autocommit=True) as connection:
+        connection.execute("update market.contract set unit = 'x' where ordinal = 1")
+        assert pending(connection) == MADE
+
+
+def test_a_contract_that_cannot_be_is_refused_and_nothing_is_replaced(
+    own_database: str, own_copy: Path, contract: Path
+) -> None:
+    edit(own_copy / "functions/api/acting_role.sql", "select case", "select  case")
+    before = catalog.lines(own_database, catalog.OURS)
+    add_line(contract, "rsi_14")
+    with pytest.raises(ReferenceRefused, match=r"smartdb_contract\.csv line 13: field 'rsi_14' "):
+        migrate(own_database)
+    assert catalog.lines(own_database, catalog.OURS) == before
+
+
+def test_a_mark_that_is_none_is_refused_with_its_file(own_database: str, own_copy: Path) -> None:
+    before = catalog.lines(own_database, catalog.OURS)
+    edit(own_copy / "views/api/feature_1m.sql", "{ %I }\n", "{ fields }\n")
+    with pytest.raises(MigrationFailed, match=r"views/api/feature_1m\.sql .*mark.*: \{ fields \}"):
+        migrate(own_database)
+    assert catalog.lines(own_database, catalog.OURS) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("select { l.%I }", "select l.open, l.high, l.low"),
+        ("({ %I %s })", "(open double precision, high double precision, low double precision)"),
+        ("{ %I > 0 | and }", "open > 0 and high > 0 and low > 0"),
+        ("select\n  { v[%3$s] },\n  1", "select\n  v[1],\n  v[2],\n  v[3],\n  1"),
+        ("a\n { || %1$I | } {'%1$s'|}", "a\n || open\n || high\n || low 'open' 'high' 'low'"),
+        ("no mark", "no mark"),
+    ],
+)
+def test_marks_become_the_fields(database: str, text: str, made: str) -> None:
+    with psycopg.connect(database) as connection:
+        # gaps in the ordinals do not matter, and the order of the rows does not
+        connection.execute("delete from market.contract where ordinal > 3")
+        connection.execute("update market.contract set ordinal = ordinal * 10")
+        found = connection.execute("select feature.with_fields(%s)", [text]).fetchone()
+        connection.rollback()
+    assert found == (made,)
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "{ fields }", "{ %I", "%I }", "{{ %I }}", "{ a || %I }", "'{}' { %I }"]
+)
+def test_other_braces_are_refused(database: str, text: str) -> None:
+    with (
+        psycopg.connect(database) as connection,
+        pytest.raises(psycopg.errors.SyntaxError, match="no mark of fields: "),
+    ):
+        connection.execute("select feature.with_fields(%s)", [text])
+
+
+def test_without_a_contract_nothing_can_be_made_of_it(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        connection.execute("delete from market.contract")
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="is empty"):
+            connection.execute("call feature.define('select { %I }')")
+
+
+def test_a_field_more_reaches_every_reader(
+    own_database: str, own_copy: Path, contract: Path
+) -> None:
+    """By its line and its column alone."""
+    with psycopg.connect(own_database, autocommit=True) as connection:
+        row = connection.execute("select feature.field_list('%I %s')").fetchone()
+    assert row is not None
+    add_line(contract, "rsi_14")
+    (own_copy / "0099_add_rsi_14.sql").write_text(
+        ADDED.format(last=names()[-1], fields=row[0]).lstrip()
+    )
+    (own_copy / "0099_add_rsi_14.rollback.sql").write_text("-- loses: nothing\nselect 1;\n")
+    assert set(MADE) < set(migrate(own_database))
+    assert migrate(own_database) == []
+    with psycopg.connect(own_database, autocommit=True) as connection:
+
+        def one(query: str) -> object:
+            found = connection.execute(query.encode(), {"at": AT, "later": later}).fetchone()
+            assert found is not None
+            return found[0]
+
+        later = AT + timedelta(minutes=3)
+        connection.execute("insert into feature.series values ('SYN_BTCUSD', 1)")
+        for statement in FILLED.split(";")[:-1]:
+            connection.execute(statement.encode(), {"at": AT, "was": 40.0, "is": 60.0})
+        pair = "array['SYN_BTCUSD'], array[%(later)s - interval '1 minute']"
+        assert one(f"select rsi_14 from feature_pit_snapshot({pair})") == 40
+        assert one(f"select rsi_14 from feature_pit_snapshot({pair}, array[%(later)s])") == 60
+        assert one("select rsi_14 from feature_pit_snapshot_all(%(later)s)") == 60
+        assert one(f"select feature_pit_hash({pair}) <> feature_pit_hash({pair}, array[%(later)s])")
+        assert one(
+            f"select array[leaked_rows, max_abs_change] from feature.leakage({pair})"
+            " where field = 'rsi_14'"
+        ) == [1, 20]
+        for view in ("feature_1m", "feature_version"):
+            assert one(
+                "select count(*) from pg_attribute"
+                f" where attrelid = 'api.{view}'::regclass and attname = 'rsi_14'"
+            ) == 1  # fmt: skip
