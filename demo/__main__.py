@@ -15,7 +15,7 @@ import psycopg
 from psycopg.rows import dict_row
 from rich.console import Console
 
-from demo import feed, guard, live, page, queries, report, served, tables
+from demo import contract, feed, guard, live, page, queries, report, served, tables
 from embedded.errors import INTERRUPTED, UserError
 from engine import child, consent, dbt, reference, tenant
 from engine.errors import ConfigError
@@ -251,8 +251,9 @@ def go_live(engine: Engine, environment: dict[str, str], directory: Path, *, his
 def show(engine: Engine, compared: list[dict[str, Any]]) -> None:
     """Print the newest features, a restatement and the rejected messages."""
     with psycopg.connect(engine.url, autocommit=True, row_factory=dict_row) as connection:
-        newest = connection.execute(queries.NEWEST).fetchall()
-        restated = connection.execute(queries.RESTATED).fetchall()
+        fields = contract.read(connection)
+        newest = connection.execute(queries.newest(fields)).fetchall()
+        restated = connection.execute(queries.restated(fields)).fetchall()
         rejected = connection.execute(queries.REJECTED).fetchall()
     width = shutil.get_terminal_size().columns
     say("newest features", tables.fitted(newest, width))

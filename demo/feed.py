@@ -26,7 +26,7 @@ from ingest.wire.registry import schemas
 SEED = 7
 ROWS = 240_000
 AROUND_THE_CLOCK = tuple(one.name for one in SYMBOLS if one.venue == "crypto")
-# regime_tag looks back six hours, each of which needs an hour's returns
+# the longest window looks back six hours, each of which needs an hour's returns
 RUN_UP = timedelta(hours=8)
 # how long a demo may take from the end of its run-up to its live feed
 CATCH_UP = timedelta(minutes=15)

@@ -1,9 +1,14 @@
-"""What the demo reads back, all of it from SQL."""
+"""What the demo reads back, all of it from SQL; the fields are the contract's."""
+
+from collections.abc import Sequence
+
+from psycopg import sql
+
+from demo.contract import Row, columns, compared, lead, listed
 
 # In the order in which a narrow terminal leaves them out from the right.
 NEWEST = """
-    select distinct on (f.tenant_id, f.symbol) f.tenant_id, f.symbol, f.bucket, f.close, f.volume,
-        f.vwap, f.sma_20, f.volatility_1h, f.regime_tag, f.spread_bps, f.order_imbalance
+    select distinct on (f.tenant_id, f.symbol) f.tenant_id, f.symbol, f.bucket, {fields}
     from feature.feature_1m as f
     order by f.tenant_id, f.symbol, f.bucket desc
 """
@@ -48,7 +53,7 @@ KNOWN_SINCE = """
     )
 """
 
-# The bar whose close was restated most, as it was known at its close and as it is known now.
+# The bar whose {lead} was restated most, as it was known at its close and as it is known now.
 RESTATED = """
     with version as (
         select
@@ -56,7 +61,7 @@ RESTATED = """
             l.symbol,
             l.bucket,
             first_value(l.known_at) over bar as known_at,
-            abs(l.close / first_value(l.close) over bar - 1) as change
+            abs({lead} / first_value({lead}) over bar - 1) as change
         from feature.log as l
         window bar as (partition by l.tenant_id, l.symbol, l.bucket order by l.known_at)
     ),
@@ -69,8 +74,7 @@ RESTATED = """
         limit 1
     )
 
-    select m.tenant_id, s.symbol, s.as_of, s.known_as_of, s.bucket, s.known_at, s.close, s.vwap,
-        s.sma_20, s.volatility_1h, s.regime_tag
+    select m.tenant_id, s.symbol, s.as_of, s.known_as_of, s.bucket, s.known_at, {fields}
     from most as m
     cross join lateral feature_pit_snapshot(
         array[m.symbol, m.symbol], array[m.known_at, m.known_at], array[m.known_at, now()],
@@ -85,3 +89,16 @@ REJECTED = """
     group by d.reason
     order by messages desc, d.reason
 """
+
+
+def newest(contract: Sequence[Row]) -> sql.Composed:
+    """The last bar of each series."""
+    return sql.SQL(NEWEST).format(fields=columns("f", listed(contract)))
+
+
+def restated(contract: Sequence[Row]) -> sql.Composed:
+    """One moment twice, as it was known and as it is; nothing where no bar was restated."""
+    return sql.SQL(RESTATED).format(
+        lead=sql.Identifier("l", lead(contract)),
+        fields=columns("s", compared(contract)),
+    )

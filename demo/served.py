@@ -8,10 +8,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-FIELDS = (
-    *("open", "high", "low", "close", "volume", "vwap", "sma_20", "volatility_1h"),
-    *("regime_tag", "spread_bps", "order_imbalance"),
-)
+from demo import contract
+
 SNAPSHOT = """
     select s.*
     from feature_pit_snapshot(%s::text[], %s::timestamptz, null::timestamptz, %s) as s
@@ -35,6 +33,7 @@ def compare() -> list[dict[str, Any]]:
     store = open_store()
     apply(store)
     with psycopg.connect(database_url(store), autocommit=True, row_factory=dict_row) as connection:
+        fields = [one["field"] for one in contract.read(connection)]
         series = connection.execute(
             "select tenant_id::bigint, symbol from feature.series order by 1, 2"
         ).fetchall()
@@ -51,7 +50,7 @@ def compare() -> list[dict[str, Any]]:
         # what is online says itself of which moment it is
         moments = [
             at.ToDatetime(tzinfo=UTC)
-            for at in answer.results[names.index("close")].event_timestamps
+            for at in answer.results[names.index(fields[0])].event_timestamps
         ]
         online = store.get_online_features(features=service, entity_rows=series).to_dict()
         entities = pd.DataFrame(series)
@@ -62,7 +61,7 @@ def compare() -> list[dict[str, Any]]:
             known: Any = connection.execute(
                 SNAPSHOT, [[key["symbol"]], at, key["tenant_id"]]
             ).fetchone()
-            for field in FIELDS:
+            for field in fields:
                 told = {
                     "psql": known[field],
                     "offline": offline[place][field],

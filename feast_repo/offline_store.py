@@ -30,6 +30,7 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
 from feast.type_map import pg_type_code_to_arrow
+from feast.types import from_feast_to_pyarrow_type
 from psycopg import sql
 from pydantic import model_validator
 from tqdm import tqdm
@@ -43,7 +44,7 @@ SOURCE = "feature_pit_snapshot"
 # Pairs per statement: enough to hide the round trip, few enough to show progress and bound memory.
 BATCH = 50_000
 BAR = timedelta(minutes=1)
-TYPES = {"regime_tag": pa.string(), "bucket": pa.timestamp("us", tz="UTC")}
+BUCKET = pa.field("bucket", pa.timestamp("us", tz="UTC"))
 
 SNAPSHOT = """
     with pair as materialized (
@@ -237,8 +238,9 @@ class PitOfflineStore(PostgreSQLOfflineStore):
             # views differ in their keys where one was renamed, say to another leg of a spread
             for keys in dict.fromkeys(_keys(views[context.name]) for context in asked):
                 contexts = [c for c in asked if _keys(views[c.name]) == keys]
-                wanted = list(dict.fromkeys(["bucket", *(f for c in contexts for f in c.features)]))
-                found = _snapshot(config, table, keys, moments, wanted, timeout)
+                wanted = [_column(views[c.name], name) for c in contexts for name in c.features]
+                schema = pa.schema({one.name: one for one in [BUCKET, *wanted]}.values())
+                found = _snapshot(config, table, keys, moments, schema, timeout)
                 age = pc.subtract(moments, pc.add(found["bucket"], pa.scalar(BAR)))
                 for context in contexts:
                     for feature in context.features:
@@ -359,6 +361,12 @@ def _refuse_other_sources(views: list[FeatureView]) -> None:
         )
 
 
+def _column(view: FeatureView, feature: str) -> pa.Field:
+    """A feature of a view as a column of the answer."""
+    (dtype,) = (field.dtype for field in view.features if field.name == feature)
+    return pa.field(feature, from_feast_to_pyarrow_type(dtype))
+
+
 def _named(view: str, feature: str, full_feature_names: bool) -> str:
     return f"{view}__{feature}" if full_feature_names else feature
 
@@ -423,7 +431,7 @@ def _snapshot(
     entities: pa.Table,
     keys: tuple[str, str],
     moments: pa.ChunkedArray,
-    columns: list[str],
+    schema: pa.Schema,
     timeout: int | None,
 ) -> pa.Table:
     missing = [key for key in keys if key not in entities.column_names]
@@ -436,9 +444,8 @@ def _snapshot(
     symbols = entities[keys[1]].to_pylist()
     as_ofs = moments.cast(pa.timestamp("us")).to_numpy().astype("datetime64[us]").tolist()
     query = sql.SQL(SNAPSHOT).format(
-        columns=sql.SQL(", ").join(sql.Identifier("a", name) for name in columns)
+        columns=sql.SQL(", ").join(sql.Identifier("a", name) for name in schema.names)
     )
-    schema = pa.schema([(name, TYPES.get(name, pa.float64())) for name in columns])
     batches = []
     with (
         internals.connect(config.offline_store) as connection,

@@ -15,10 +15,11 @@ from typing import Any
 import pandas as pd
 import psycopg
 from feast import FeatureStore
+from feast.types import Float64, String, UnixTimestamp
 from psycopg.rows import dict_row
 
 from feast_repo import internals
-from feast_repo.definitions import VIEWS
+from feast_repo.definitions import feature_views
 from feast_repo.store import database_url
 from telemetry.hooks import PushTelemetry
 
@@ -35,11 +36,17 @@ TIMEOUTS: dict[str, Any] = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
+PANDAS: dict[Any, str] = {
+    Float64: "float64",
+    String: "object",
+    UnixTimestamp: "datetime64[us, UTC]",
+}
+# Of each feature view the columns, and how pandas holds them.
 COLUMNS = {
-    name: ["bucket", *fields] if name == "bar" else list(fields) for name, fields in VIEWS.items()
+    name: {field.name: PANDAS[field.dtype] for field in view.features}
+    for name, view in feature_views().items()
 }
 KEY = ["tenant_id", "symbol"]
-TYPES = {"bucket": "datetime64[us, UTC]", "regime_tag": "object"}
 log = logging.getLogger("feast_repo.push")
 
 Row = dict[str, Any]
@@ -124,7 +131,7 @@ class Push:
             # its event time is as_of: a later one always overwrites an earlier one
             part = frame[[*KEY, *columns, "as_of"]].rename(columns={"as_of": "known_at"})
             # a column of NULLs alone has no type of its own
-            part = part.astype({column: TYPES.get(column, "float64") for column in columns})
+            part = part.astype(columns)
             view = self._views[name]
             prepared.append((view, internals.rows_to_write(view, part)))
         # all at once, so that a reader in between is rare; the API reads such a row again

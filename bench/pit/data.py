@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pyarrow as pa
+from psycopg import sql
 
 from engine import dbt, reference
 from engine.migrate import migrate
@@ -14,10 +15,17 @@ from engine.migrate import migrate
 END = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 SECOND_VERSIONS = 0.02
-FIELDS = (
-    *("open", "high", "low", "close", "volume", "vwap", "sma_20", "volatility_1h"),
-    *("regime_tag", "spread_bps", "order_imbalance"),
-)
+CONTRACT = """
+    select c.field, c.data_type, c.unit, coalesce(c.inputs, '') from market.contract as c
+    order by c.ordinal
+"""
+# A bar of the walk: these four hang together, and publishes read the close of earlier bars.
+BAR = {
+    "open": "v.open",
+    "high": "greatest(v.open, v.close) * v.change",
+    "low": "least(v.open, v.close)",
+    "close": "v.close * v.change",
+}
 INSTRUMENTS = """
     insert into market.instrument
     select
@@ -55,7 +63,7 @@ FILL = """
             w.*,
             avg(w.close) over (
                 partition by w.symbol order by w.bucket rows between 19 preceding and current row
-            ) as sma_20
+            ) as mean
         from walked as w
     ),
 
@@ -73,15 +81,9 @@ FILL = """
     )
 
     insert into feature.log (
-        tenant_id, symbol, bucket, known_at, open, high, low, close, volume, vwap, sma_20,
-        volatility_1h, regime_tag, spread_bps, order_imbalance, cause
+        tenant_id, symbol, bucket, known_at, {fields}, cause
     )
-    select
-        1, v.symbol, v.bucket, v.known_at, v.open, greatest(v.open, v.close) * v.change,
-        least(v.open, v.close), v.close * v.change, ceil(1000 * v.u), (v.open + v.close) / 2,
-        v.sma_20, 0.004 * (0.5 + v.v),
-        (array['range', 'trend_up', 'trend_down', 'volatile'])[1 + floor(4 * v.v)::integer],
-        1 + v.u, 2 * v.v - 1, v.cause
+    select 1, v.symbol, v.bucket, v.known_at, {values}, v.cause
     from version as v
     where v.cause = 'close' or v.known_at <= %(end)s
     order by v.known_at
@@ -148,6 +150,20 @@ def prepare(url: str, symbols: int) -> None:
         connection.execute(INSTRUMENTS, (symbols,))
 
 
+def value(field: str, data_type: str, unit: str, inputs: str) -> sql.Composable:
+    """What stands in a field of a version v of FILL, by what the contract says of it."""
+    if data_type == "text":
+        words = unit.split(", ")
+        return sql.SQL("({words}::text[])[1 + floor({number} * v.v)::integer]").format(
+            words=sql.Literal(words), number=sql.Literal(len(words))
+        )
+    if unit == "price" and field not in BAR:
+        return sql.SQL("v.mean" if "close" in inputs.split() else "(v.open + v.close) / 2")
+    by_unit = {"units": "ceil(1000 * v.u)", "basis": "1 + v.u", "fraction in": "2 * v.v - 1"}
+    found = (text for begin, text in by_unit.items() if unit.startswith(begin))
+    return sql.SQL(BAR.get(field) or next(found, "0.004 * (0.5 + v.v)"))
+
+
 def fill(url: str, since: datetime, share: float = SECOND_VERSIONS) -> int:
     """Write the log of every symbol in [since, END), day by day; returns its rows.
 
@@ -158,12 +174,17 @@ def fill(url: str, since: datetime, share: float = SECOND_VERSIONS) -> int:
         connection.execute("set work_mem = '256MB'")
         connection.execute("select setseed(0.5)")
         connection.execute(WALK)
+        contract = connection.execute(CONTRACT).fetchall()
+        statement = sql.SQL(FILL).format(
+            fields=sql.SQL(", ").join(sql.Identifier(field) for field, *_ in contract),
+            values=sql.SQL(", ").join(value(*line) for line in contract),
+        )
         while since < END:
             until = min(since + timedelta(days=1), END)
             slice_: dict[str, Any] = {
                 "since": since, "until": until, "end": END, "share": share
             }  # fmt: skip
-            rows += connection.execute(FILL, slice_).rowcount
+            rows += connection.execute(statement, slice_).rowcount
             connection.execute(CARRY, slice_)
             since = until
         connection.execute(

@@ -18,11 +18,14 @@ import pyarrow.parquet as pq
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from bench.pit.data import FIELDS, Pairs
+from bench.pit.data import Pairs
 
-LOG = f"""
-    select symbol, bucket + interval '1 minute' as event_timestamp, known_at, {", ".join(FIELDS)}
-    from feature.log
+LOG = """
+    select format(
+        $$select symbol, bucket + interval '1 minute' as event_timestamp, known_at, %s
+        from feature.log$$,
+        feature.field_list('%1$I')
+    )
 """
 TEMP_FILE_LIMIT = "40GB"
 
@@ -56,10 +59,17 @@ LATEST_KNOWN = """
 """
 
 
+def _log(url: str) -> str:
+    """The query of the log with the contract's fields, under the names that Feast expects."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        row: Any = connection.execute(LOG).fetchone()
+    return str(row[0])
+
+
 def export(url: str, path: Path) -> float:
     """Write the log to Parquet in the order of the bars; returns its size in MB."""
     with adbc.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute(f"{LOG} order by bucket, symbol, known_at")
+        cursor.execute(f"{_log(url)} order by bucket, symbol, known_at")
         batches = cursor.fetch_record_batch()
         with pq.ParquetWriter(path, batches.schema) as file:
             for batch in batches:
@@ -131,7 +141,7 @@ class FeastStore:
 
     def _register(self, url: str, table: str, ttl: timedelta) -> None:
         # slow imports: 10 s
-        from feast import Entity, FeatureStore, FeatureView, Field, ValueType
+        from feast import Entity, FeatureStore, FeatureView, ValueType
         from feast.infra.offline_stores.contrib.postgres_offline_store.postgres import (
             PostgreSQLOfflineStoreConfig,
         )
@@ -139,7 +149,8 @@ class FeastStore:
             PostgreSQLSource,
         )
         from feast.repo_config import RepoConfig
-        from feast.types import Float64, String
+
+        from feast_repo.definitions import contract_fields
 
         info = conninfo_to_dict(url)
         self.directory = tempfile.TemporaryDirectory()
@@ -172,8 +183,9 @@ class FeastStore:
             entities=[symbol],
             ttl=ttl,
             source=source,
-            schema=[Field(name=f, dtype=String if f == "regime_tag" else Float64) for f in FIELDS],
+            schema=list(contract_fields().values()),
         )
+        self.features = [f"features:{name}" for name in contract_fields()]
         with contextlib.redirect_stdout(io.StringIO()):
             self.store.apply([symbol, source, view])
 
@@ -184,7 +196,7 @@ class FeastStore:
             try:
                 return self.store.get_historical_features(
                     asked.to_pandas(),
-                    [f"features:{f}" for f in FIELDS],
+                    self.features,
                     filter_by_created_timestamp=filter_by_created_timestamp,
                 ).to_df()
             except (psycopg.errors.QueryCanceled, psycopg.errors.ConfigurationLimitExceeded):
@@ -214,7 +226,7 @@ class FeastStore:
 def make_view(url: str) -> str:
     """The log under the names that Feast expects; returns the view's name."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"create or replace view bench_feast_view as {LOG}")
+        connection.execute(f"create or replace view bench_feast_view as {_log(url)}")
     return "bench_feast_view"
 
 
@@ -222,7 +234,7 @@ def make_table(url: str) -> str:
     """The same as a plain table with the best index for Feast; returns its name."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("drop table if exists bench_feast_table")
-        connection.execute(f"create table bench_feast_table as {LOG} order by bucket, symbol")
+        connection.execute(f"create table bench_feast_table as {_log(url)} order by bucket, symbol")
         connection.execute("create index on bench_feast_table (symbol, event_timestamp, known_at)")
         connection.execute("vacuum analyze bench_feast_table")
     return "bench_feast_table"

@@ -5,6 +5,40 @@ const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720].map((minutes) =
 const CANDLES = [1, 2, 5, 10, 15, 30, 60].map((minutes) => minutes * MINUTE);
 const FONT = "11px system-ui, sans-serif";
 const LANE = 20;
+// A candle is drawn of these four, whatever else the contract has; of a contract without one of them
+// its prices are lines. A vendor's bar, market.bar, has its prices by the same names.
+const CANDLE = ["open", "high", "low", "close"];
+const LINES = 6;
+const WORDS = 6;
+// how a price and a size of a tick are told
+const PRICE = { kind: "price" };
+const AMOUNT = { kind: "amount" };
+
+// What is drawn for a contract: its prices on one panel, then what stands on zero as sticks, then
+// other numbers as lines, and behind these the words that follow them in the contract.
+function panelsOf(contract) {
+  const isOf = (...kinds) => (one) => kinds.includes(one.kind);
+  const prices = contract.filter(isOf("price"));
+  const others = contract.filter((one) => !isOf("price", "word")(one));
+  const isStick = (one) => one.kind === "amount" || one.bounds?.[0] < 0;
+  const panels = [...others.filter(isStick), ...others.filter((one) => !isStick(one))].map((one) => (
+    { name: one.field, form: one, fields: [one.field], isStick: isStick(one), word: null }
+  ));
+  if (prices.length) {
+    const hasCandles = CANDLE.every((name) => prices.some((one) => one.field === name));
+    const drawn = prices.filter((one) => !hasCandles || !CANDLE.includes(one.field));
+    // over the candles what reads other bars, below them what is the bar's own
+    const lines = [...drawn.filter((one) => one.is_window), ...drawn.filter((one) => !one.is_window)];
+    panels.unshift({ name: "price", form: PRICE, fields: prices.map((one) => one.field), hasCandles, lines });
+  }
+  contract.filter(isOf("word")).forEach((word) => {
+    const before = contract.slice(0, contract.indexOf(word)).findLast((one) => others.includes(one));
+    const panel = panels.find((one) => one.form && one.form === before);
+    if (panel && !panel.word) panel.word = word;
+    else panels.push({ name: word.field, form: null, fields: [], word });
+  });
+  return panels;
+}
 
 const clocks = new Map();
 function clockIn(zone, seconds) {
@@ -63,14 +97,15 @@ class Chart {
     measure.font = FONT;
     this.right = width - Math.max(narrow ? 54 : 68, measure.measureText(placeOf(state.series.zone)).width + 8);
     const zones = state.series.zone === "UTC" ? 1 : 2;
-    const heights = narrow ? [210, 44, 44, 70, 44] : [300, 56, 56, 92, 56];
-    const names = ["price", "volume", "order_imbalance", "volatility_1h", "spread_bps"];
+    const [ofPrices, ofWords, ofOthers] = narrow ? [210, 70, 44] : [300, 92, 56];
     let top = 0;
-    this.panels = names.map((name, place) => {
-      const panel = { name, top: top + 16, bottom: top + 16 + heights[place] };
+    this.panels = panelsOf(state.series.about.contract);
+    this.panels.forEach((panel, place) => {
+      const height = panel.form === PRICE ? ofPrices : panel.word ? ofWords : ofOthers;
+      Object.assign(panel, { top: top + 16, bottom: top + 16 + height });
       top = panel.bottom + (place === 0 ? LANE : 4);
-      return panel;
     });
+    this.candle = MINUTE;
     this.laneTop = this.panels[0].bottom;
     this.bottom = this.panels.at(-1).bottom;
     this.height = this.bottom + 8 + 15 * zones;
@@ -80,9 +115,10 @@ class Chart {
     this.drawTimes();
     this.drawMoments();
     this.drawHover();
-    // what a canvas does not tell: the range of time and prices that is drawn
+    // what a canvas does not tell: the panels, and the range of time and prices that is drawn
     const { from, to } = state;
-    Object.assign(this.root.dataset, { from, to, low: this.panels[0].low, high: this.panels[0].high });
+    const panels = this.panels.map((one) => one.name).join(" ");
+    Object.assign(this.root.dataset, { panels, from, to, low: this.panels[0].low, high: this.panels[0].high });
   }
 
   x(at) {
@@ -121,26 +157,27 @@ class Chart {
 
   drawPanel(panel) {
     const { pen, colour } = this;
-    const fields = panel.name === "price" ? ["low", "high", "sma_20", "vwap"] : [panel.name];
-    const found = this.values(fields);
+    const { form, word } = panel;
+    const isPrices = form === PRICE;
+    const found = this.values(panel.fields);
     let low = found.reduce((a, b) => Math.min(a, b), Infinity);
     let high = found.reduce((a, b) => Math.max(a, b), -Infinity);
-    if (panel.name === "order_imbalance") [low, high] = [-1, 1];
-    else if (panel.name !== "price") low = Math.min(0, low);
+    if (form?.bounds) [low, high] = form.bounds;
+    else if (!isPrices) low = Math.min(0, low);
     if (!(high > low)) [low, high] = Number.isFinite(low) ? [low - 1, low + 1] : [0, 1];
-    const pad = panel.name === "price" ? 0.06 * (high - low) : 0;
+    const pad = isPrices ? 0.06 * (high - low) : 0;
     panel.low = low - pad;
-    panel.high = high + (pad || (panel.name === "order_imbalance" ? 0 : 0.08 * (high - low)));
+    panel.high = high + (pad || (form?.bounds ? 0 : 0.08 * (high - low)));
     panel.y = (value) => panel.bottom - ((value - panel.low) / (panel.high - panel.low)) * (panel.bottom - panel.top);
 
     pen.save();
     pen.beginPath();
     pen.rect(0, panel.top, this.right, panel.bottom - panel.top);
     pen.clip();
-    if (panel.name === "volatility_1h") this.drawRegimes(panel);
+    if (word) this.drawWords(panel);
     pen.restore();
 
-    const [ticks, digits] = ticksOf(panel.low, panel.high, panel.name === "price" ? 6 : 3);
+    const [ticks, digits] = form ? ticksOf(panel.low, panel.high, isPrices ? 6 : 3) : [[], 0];
     pen.textBaseline = "middle";
     pen.textAlign = "left";
     for (const value of ticks) {
@@ -148,41 +185,46 @@ class Chart {
       pen.fillStyle = colour.grid;
       pen.fillRect(0, y, this.right, 1);
       pen.fillStyle = colour.muted;
-      const text = panel.name === "volume" ? compact(value) : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+      const text = form.kind === "amount" ? compact(value) : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
       pen.fillText(text, this.right + 6, y);
     }
     pen.save();
     pen.beginPath();
     pen.rect(0, panel.top, this.right, panel.bottom - panel.top);
     pen.clip();
-    if (panel.name === "price") {
-      this.drawLine(panel, "vwap", colour.vwap, 1);
-      this.drawCandles(panel);
-      this.drawLine(panel, "sma_20", colour.sma, 1.6);
+    const of = (place) => colour[`line-${(place % LINES) + 1}`];
+    if (isPrices) {
+      const draw = (over) => panel.lines.forEach((one, place) => one.is_window === over && this.drawLine(panel, one.field, of(place), over ? 1.6 : 1));
+      draw(false);
+      if (panel.hasCandles) this.drawCandles(panel);
+      draw(true);
       this.drawEvents(panel);
-    } else if (panel.name === "volume" || panel.name === "order_imbalance") this.drawSticks(panel);
-    else this.drawLine(panel, panel.name, colour.ink, this.barWidth < 2 ? 1 : 1.3);
+    } else if (panel.isStick) this.drawSticks(panel);
+    else if (form) this.drawLine(panel, panel.name, colour.ink, this.barWidth < 2 ? 1 : 1.3);
     pen.restore();
 
     pen.textBaseline = "alphabetic";
     pen.fillStyle = colour.muted;
     const y = panel.top - 5;
-    if (panel.name === "price") {
+    if (isPrices) {
       const minutes = this.candle / MINUTE;
       let x = this.label(minutes === 1 ? "one-minute bars" : `candles of ${minutes} one-minute bars`, 0, y, colour.muted);
-      x = this.label("sma_20", x, y, colour.sma);
-      this.label("vwap", x, y, colour.vwap);
-    } else if (panel.name === "volatility_1h") {
-      let x = this.label("volatility_1h", 0, y, colour.ink);
-      if (!this.narrow) x = this.label("over regime_tag:", x - 6, y, colour.muted);
-      for (const tag of this.state.series.about.regimes) {
-        pen.fillStyle = colour[tag];
+      panel.lines.forEach((one, place) => (x = this.label(one.field, x, y, of(place))));
+    } else if (word) {
+      let x = this.label(panel.name, 0, y, colour.ink);
+      if (form && !this.narrow) x = this.label(`over ${word.field}:`, x - 6, y, colour.muted);
+      this.state.series.words[word.field].forEach((one, place) => {
+        pen.fillStyle = this.ofWord(place);
         pen.fillRect(x, y - 9, 9, 11);
         pen.strokeStyle = colour.line;
         pen.strokeRect(x + 0.5, y - 8.5, 8, 10);
-        x = this.label(tag, x + 12, y, colour.muted) - (this.narrow ? 4 : 0);
-      }
+        x = this.label(one, x + 12, y, colour.muted) - (this.narrow ? 4 : 0);
+      });
     } else this.label(panel.name, 0, y, colour.muted);
+  }
+
+  ofWord(place) {
+    return this.colour[`word-${(place % WORDS) + 1}`];
   }
 
   label(text, x, y, colour) {
@@ -195,7 +237,7 @@ class Chart {
   // Candles of as many bars as make them wide enough to be seen.
   drawCandles(panel) {
     const { series } = this.state;
-    const { open, high, low, close } = series.column;
+    const [open, high, low, close] = CANDLE.map((name) => series.column[name]);
     this.candle = CANDLES.find((one) => this.x(this.state.from + one) >= 3.5) ?? CANDLES.at(-1);
     const candles = new Map();
     const add = (at, side, v) => {
@@ -241,7 +283,7 @@ class Chart {
         continue;
       }
       draw(at, then, then.close >= then.open ? this.colour.up : this.colour.down, false);
-      if (!now || ["open", "high", "low", "close"].some((name) => then[name] !== now[name])) {
+      if (!now || CANDLE.some((name) => then[name] !== now[name])) {
         draw(at, now ?? then, this.colour.now, true);
       }
     }
@@ -281,7 +323,7 @@ class Chart {
 
   drawSticks(panel) {
     const column = this.state.series.column[panel.name];
-    const { close, open } = this.state.series.column;
+    const { [CANDLE[0]]: open, [CANDLE[3]]: close } = this.state.series.column;
     const { pen } = this;
     const width = Math.max(1, Math.min(this.barWidth * 0.68, 14));
     const zero = panel.y(0);
@@ -301,7 +343,8 @@ class Chart {
         pen.globalAlpha = 1;
         continue;
       }
-      const rising = panel.name === "volume" ? close[then] >= open[then] : column[then] >= 0;
+      // a size has no sign of its own: as its candle, where there are candles
+      const rising = panel.form.bounds || !this.panels[0].hasCandles ? column[then] >= 0 : close[then] >= open[then];
       pen.globalAlpha = 0.75;
       stick(at, column[then], rising ? this.colour.up : this.colour.down, false);
       pen.globalAlpha = 1;
@@ -309,20 +352,21 @@ class Chart {
     }
   }
 
-  // A rectangle for each run of bars with one tag, as they are narrower than a pixel over a day.
-  drawRegimes(panel) {
+  // A rectangle for each run of bars with one word, as they are narrower than a pixel over a day.
+  drawWords(panel) {
     const { series } = this.state;
     const runs = [];
     for (const { at, then, now } of this.bars) {
-      const tag = series.value(then >= 0 ? then : now, "regime_tag");
+      const v = then >= 0 ? then : now;
+      const word = v < 0 ? NaN : series.column[panel.word.field][v];
       const run = runs.at(-1);
-      if (run && run.tag === tag && run.known === then >= 0 && at - run.end < 10 * MINUTE) run.end = at + MINUTE;
-      else runs.push({ tag, known: then >= 0, at, end: at + MINUTE });
+      if (run && Object.is(run.word, word) && run.known === then >= 0 && at - run.end < 10 * MINUTE) run.end = at + MINUTE;
+      else runs.push({ word, known: then >= 0, at, end: at + MINUTE });
     }
-    for (const { tag, known, at, end } of runs) {
-      if (tag === null) continue;
+    for (const { word, known, at, end } of runs) {
+      if (Number.isNaN(word)) continue;
       this.pen.globalAlpha = known ? 1 : 0.45;
-      this.pen.fillStyle = this.colour[tag];
+      this.pen.fillStyle = this.ofWord(word);
       this.pen.fillRect(this.x(at), panel.top, this.x(end) - this.x(at), panel.bottom - panel.top);
     }
     this.pen.globalAlpha = 1;
@@ -456,9 +500,9 @@ class Chart {
     tag(clockIn("UTC", false)(series.buckets[hover]), x, this.bottom + 3, "center");
     if (series.zone !== "UTC") tag(clockIn(series.zone, false)(series.buckets[hover]), x, this.bottom + 18, "center");
     const panel = this.y !== undefined && this.panels.find((one) => this.y >= one.top && this.y <= one.bottom);
-    if (panel) {
+    if (panel?.form) {
       const value = panel.low + ((panel.bottom - this.y) / (panel.bottom - panel.top)) * (panel.high - panel.low);
-      tag(shown(series, panel.name === "price" ? "close" : panel.name, value), this.right + 2, this.y - 7, "left");
+      tag(shown(series, panel.form, value), this.right + 2, this.y - 7, "left");
     }
   }
 }
@@ -472,23 +516,23 @@ function compact(value) {
   return value.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 3 });
 }
 
-// A value in digits that mean something: prices by the instrument's tick, means one digit finer.
-// Beside another one that differs, as many more as show that it does.
-function shown(series, field, value, beside = value, more = 0) {
+// A value in digits that mean something: prices by the instrument's tick, what is made of them one
+// digit finer. Beside another one that differs, as many more as show that it does.
+// form: a line of the contract, or PRICE, or AMOUNT.
+function shown(series, form, value, beside = value, more = 0) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (typeof value === "string") return value;
   const fixed = (digits) =>
     value.toLocaleString("en", { minimumFractionDigits: digits + more, maximumFractionDigits: digits + more });
   const tick = Math.max(series.tick_size === 1 ? 0 : 2, Math.ceil(-Math.log10(series.tick_size ?? 1) - 1e-9));
+  const bounded = () => (form.bounds[0] < 0 && value > 0 ? "+" : "") + fixed(Math.max(0, 4 - Math.ceil(Math.log10(form.bounds[1] - form.bounds[0]))));
   const text = {
-    vwap: () => fixed(tick + 1),
-    sma_20: () => fixed(tick + 1),
-    spread_bps: () => fixed(3),
-    order_imbalance: () => (value > 0 ? "+" : "") + fixed(3),
-    volatility_1h: () => value.toLocaleString("en", { minimumSignificantDigits: 4 + more, maximumSignificantDigits: 4 + more }),
-    volume: () => value.toLocaleString("en", { maximumFractionDigits: 4 + more }),
-  }[field]?.() ?? fixed(tick);
+    price: () => fixed(form.is_derived ? tick + 1 : tick),
+    points: () => fixed(3),
+    amount: () => value.toLocaleString("en", { maximumFractionDigits: 4 + more }),
+    number: () => (form.bounds ? bounded() : value.toLocaleString("en", { minimumSignificantDigits: 4 + more, maximumSignificantDigits: 4 + more })),
+  }[form.kind]();
   if (beside === value || typeof beside !== "number" || more > 12) return text;
-  const other = shown(series, field, beside, beside, more);
-  return text === other ? shown(series, field, value, beside, more + 1) : text;
+  const other = shown(series, form, beside, beside, more);
+  return text === other ? shown(series, form, value, beside, more + 1) : text;
 }

@@ -37,6 +37,10 @@ class Series {
     facts.names.forEach((name, place) => {
       this.column[name] = column(columns.subarray(place * 8 * facts.versions), facts.versions);
     });
+    this.form = Object.fromEntries(about.contract.map((one) => [one.field, one]));
+    // a version that says nothing at all says that the bar has gone
+    const values = about.contract.map(({ field }) => this.column[field]);
+    this.gone = Array.from({ length: facts.versions }, (_, v) => values.every((one) => Number.isNaN(one[v])));
     this.events = facts.events.map((row) => Object.fromEntries(EVENT.map((name, i) => [name, row[i]])));
     // versions of bar i are first[i] .. first[i + 1] - 1, oldest first
     const bucket = this.column.bucket;
@@ -68,13 +72,13 @@ class Series {
   version(bar, knownBy) {
     let v = this.first[bar + 1] - 1;
     while (v >= this.first[bar] && this.column.known_at[v] > knownBy) v--;
-    return v < this.first[bar] || Number.isNaN(this.column.close[v]) ? -1 : v;
+    return v < this.first[bar] || this.gone[v] ? -1 : v;
   }
 
   value(v, field) {
     const found = v < 0 ? NaN : this.column[field][v];
     if (Number.isNaN(found)) return null;
-    return field === "regime_tag" ? this.about.regimes[found] : found;
+    return field in this.words ? this.words[field][found] : found;
   }
 
   // As in SQL: of the versions known, the newest of each bar; of these bars, the last that closed.
@@ -125,16 +129,17 @@ class Series {
       .filter(({ was, is }) => was !== is);
   }
 
-  // The bar of whose close a restatement changed most: by a tick that came a minute late or more, if
-  // there is one, as milliseconds surprise nobody. Without such a change the first that was restated.
+  // The bar that a restatement changed most, by the contract's lead: by a tick that came a minute late
+  // or more, if there is one, as milliseconds surprise nobody. Without such a change the first that was
+  // restated.
   mostRestated() {
-    const { close, known_at: known } = this.column;
+    const { [this.about.lead]: lead, known_at: known } = this.column;
     const largest = (wait) => {
       let [most, change] = [-1, 0];
       for (const bar of this.restated) {
         const first = this.first[bar];
         for (let v = first + 1; v < this.first[bar + 1]; v++) {
-          const by = Math.abs(close[v] / close[v - 1] - 1);
+          const by = Math.abs(lead[v] / lead[v - 1] - 1);
           if (by > change && known[v] - known[first] >= wait) [most, change] = [bar, by];
         }
       }

@@ -166,12 +166,12 @@ class Page {
     const canvas = $("overview");
     const [width, height, inset] = [canvas.clientWidth, 46, 8];
     const pen = sized(canvas, width, height);
-    const { series } = this;
+    const { series, about } = this;
     const x = (at) => inset + ((at - series.starts_us) / (series.ends - series.starts_us)) * (width - 2 * inset);
     this.overviewAt = (px) => series.starts_us + ((px - inset) / (width - 2 * inset)) * (series.ends - series.starts_us);
     const colour = colours();
     const bars = series.buckets.map((at, bar) => [at, series.version(bar, Infinity)]).filter(([at, v]) => v >= 0 && at >= series.starts_us);
-    const closes = bars.map(([, v]) => series.column.close[v]);
+    const closes = bars.map(([, v]) => series.column[about.lead][v]);
     const [low, high] = [closes.reduce((a, b) => Math.min(a, b), Infinity), closes.reduce((a, b) => Math.max(a, b), -Infinity)];
     pen.fillStyle = colour.grid;
     pen.fillRect(x(this.from), 0, x(this.from + this.length) - x(this.from), height);
@@ -204,9 +204,8 @@ class Page {
   // Whether ticks of the bar itself changed, or only what it has of others' closes.
   isOwn(bar) {
     const { series } = this;
-    const windows = ["sma_20", "volatility_1h", "regime_tag"];
     for (let v = series.first[bar] + 1; v < series.first[bar + 1]; v++) {
-      if (series.changes(v).some(({ field }) => !windows.includes(field))) return true;
+      if (series.changes(v).some(({ field }) => !series.form[field].is_window)) return true;
     }
     return false;
   }
@@ -254,10 +253,11 @@ class Page {
       const now = series.version(bar, Infinity);
       const exchange = series.zone === "UTC" ? "" : ` · ${clockIn(series.zone, false)(at)} ${placeOf(series.zone)}`;
       add(then < 0 ? "not known then" : "bar", `${told(series, at).slice(0, -3)} UTC${exchange}`, "", "time");
-      for (const { field } of about.contract) {
+      for (const one of about.contract) {
+        const { field } = one;
         const [was, is] = [series.value(then, field), series.value(now, field)];
-        const value = make("span", then < 0 ? shown(series, field, is) : shown(series, field, was, is), { className: then < 0 ? "muted" : "" });
-        add(field, value, then >= 0 && was !== is ? shown(series, field, is, was) : "");
+        const value = make("span", then < 0 ? shown(series, one, is) : shown(series, one, was, is), { className: then < 0 ? "muted" : "" });
+        add(field, value, then >= 0 && was !== is ? shown(series, one, is, was) : "");
       }
     }
     $("readout").replaceChildren(...items);
@@ -275,13 +275,14 @@ class Page {
     );
     Object.assign($("moment").dataset, { bucket: then.bucket ?? "", knownAt: then.known_at ?? "", stale: then.is_stale });
     $("moment").tBodies[0].replaceChildren(
-      ...about.contract.map(({ field, unit, formula }) => {
+      ...about.contract.map((one) => {
+        const { field, unit, formula, kind } = one;
         const cell = (value, other) => {
-          const made = make("td", shown(series, field, value, other));
+          const made = make("td", shown(series, one, value, other));
           made.dataset.value = value ?? "";
           return made;
         };
-        const name = make("td", [field, make("small", unit.split(",").length > 2 ? "word" : unit)], { title: formula });
+        const name = make("td", [field, make("small", kind === "word" ? "word" : unit)], { title: formula });
         const row = make("tr", [name, cell(then[field], now[field]), cell(now[field], then[field])], { className: then[field] === now[field] ? "" : "differs" });
         row.dataset.field = field;
         return row;
@@ -312,9 +313,8 @@ class Page {
       const known = series.column.known_at[v];
       const parts = [make("p", [make("strong", `Version ${number}`), `, known ${told(series, known)} UTC: ${CAUSE[cause]}`])];
       if (number > 1) {
-        const gone = Number.isNaN(series.column.close[v]);
-        if (gone) parts.push(make("p", "The bar has gone: all its trades were cancelled."));
-        else parts.push(make("table", [make("tbody", series.changes(v).map(({ field, was, is }) => make("tr", [make("td", field), make("td", shown(series, field, was, is)), make("td", "→"), make("td", shown(series, field, is, was), { className: "now" })])))]));
+        if (series.gone[v]) parts.push(make("p", "The bar has gone: all that it was made of was cancelled."));
+        else parts.push(make("table", [make("tbody", series.changes(v).map(({ field, was, is }) => make("tr", [make("td", field), make("td", shown(series, series.form[field], was, is)), make("td", "→"), make("td", shown(series, series.form[field], is, was), { className: "now" })])))]));
         parts.push(...series.eventsOf(v).map((one) => this.event(one, at)));
       }
       const item = make("li", parts, { className: cause });
@@ -331,10 +331,10 @@ class Page {
     const { series } = this;
     const tick = (values) =>
       one.kind === "trade"
-        ? `${shown(series, "price", values.price)} × ${shown(series, "volume", values.size)}${values.side ? " " + values.side : ""}`
+        ? `${shown(series, PRICE, values.price)} × ${shown(series, AMOUNT, values.size)}${values.side ? " " + values.side : ""}`
         : one.kind === "quote"
-          ? `${shown(series, "bid", values.bid)} / ${shown(series, "ask", values.ask)}`
-          : ["open", "high", "low", "close"].map((name) => shown(series, name, values[name])).join(" / ");
+          ? `${shown(series, PRICE, values.bid)} / ${shown(series, PRICE, values.ask)}`
+          : CANDLE.map((name) => shown(series, PRICE, values[name])).join(" / ");
     const was = one.was && tick(one.was);
     const is = one.tick && tick(one.tick);
     const change = was && is ? `${was} → ${is}` : was ?? is;
@@ -394,7 +394,7 @@ class Page {
         const equal = others.every((one) => one === psql);
         const verdicts = others.map((one) => (one === psql ? "same" : one));
         const names = others.map((one) => (one === psql ? "kept" : "missed"));
-        return cells([field, equal ? shown(series, field, values[0]) : psql, ...verdicts], ["", "", ...names]);
+        return cells([field, equal ? shown(series, series.form[field], values[0]) : psql, ...verdicts], ["", "", ...names]);
       }),
     );
     $("counts").tBodies[0].replaceChildren(...Object.entries(series.counts).map(([name, number]) => cells([name, number.toLocaleString("en")])));

@@ -8,9 +8,10 @@ from typing import Any
 
 import psycopg
 
+from demo import contract
 from demo.report import queries
 from demo.report.pack import pack
-from demo.report.read import CAUSES, REGIMES, day, rows
+from demo.report.read import CAUSES, day, rows
 
 FOLDER = Path(__file__).resolve().parent
 SCRIPTS = ("moment.js", "chart.js", "page.js")
@@ -28,7 +29,7 @@ def write(
     page says how many did not. source: where the ticks are from, a sentence or names of files.
     served: rows of demo.served.compare(). Errors: those of a login that may not read the log.
     """
-    contract = rows(connection, queries.CONTRACT)
+    fields = contract.read(connection)
     (clock,) = rows(connection, queries.CLOCK)
     found = rows(connection, queries.DAYS)
     (reach,) = rows(connection, queries.REACH) if found else ({"minutes": 0, "bars": 0},)
@@ -39,7 +40,7 @@ def write(
             for row in served
             if (row["tenant_id"], row["symbol"]) == (one["tenant_id"], one["symbol"])
         ]
-        text = day(connection, {**one, **clock, **reach}, contract, of_it)
+        text = day(connection, {**one, **clock, **reach}, fields, of_it)
         if packed and sum(map(len, packed)) + len(text) > LARGEST:
             break
         packed.append(text)
@@ -51,9 +52,9 @@ def write(
         ],
         "made_us": round(made.timestamp() * 1_000_000),
         "left_out": len(found) - len(packed),
-        "contract": contract,
+        "contract": fields,
+        "lead": contract.lead(fields),
         "reach": reach,
-        "regimes": REGIMES,
         "causes": CAUSES,
         "published_us": clock["published_us"],
         "refused": [list(row.values()) for row in rows(connection, queries.REFUSED_OTHERS)],

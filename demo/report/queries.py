@@ -1,5 +1,11 @@
 """What the report reads, all of it from SQL. Clocks are microseconds since 1970 UTC."""
 
+from collections.abc import Sequence
+
+from psycopg import sql
+
+from demo.contract import columns
+
 # The last days of each series, by UTC, the newest of all first. An instrument that is gone has no
 # calendar.
 DAYS = """
@@ -46,20 +52,13 @@ CLOCK = """
 
 REACH = "select r.minutes, r.bars from feature.reach() as r"
 
-CONTRACT = """
-    select c.field, c.unit, c.formula, c.available_after_s as due_s, c.max_staleness_s as stale_s
-    from market.contract as c
-    order by c.ordinal
-"""
-
 # All versions of the day's bars, and of the hour of bars before it: the day's first moments are
 # answered with those.
 VERSIONS = """
     select
         (extract(epoch from l.bucket) * 1000000)::bigint,
         (extract(epoch from l.known_at) * 1000000)::bigint,
-        l.cause, l.open, l.high, l.low, l.close, l.volume, l.vwap, l.sma_20, l.volatility_1h,
-        l.regime_tag, l.spread_bps, l.order_imbalance
+        l.cause, {fields}
     from feature.log as l
     where
         l.tenant_id = %(tenant_id)s
@@ -256,3 +255,8 @@ REFUSED_OTHERS = """
     group by d.reason
     order by messages desc, d.reason
 """
+
+
+def versions(fields: Sequence[str]) -> sql.Composed:
+    """VERSIONS, with these fields of the contract."""
+    return sql.SQL(VERSIONS).format(fields=columns("l", fields))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from feast_repo.definitions import VIEWS
 
 MAX_ENTITIES: Final = 1_000
 MAX_FEATURES: Final = 100
@@ -14,6 +17,11 @@ Symbol = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 TenantId = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Reference = Annotated[str, StringConstraints(pattern=r"^[^:]+:[^:]+$", max_length=200)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+def example(views: Mapping[str, Sequence[str]]) -> list[str]:
+    """A selection of features: the first of each feature view."""
+    return [f"{view}:{fields[0]}" for view, fields in views.items()]
 
 
 class Entities(BaseModel):
@@ -49,7 +57,7 @@ class FeaturesRequest(BaseModel):
     features: Annotated[
         Annotated[list[Reference], Field(min_length=1, max_length=MAX_FEATURES, fail_fast=True)]
         | None,
-        Field(description='Each as "view:feature".', examples=[["bar:close", "signal:sma_20"]]),
+        Field(description='Each as "view:feature".', examples=[example(VIEWS)]),
     ] = None
     feature_service: Annotated[Name | None, Field(examples=["market_v1"])] = None
     full_feature_names: Annotated[

@@ -299,7 +299,10 @@ def test_a_page_without_bars_says_so_and_names_cannot_break_out(page: Page, tmp_
     path = tmp_path / "report.html"
     path.write_text(assemble(facts, [], "</p><script>alert(1)</script>", datetime.now(UTC)))
     empty = Page(page.browser, path).open()
-    assert empty.text("#empty") == "No bar has closed: features need trades."
+    assert empty.text("#empty") == (
+        "No bar has closed. Bars are made of trades, or of quotes or a vendor's bars where the "
+        "instrument's bars_from says so: seeds/instrument.csv."
+    )
     assert empty.text(".source").startswith("</p><script>alert(1)</script>")
     assert empty.severe() == []
 

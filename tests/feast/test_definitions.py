@@ -1,6 +1,5 @@
 """The definitions are the contract's, and Feast has them as they are written."""
 
-import csv
 import math
 import os
 import subprocess
@@ -21,10 +20,14 @@ from engine.errors import ConfigError
 from engine.resolve import Engine
 from engine.settings import ENVIRONMENT
 from feast_repo import definitions, environment
+from feast_repo.api.models import example
+from feast_repo.api.read import Catalog
 from feast_repo.offline_store import PitOfflineStoreConfig
+from tests.contracts import RSI, contract, written
 from tests.feast.market import Market
 
 ROOT = Path(__file__).resolve().parents[2]
+RATIOS = ["close_to_vwap", "close_to_sma_20", "range_bps"]
 
 
 def test_every_field_of_the_contract_is_in_one_view(market: Market) -> None:
@@ -44,25 +47,60 @@ def test_every_field_of_the_contract_is_in_one_view(market: Market) -> None:
     assert len(contract) == 11
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "named"),
-    [("open", "opening", "open, opening"), ("vwap", None, "vwap"), (None, "twap", "twap")],
-)
-def test_a_contract_that_differs_is_refused(
-    tmp_path: Path, old: str | None, new: str | None, named: str
-) -> None:
-    with definitions.CONTRACT.open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    changed = [{**line, "field": new} if line["field"] == old and new else line for line in lines]
-    changed = [line for line in changed if new or line["field"] != old]
-    if old is None:
-        changed.append({**lines[0], "field": new})
-    path = tmp_path / "contract.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, lines[0])
-        writer.writeheader()
-        writer.writerows(changed)
-    with pytest.raises(ValueError, match=f"differ in {named}: give every field"):
+def registered(directory: Path, path: Path) -> FeatureStore:
+    """A store in files, with what is made of another contract."""
+    store = FeatureStore(
+        config=RepoConfig(
+            project="other",
+            provider="local",
+            registry=f"{directory}/registry.db",
+            online_store={"type": "sqlite", "path": f"{directory}/online.db"},
+            entity_key_serialization_version=3,
+        )
+    )
+    store.apply(definitions.objects(path))
+    return store
+
+
+def served(store: FeatureStore, service: str) -> list[str]:
+    """The columns that the API answers with for a service."""
+    return list(Catalog.read(store).plan(service, (), False, False).names)
+
+
+def test_a_field_more_in_the_contract_is_a_feature_more(tmp_path: Path) -> None:
+    path = written(tmp_path, contract(more=RSI))
+    before = list(definitions.contract_fields())
+    assert list(definitions.contract_fields(path)) == [*before, "rsi_14"]
+    views = definitions.contract_views(path)
+    assert views == {**definitions.VIEWS, "momentum": ("rsi_14",)}
+    store = registered(tmp_path, path)
+    (field,) = store.get_feature_view("momentum").features
+    assert (str(field.dtype), field.tags["unit"]) == ("Float64", RSI["unit"])
+    assert served(store, "market_v1") == ["bucket", *before, "rsi_14"]
+    assert example(views) == [
+        "bar:open",
+        "signal:sma_20",
+        "liquidity:spread_bps",
+        "momentum:rsi_14",
+    ]
+
+
+@pytest.mark.parametrize("gone", ["spread_bps", "vwap"])
+def test_a_field_less_in_the_contract_is_a_feature_less(tmp_path: Path, gone: str) -> None:
+    """Without one that the ratios are made of there are no ratios either."""
+    path = written(tmp_path, contract(gone))
+    store = registered(tmp_path, path)
+    names = ["bucket", *(name for name in definitions.contract_fields() if name != gone)]
+    assert served(store, "market_v1") == names
+    others = {"spread_bps": ["market_ratios_v1"], "vwap": []}[gone]
+    assert sorted(Catalog.read(store).services) == [*others, "market_v1"]
+    for service in others:
+        assert served(store, service) == [*names, *RATIOS]
+
+
+def test_a_type_that_feast_cannot_hold_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, contract(more={**RSI, "data_type": "money"}))
+    with pytest.raises(ValueError, match=r"rsi_14 is of the type 'money'; a feature can be double"):
         definitions.contract_fields(path)
 
 
@@ -72,9 +110,7 @@ def test_the_registry_has_them(store: FeatureStore) -> None:
     names = [field.name for view in service.feature_view_projections for field in view.features]
     assert sorted(names) == sorted(["bucket", *definitions.contract_fields()])
     ratios = store.get_on_demand_feature_view("ratio")
-    assert [field.name for field in ratios.features] == [
-        *("close_to_vwap", "close_to_sma_20", "range_bps")
-    ]
+    assert [field.name for field in ratios.features] == RATIOS
 
 
 def test_feast_apply_by_its_own_command(store: FeatureStore, market: Market) -> None:

@@ -1,0 +1,91 @@
+"""The contract's fields, and what may be told of each by its lines alone."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+# is_window: computed of other bars' values, as publishes compute it.
+CONTRACT = """
+    select
+        c.field,
+        c.data_type,
+        c.unit,
+        c.formula,
+        c.inputs is not null as is_derived,
+        c.field = any(coalesce(w.columns, '{}')) as is_window,
+        c.available_after_s as due_s,
+        c.max_staleness_s as stale_s
+    from market.contract as c
+    left join (
+        select p.proargnames as columns
+        from pg_catalog.pg_proc as p
+        where p.oid = to_regprocedure('feature.window_value()')
+    ) as w on true
+    order by c.ordinal
+"""
+BOUNDS = re.compile(r"in \[(-?[\d.]+), (-?[\d.]+)\]$")
+Row = Mapping[str, Any]
+
+
+def read(connection: psycopg.Connection[Any]) -> list[dict[str, Any]]:
+    """The fields in the contract's order, each described()."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return [described(row) for row in cursor.execute(CONTRACT).fetchall()]
+
+
+def described(row: Row) -> dict[str, Any]:
+    """A row of CONTRACT with what its unit says of it.
+
+    kind: word, price, amount, points or number. words: of a word, those that the unit names.
+    bounds: the least and the largest value, of a number that has them.
+    """
+    unit, bounds = row["unit"], BOUNDS.search(row["unit"])
+    is_word = row["data_type"] == "text"
+    return {
+        **row,
+        "kind": "word"
+        if is_word
+        else "price"
+        if unit == "price"
+        else "amount"
+        if unit.startswith("units")
+        else "points"
+        if unit.startswith("basis points")
+        else "number",
+        "words": unit.split(", ") if is_word else [],
+        "bounds": [float(bound) for bound in bounds.groups()] if bounds and not is_word else None,
+    }
+
+
+def lead(contract: Sequence[Row]) -> str:
+    """The field that stands for a bar where there is room for one: the last of its own prices.
+
+    Where it has none, its first number; an empty name where it has none either.
+    """
+    own = [one["field"] for one in contract if one["kind"] == "price" and not one["is_derived"]]
+    numbers = [one["field"] for one in contract if one["kind"] != "word"]
+    found: list[str] = own[-1:] or numbers[:1] or [""]
+    return found[0]
+
+
+def listed(contract: Sequence[Row]) -> list[str]:
+    """For a table: all fields in order, of a bar's own prices the lead alone."""
+    return [
+        one["field"]
+        for one in contract
+        if one["kind"] != "price" or one["is_derived"] or one["field"] == lead(contract)
+    ]
+
+
+def compared(contract: Sequence[Row]) -> list[str]:
+    """What a restatement is told by: the lead, and what is made of other fields."""
+    return [one["field"] for one in contract if one["is_derived"] or one["field"] == lead(contract)]
+
+
+def columns(table: str, fields: Sequence[str]) -> sql.Composed:
+    """The fields as columns of a table's alias, separated by commas."""
+    return sql.SQL(", ").join(sql.Identifier(table, field) for field in fields)
