@@ -24,12 +24,6 @@ tagged as (
         tenant_id,
         symbol,
         bucket,
-        open,
-        high,
-        low,
-        close,
-        volume,
-        notional,
         sma_20,
         volatility_1h,
         case

@@ -1,5 +1,11 @@
 with bar as (
-    select * from {{ ref('int_bar__closed') }}
+    -- windows read named columns of the bar model, so that compile() knows which
+    select
+        tenant_id,
+        symbol,
+        bucket,
+        close
+    from {{ ref('int_bar__own') }}
 ),
 
 with_return as (
@@ -7,12 +13,7 @@ with_return as (
         tenant_id,
         symbol,
         bucket,
-        open,
-        high,
-        low,
         close,
-        volume,
-        notional,
         lag(close, {{ var('regime_trend_bars') }}) over by_time as close_before_trend,
         -- no logarithm of a price at or below zero; least() passes over the first bar's NULL
         case

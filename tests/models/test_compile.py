@@ -14,17 +14,22 @@ from tests.pit.world import World
 PROJECT = ("models", "macros", "seeds", "profiles", "tests/dbt", "dbt_project.yml")
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+def copy_project(to: Path) -> Path:
     """A copy of the dbt project that a test may edit."""
     for part in PROJECT:
-        source, target = dbt.ROOT / part, tmp_path / part
+        source, target = dbt.ROOT / part, to / part
         target.parent.mkdir(exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target)
         else:
             shutil.copy(source, target)
-    return tmp_path
+    return to
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the test's own."""
+    return copy_project(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +38,8 @@ def built(databases: Databases, modelled_database: str) -> World:
     return World(modelled_database, databases.kind)
 
 
-def edit(project: Path, model: str, old: str, new: str) -> None:
-    (file,) = (project / "models").rglob(f"{model}.sql")
+def edit(project: Path, model: str, old: str, new: str, kind: str = "sql") -> None:
+    (file,) = (project / "models").rglob(f"{model}.{kind}")
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new, 1))
@@ -98,13 +103,13 @@ def test_an_aggregate_longer_than_a_bar_fails_in_dbt_and_names_itself(
 ) -> None:
     edit(
         project,
-        "feature_1m",
+        "int_bar__own",
         "final as (",
         "hour as (\n    select * from {{ ref('stg_range_hour') }}\n),\n\nfinal as (",
     )
     edit(
         project,
-        "feature_1m",
+        "int_bar__own",
         "then greatest(low, least(high, notional / volume))\n        end as vwap,",
         "then coalesce((select max(h.trades) from hour as h), 1) * volume\n        end as vwap,",
     )

@@ -103,6 +103,22 @@ def test_a_correction_that_keeps_the_close_keeps_the_windows(scene: Scene) -> No
     assert len(found) == 31
 
 
+def test_windows_are_asked_again_only_where_what_they_read_has_changed(scene: Scene) -> None:
+    bars = scene.bars(3)
+    scene.world.publish(scene.at(3))
+    for price, moved in ((None, []), (60.0, [(scene.at(1),)])):
+        # another size, then another price
+        event = replace(bars[1], action="correction", known_at=scene.world.published_at())
+        assert isinstance(event.values, Trade)
+        values = replace(event.values, size=7.0, price=price or event.values.price)
+        scene.world.apply([replace(event, values=values)])
+        with scene.world.connection.transaction():
+            scene.world.publish(scene.world.published_at() + MINUTE)
+            found = scene.world.connection.execute("select bucket from pg_temp.moved").fetchall()
+        assert found == moved
+    assert scene.log("volume, close") == [(1, 100), (1, 100.25), (7, 100.25), (7, 60), (1, 100.5)]
+
+
 def test_a_bar_whose_trades_are_all_cancelled_goes_and_can_come_back(scene: Scene) -> None:
     bars = scene.bars(3)
     scene.world.publish(scene.at(3))
@@ -290,12 +306,14 @@ def test_the_formulas_are_the_models_own(scene: Scene) -> None:
         scene.trade(scene.at(0, 30), price, size=4)
     with scene.world.connection.transaction(force_rollback=True):
         definition = scene.world.connection.execute(
-            "select pg_get_viewdef('feature.feature_1m'::regclass)"
+            "select pg_get_viewdef('intermediate.int_bar__own'::regclass)"
         ).fetchone()
         assert definition is not None
         changed = definition[0].replace("joined.notional /", "1.25 * joined.notional /")
         assert changed != definition[0]
-        scene.world.connection.execute(f"create or replace view feature.feature_1m as {changed}")
+        scene.world.connection.execute(
+            f"create or replace view intermediate.int_bar__own as {changed}"
+        )
         scene.world.publish(scene.at(1))
         assert scene.log("vwap") == [(200.0,)]
         scene.world.connection.execute("call feature.compile()")

@@ -11,7 +11,7 @@ from psycopg.errors import DataException, Diagnostic
 from tests.pit.conftest import SYMBOL, Scene
 
 BAD, GOOD = "SYN_ETHUSD", SYMBOL
-Break = Callable[[str, str], None]
+Break = Callable[[str, str, str], None]
 SET_ASIDE = (
     "select symbol, tries, sqlstate, message, since, tried_at, try_after from feature.set_aside"
     " where tenant_id = %s"
@@ -28,22 +28,25 @@ def nothing_left(scene: Scene) -> None:
 
 @pytest.fixture
 def break_formula(scene: Scene) -> Iterator[Break]:
-    """break_formula(old, new): another text in feature_1m, as a user's model would have it."""
+    """break_formula(model, old, new): another text in a model, as a user's would have it."""
     connection = scene.world.connection
-    row = connection.execute("select pg_get_viewdef('feature.feature_1m'::regclass)").fetchone()
-    assert row is not None
-    definition = row[0]
+    before: dict[str, str] = {}
 
-    def define(text: str) -> None:
-        connection.execute(f"create or replace view feature.feature_1m as {text}".encode())
+    def define(model: str, text: str) -> None:
+        connection.execute(f"create or replace view {model} as {text}".encode())
         connection.execute("call feature.compile()")
 
-    def replace(old: str, new: str) -> None:
-        assert definition.count(old) == 1
-        define(definition.replace(old, new))
+    def replace(model: str, old: str, new: str) -> None:
+        if model not in before:
+            row = connection.execute("select pg_get_viewdef(%s::regclass)", [model]).fetchone()
+            assert row is not None
+            before[model] = row[0]
+        assert before[model].count(old) == 1
+        define(model, before[model].replace(old, new))
 
     yield replace
-    define(definition)
+    for model, text in before.items():
+        define(model, text)
 
 
 @pytest.fixture
@@ -70,13 +73,18 @@ def closes(scene: Scene, symbol: str) -> list[float]:
 
 
 # own values of a bar that closes at 100; averages of twenty that are 100
-OWN = ("joined.volume,", "joined.volume / abs(sign(joined.close - 100)) as volume,")
-WINDOW = ("joined.sma_20,", "joined.sma_20 / abs(sign(joined.sma_20 - 100)) as sma_20,")
+OWN_MODEL = "intermediate.int_bar__own"
+OWN = (OWN_MODEL, "joined.volume,", "joined.volume / abs(sign(joined.close - 100)) as volume,")
+WINDOW = (
+    "intermediate.int_bar__regime",
+    "scored.sma_20,",
+    "scored.sma_20 / abs(sign(scored.sma_20 - 100)) as sma_20,",
+)
 
 
 @pytest.mark.parametrize("formula", [OWN, WINDOW], ids=["own", "window"])
 def test_a_series_whose_formula_fails_is_set_aside_and_all_others_are_published(
-    scene: Scene, break_formula: Break, warnings: list[Any], formula: tuple[str, str]
+    scene: Scene, break_formula: Break, warnings: list[Any], formula: tuple[str, str, str]
 ) -> None:
     break_formula(*formula)
     other = Scene(scene.world)
@@ -147,7 +155,7 @@ def test_a_cancelled_tick_or_a_formula_that_was_mended_does_the_same(
     assert (set_aside(scene), scene.log()) == ([], [])
     ((_, tries, *_),) = set_aside(other)
     assert tries == 1
-    break_formula("joined.volume,", "joined.volume * 2 as volume,")
+    break_formula(OWN_MODEL, "joined.volume,", "joined.volume * 2 as volume,")
     scene.world.publish(scene.at(1, 2))
     assert (set_aside(other), other.log("close, volume")) == ([], [(100, 2)])
 
@@ -167,7 +175,7 @@ def test_twice_in_one_transaction(scene: Scene, break_formula: Break) -> None:
 
 @pytest.mark.parametrize("formula", [OWN, WINDOW], ids=["own", "window"])
 def test_a_backfill_builds_all_others_and_ends_with_an_error_that_names_the_series(
-    scene: Scene, break_formula: Break, formula: tuple[str, str]
+    scene: Scene, break_formula: Break, formula: tuple[str, str, str]
 ) -> None:
     break_formula(*formula)
     for minute in range(20):
@@ -183,7 +191,8 @@ def test_a_backfill_builds_all_others_and_ends_with_an_error_that_names_the_seri
         )
         assert (len(closes(scene, GOOD)), closes(scene, BAD)) == (20, [])
     assert set_aside(scene) == []
-    break_formula("joined.volume,", "joined.volume * 2 as volume,")
+    model, old, _ = formula
+    break_formula(model, old, old)
     scene.world.backfill(*asked)
     assert (len(closes(scene, GOOD)), len(closes(scene, BAD))) == (20, 20)
 

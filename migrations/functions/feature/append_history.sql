@@ -5,22 +5,24 @@ as $$
 declare
     v_versions bigint;
 begin
-    insert into feature.log (
-        tenant_id, symbol, bucket, known_at, open, high, low, close, volume, vwap, sma_20,
-        volatility_1h, regime_tag, spread_bps, order_imbalance, cause
-    )
-    select
-        h.tenant_id, h.symbol, h.bucket, h.known_at, h.open, h.high, h.low, h.close, h.volume,
-        h.vwap, h.sma_20, h.volatility_1h, h.regime_tag, h.spread_bps, h.order_imbalance, h.cause
-    from history_version as h
-    left join lateral (
-        select min(l.known_at) as known_at
-        from feature.log as l
-        where l.tenant_id = h.tenant_id and l.symbol = h.symbol and l.bucket = h.bucket
-    ) as e on true
-    -- what a bar's first version has said already stays said
-    where e.known_at is null or h.known_at < e.known_at
-    order by h.bucket, h.tenant_id, h.symbol, h.known_at;
+    -- of one field: insert into feature.log (..., x) select ..., h.x from history_version as h
+    execute format(
+        $q$
+            insert into feature.log (tenant_id, symbol, bucket, known_at, cause%s)
+            select
+                h.tenant_id, h.symbol, h.bucket, h.known_at, h.cause%s
+            from history_version as h
+            left join lateral (
+                select min(l.known_at) as known_at
+                from feature.log as l
+                where l.tenant_id = h.tenant_id and l.symbol = h.symbol and l.bucket = h.bucket
+            ) as e on true
+            -- what a bar's first version has said already stays said
+            where e.known_at is null or h.known_at < e.known_at
+            order by h.bucket, h.tenant_id, h.symbol, h.known_at
+        $q$,
+        feature.published_list('all', ', %I'), feature.published_list('all', ', h.%I')
+    );
     get diagnostics v_versions = row_count;
 
     insert into feature.series (symbol, tenant_id)
@@ -29,7 +31,7 @@ begin
         s.tenant_id
     from slice as s
     inner join timeline as t on s.series_no = t.series_no
-    where t.close is not null
+    where t.is_there
     on conflict do nothing;
 
     -- A bar that was published before the history in front of it was built: its windows were short.
@@ -47,7 +49,7 @@ begin
             min(t.bucket) as first,
             max(t.bucket) as last
         from timeline as t
-        where t.close is not null
+        where t.is_there
         group by t.series_no
     ) as h on s.series_no = h.series_no
     cross join lateral (
@@ -77,7 +79,7 @@ end
 $$;
 revoke all on function feature.append_history(timestamptz) from public;
 comment on function feature.append_history(timestamptz) is
-'Appends to feature.log those of history_version that are before a bar''s first version, notes '
-'new series in feature.series, and queues the bars within this history that had been published, '
-'and the first one behind it: their windows were short. Returns the number of versions. Last step '
-'of feature.backfill_slice().';
+'Appends to feature.log those of history_version that are before a bar''s first version, notes new '
+'series in feature.series, and queues the bars within this history that had been published, and '
+'the first one behind it: their windows were short. Returns the number of versions. Last step of '
+'feature.backfill_slice().';

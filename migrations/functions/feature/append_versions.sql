@@ -6,29 +6,27 @@ declare
     c_causes constant text[] := array['late', 'correction', 'cancel'];
     v_versions bigint;
 begin
-    insert into feature.log (
-        tenant_id, symbol, bucket, known_at, open, high, low, close, volume, vwap, sma_20,
-        volatility_1h, regime_tag, spread_bps, order_imbalance, cause
-    )
-    select
-        n.tenant_id, n.symbol, n.bucket, p_known_at, n.open, n.high, n.low, n.close, n.volume,
-        n.vwap, n.sma_20, n.volatility_1h, n.regime_tag, n.spread_bps, n.order_imbalance,
-        case
-            when (n.version).known_at is null and n.close is not null then 'close'
-            else c_causes[n.cause_rank]
-        end
-    from next_version as n
-    where
-        n.close is null
-        or row(
-            n.open, n.high, n.low, n.close, n.volume, n.vwap, n.sma_20, n.volatility_1h,
-            n.regime_tag, n.spread_bps, n.order_imbalance
-        ) is distinct from row(
-            (n.version).open, (n.version).high, (n.version).low, (n.version).close,
-            (n.version).volume, (n.version).vwap, (n.version).sma_20, (n.version).volatility_1h,
-            (n.version).regime_tag, (n.version).spread_bps, (n.version).order_imbalance
-        )
-    order by n.bucket, n.tenant_id, n.symbol;
+    -- of one field: insert into feature.log (..., x) select ..., n.x from next_version as n
+    -- where not n.is_there or row(n.bucket, n.x) is distinct from row(..., (n.version).x)
+    execute format(
+        $q$
+            insert into feature.log (tenant_id, symbol, bucket, known_at, cause%1$s)
+            select
+                n.tenant_id, n.symbol, n.bucket, $1,
+                case
+                    when (n.version).known_at is null and n.is_there then 'close'
+                    else $2[n.cause_rank]
+                end%2$s
+            from next_version as n
+            where
+                not n.is_there
+                -- the key, so that the lists can follow
+                or row(n.bucket%2$s) is distinct from row((n.version).bucket%3$s)
+            order by n.bucket, n.tenant_id, n.symbol
+        $q$,
+        feature.published_list('all', ', %I'), feature.published_list('all', ', n.%I'),
+        feature.published_list('all', ', (n.version).%I')
+    ) using p_known_at, c_causes;
     get diagnostics v_versions = row_count;
 
     insert into feature.series (symbol, tenant_id)

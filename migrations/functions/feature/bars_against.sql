@@ -23,34 +23,32 @@ begin
     ) then
         return '{}'::jsonb;
     end if;
-    select coalesce(jsonb_object_agg(b.name, b.bars), '{}'::jsonb)
-    into v_against
-    from (
-        select
-            format('%s of tenant %s', h.symbol, h.tenant_id) as name,
-            count(distinct h.bucket) as bars
-        from history_version as h
-        cross join lateral (
-            select l.*
-            from feature.log as l
-            where
-                l.tenant_id = h.tenant_id
-                and l.symbol = h.symbol
-                and l.bucket = h.bucket
-                and l.known_at <= h.known_at
-            order by l.known_at desc
-            limit 1
-        ) as l
-        where
-            row(
-                l.open, l.high, l.low, l.close, l.volume, l.vwap, l.sma_20, l.volatility_1h,
-                l.regime_tag, l.spread_bps, l.order_imbalance
-            ) is distinct from row(
-                h.open, h.high, h.low, h.close, h.volume, h.vwap, h.sma_20, h.volatility_1h,
-                h.regime_tag, h.spread_bps, h.order_imbalance
-            )
-        group by h.tenant_id, h.symbol
-    ) as b;
+    -- of one field: row(l.bucket, l.x) is distinct from row(h.bucket, h.x)
+    execute format(
+        $q$
+            select coalesce(jsonb_object_agg(b.name, b.bars), '{}'::jsonb)
+            from (
+                select
+                    format('%%s of tenant %%s', h.symbol, h.tenant_id) as name,
+                    count(distinct h.bucket) as bars
+                from history_version as h
+                cross join lateral (
+                    select l.*
+                    from feature.log as l
+                    where
+                        l.tenant_id = h.tenant_id
+                        and l.symbol = h.symbol
+                        and l.bucket = h.bucket
+                        and l.known_at <= h.known_at
+                    order by l.known_at desc
+                    limit 1
+                ) as l
+                where row(l.bucket%1$s) is distinct from row(h.bucket%2$s)
+                group by h.tenant_id, h.symbol
+            ) as b
+        $q$,
+        feature.published_list('all', ', l.%I'), feature.published_list('all', ', h.%I')
+    ) into v_against;
     return v_against;
 end
 $$;

@@ -8,13 +8,8 @@ begin
     for v_kind in
         select
             k.name,
-            k.vals
-        from (
-            values
-            ('trade', 'b.price, b.size, b.side'),
-            ('quote', 'b.bid, b.bid_size, b.ask, b.ask_size'),
-            ('bar', 'b.open, b.high, b.low, b.close, b.volume, b.vwap')
-        ) as k (name, vals)
+            feature.tick_list(k.name, ', b.%I') as vals
+        from unnest(array['trade', 'quote', 'bar']) as k (name)
     loop
         -- sought by the key, series by series (offset 0): joined as a whole, all ticks would be read
         execute format(
@@ -23,7 +18,7 @@ begin
                 select c.series_no, c.symbol, t.*
                 from changed as c
                 cross join lateral (
-                    select b.ts, b.seq, %2$s, b.known_at
+                    select b.ts, b.seq%2$s, b.known_at
                     from market.%1$s_belief as b
                     where
                         b.tenant_id = c.tenant_id

@@ -34,26 +34,31 @@ begin
     group by o.epoch_no, e.series_no, e.ends, f.bucket;
     analyze span;
 
-    create temp table window_bar on commit drop as
-    select
-        s.epoch_no as series_no,
-        l.symbol,
-        b.bucket,
-        b.close
-    from span as s
-    inner join slice as l on s.series_no = l.series_no
-    inner join bar_state as b
-        on
-            s.series_no = b.series_no
-            and b.bucket between s.span_from and s.span_to
-            and b.known_at < s.ends
-            and b.next_known_at >= s.ends
-    where b.close is not null;
+    -- where windows read one field: select ..., b.x from ...
+    execute format(
+        $q$
+            create temp table window_bar on commit drop as
+            select
+                s.epoch_no as series_no,
+                l.symbol,
+                b.bucket%s
+            from span as s
+            inner join slice as l on s.series_no = l.series_no
+            inner join bar_state as b
+                on
+                    s.series_no = b.series_no
+                    and b.bucket between s.span_from and s.span_to
+                    and b.known_at < s.ends
+                    and b.next_known_at >= s.ends
+            where b.is_there
+        $q$,
+        feature.published_list('input', ', b.%I')
+    );
     analyze window_bar;
 end
 $$;
 revoke all on function feature.collect_epoch_bars() from public;
 comment on function feature.collect_epoch_bars() is
-'Makes the temporary table window_bar: for each epoch (series_no) the closes, as its end knew '
-'them, of the bars that are wanted and of as many before them as windows read; with window_output '
-'what feature.window_value() reads. Step of feature.backfill_slice().';
+'Makes the temporary table window_bar: for each epoch (series_no) the own fields that windows '
+'read, as its end knew them, of the bars that are wanted and of as many before them as theirs '
+'reach; with window_output what feature.window_value() reads. Step of feature.backfill_slice().';

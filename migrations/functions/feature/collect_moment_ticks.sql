@@ -8,18 +8,13 @@ begin
     for v_kind in
         select
             k.name,
-            k.vals
-        from (
-            values
-            ('trade', 't.price, t.size, t.side'),
-            ('quote', 't.bid, t.bid_size, t.ask, t.ask_size'),
-            ('bar', 't.open, t.high, t.low, t.close, t.volume, t.vwap')
-        ) as k (name, vals)
+            feature.tick_list(k.name, ', t.%I') as vals
+        from unnest(array['trade', 'quote', 'bar']) as k (name)
     loop
         execute format(
             $q$
                 create temp table series_%1$s on commit drop as
-                select m.moment_no as series_no, t.symbol, t.ts, t.seq, %2$s, t.known_at
+                select m.moment_no as series_no, t.symbol, t.ts, t.seq%2$s, t.known_at
                 from moment as m
                 inner join slice_%1$s as t
                     on

@@ -10,15 +10,13 @@ begin
     for v_kind in
         select
             k.name,
-            k.vals,
+            feature.tick_list(k.name, ', b.%I') as vals,
             k.otherwise
         from (
             values
             -- of quotes any bar has its spread; what makes no bar counts for nothing
-            ('trade', 'b.price, b.size, b.side', timestamptz 'infinity'),
-            ('quote', 'b.bid, b.bid_size, b.ask, b.ask_size', p_from),
-            ('bar', 'b.open, b.high, b.low, b.close, b.volume, b.vwap', timestamptz 'infinity')
-        ) as k (name, vals, otherwise)
+            ('trade', timestamptz 'infinity'), ('quote', p_from), ('bar', timestamptz 'infinity')
+        ) as k (name, otherwise)
     loop
         -- sought by the key, series by series (offset 0): joined as a whole, all ticks would be read
         execute format(
@@ -31,7 +29,7 @@ begin
                     t.*
                 from slice as s
                 cross join lateral (
-                    select b.ts, b.seq, %2$s, b.known_at, b.superseded_at, b.cause
+                    select b.ts, b.seq%2$s, b.known_at, b.superseded_at, b.cause
                     from market.%1$s_belief as b
                     where
                         b.tenant_id = s.tenant_id

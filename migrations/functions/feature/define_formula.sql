@@ -6,11 +6,23 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     c_name constant text := substring(p_signature from '^[^(]+');
+    -- of two arguments that are given back, a record
+    c_result constant text := coalesce(substring(p_signature from '\) returns (.*)$'), 'record');
     c_body constant text := e'\n' || p_query || e'\n';
+    v_there record;
 begin
+    select
+        p.prosrc,
+        pg_get_function_result(p.oid) as result
+    into v_there
+    from pg_proc as p
+    where p.oid = to_regproc(c_name);
     -- unchanged: nothing for the audit
-    if exists (select from pg_proc as p where p.oid = to_regproc(c_name) and p.prosrc = c_body) then
+    if v_there.prosrc = c_body and v_there.result = c_result then
         return;
+    elsif v_there.result <> c_result then
+        -- other columns, which nothing else can depend on
+        execute format('drop function %s', to_regproc(c_name)::regprocedure);
     end if;
     -- the temporary tables that it reads are made later
     perform set_config('check_function_bodies', 'off', true);
@@ -34,4 +46,5 @@ $$;
 revoke all on function feature.define_formula(text, text, text) from public;
 comment on function feature.define_formula(text, text, text) is
 'Makes the function p_signature (name, arguments and what it returns) with the body p_query, '
-'unless it is there with that body. For feature.compile().';
+'unless it is there with that body. What it returns is written as pg_get_function_result() says '
+'it. For feature.compile().';

@@ -37,9 +37,7 @@ begin
     select min(b.bucket)
     into v_reach_from
     from (
-        select distinct on (l.bucket)
-            l.bucket,
-            l.close
+        select distinct on (l.bucket) l.bucket
         from feature.log as l
         where
             l.tenant_id = v_tenant_id

@@ -14,14 +14,11 @@ begin
     from feature.changed_bar as b
     where false;
     perform feature.collect_changed_ticks(now());
-    create temp table window_bar on commit drop as
-    select
-        1 as series_no,
-        b.symbol,
-        b.bucket,
-        b.close
-    from market.ohlc_1m as b
-    where false;
+    execute format(
+        'create temp table window_bar on commit drop as '
+        'select 1 as series_no, l.symbol, l.bucket%s from feature.log as l where false',
+        feature.published_list('input', ', l.%I')
+    );
     create temp table window_output on commit drop as
     select
         b.series_no,

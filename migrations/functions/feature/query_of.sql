@@ -1,4 +1,4 @@
-create or replace function feature.formula(p_inputs jsonb) returns text
+create or replace function feature.query_of(p_models regclass[], p_inputs jsonb) returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
@@ -22,16 +22,16 @@ as $$
             ) || e'\n',
             false,
             n.place
-        from feature.formula_node(array(select jsonb_object_keys(p_inputs)))
+        from feature.made_of(p_models, array(select jsonb_object_keys(p_inputs)))
             with ordinality as n (relation, name, definition, depth, place)
         where n.definition is not null
     ) as p
 $$;
-revoke all on function feature.formula(jsonb) from public;
-comment on function feature.formula(jsonb) is
-'The query of feature.feature_1m over other inputs, as a with clause: the definitions of the dbt '
-'models and aggregates that it is made of, those named in p_inputs (name of a tick table or '
-'aggregate -> query with its columns) replaced. Names are without schemas: run it with market, '
+revoke all on function feature.query_of(regclass[], jsonb) from public;
+comment on function feature.query_of(regclass[], jsonb) is
+'The views p_models over other inputs, as a with clause: the definitions of the dbt models and '
+'aggregates that they are made of, those named in p_inputs (name of a tick table, aggregate or '
+'model -> query with its columns) replaced. Names are without schemas: run it with market, '
 'staging, intermediate and feature on the path, where a name that it does not define is a table. '
 'Keys are opaque to the formulas: a caller may number series in tenant_id. now() becomes the '
 'setting feature.moment, which the caller sets.';

@@ -1,8 +1,10 @@
-create or replace function feature.check_formula() returns void
+-- depends: functions/feature/made_of
+create or replace function feature.check_models(p_model regclass, p_bars regclass) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    c_ticks constant text[] := array['trade', 'quote', 'bar'];
     v_problem record;
 begin
     for v_problem in
@@ -13,15 +15,11 @@ begin
                 f.definition,
                 c.relkind,
                 s.nspname as schema_name,
-                f.relation = any(
-                    array[
-                        'market.trade'::regclass, 'market.quote'::regclass, 'market.bar'::regclass
-                    ]
-                ) as is_tick,
+                s.nspname = 'market' and c.relname = any(c_ticks) as is_tick,
                 a.parent_mat_hypertable_id is not null as is_rollup,
                 a.mat_hypertable_id is not null as is_aggregate,
                 b.bucket_width
-            from feature.formula_node(array['trade', 'quote', 'bar']) as f
+            from feature.made_of(array[p_model, p_bars], c_ticks) as f
             inner join pg_class as c on f.relation = c.oid
             inner join pg_namespace as s on c.relnamespace = s.oid
             left join _timescaledb_catalog.continuous_agg as a
@@ -59,8 +57,10 @@ begin
                 when exists (
                     select from node as o where n.name = o.name and n.relation <> o.relation
                 )
-                    then 'has the name of another relation that feature.feature_1m is made of: '
-                    'rename the model'
+                    then format(
+                        'has the name of another relation that %s is made of: rename the model',
+                        p_model
+                    )
             end as rule
         from node as n
     loop
@@ -72,7 +72,8 @@ begin
     end loop;
 end
 $$;
-revoke all on function feature.check_formula() from public;
-comment on function feature.check_formula() is
-'Refuses models that a bar could not be recomputed with, for another moment than now. Errors: '
-'0A000 with the relation and the rule that it breaks.';
+revoke all on function feature.check_models(regclass, regclass) from public;
+comment on function feature.check_models(regclass, regclass) is
+'Refuses models that a bar could not be recomputed with, for another moment than now: those that '
+'p_model and its bar model p_bars are made of. Errors: 0A000 with the relation and the rule that '
+'it breaks.';

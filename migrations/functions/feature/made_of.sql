@@ -1,7 +1,7 @@
-create or replace function feature.formula_node(p_inputs text[])
+create or replace function feature.made_of(p_models regclass[], p_inputs text[])
 returns table (relation regclass, name text, definition text, depth integer)
 language plpgsql stable
--- with these schemas on the path, definitions name one another without a schema: feature.formula()
+-- with these schemas on the path, definitions name one another without a schema: query_of()
 set search_path = pg_catalog, market, staging, intermediate, feature, pg_temp
 as $$
 #variable_conflict use_column
@@ -17,9 +17,10 @@ begin
 
     node (relation, rewritten, depth) as (
         select
-            'feature.feature_1m'::regclass::oid,
-            'feature.feature_1m'::regclass::oid,
+            m.relation::oid,
+            m.relation::oid,
             0
+        from unnest(p_models) as m (relation)
         union
         select
             d.refobjid,
@@ -53,9 +54,9 @@ begin
     order by max(n.depth) desc, c.relname;
 end
 $$;
-revoke all on function feature.formula_node(text[]) from public;
-comment on function feature.formula_node(text[]) is
-'What feature.feature_1m is made of: dbt''s views, the aggregates, and the tables that they read, '
-'down to p_inputs, names of relations of market. Columns: relation; name, without its schema; '
-'definition, the query of a view or an aggregate, NULL of a table or an input; depth, steps away '
-'from feature_1m. What a definition reads comes before it.';
+revoke all on function feature.made_of(regclass[], text[]) from public;
+comment on function feature.made_of(regclass[], text[]) is
+'What the views p_models are made of, themselves included: dbt''s views, the aggregates, and the '
+'tables that they read, down to p_inputs, names of relations. Columns: relation; name, without its '
+'schema; definition, the query of a view or an aggregate, NULL of a table or an input; depth, '
+'steps away from p_models. What a definition reads comes before it.';
