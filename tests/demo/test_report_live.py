@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from demo import report
+from demo import contract, report
 from demo.report import page as assembly
 from tests.conftest import Databases
 from tests.demo.browsing import Page, chromium, same_reasons
+from tests.demo.test_contract import described
 from tests.pit.oracle import Event, Quote, Trade
 from tests.pit.world import World
 
@@ -59,6 +60,14 @@ def traded(world: World, dice: random.Random) -> int:
         world.publish(stamp)
     world.publish(MONDAY + timedelta(days=5))
     return tenant_id
+
+
+def test_the_contract_is_read_as_it_stands_in_the_seeds(world: World) -> None:
+    """Which fields are windows is what dbt's models were compiled to."""
+    fields = contract.read(world.connection)
+    assert fields == described()
+    windows = [one["field"] for one in fields if one["is_window"]]
+    assert windows == ["sma_20", "volatility_1h", "regime_tag"]
 
 
 def test_live_versions_are_told_as_psql_tells_them(
