@@ -53,8 +53,9 @@ def world(
     edit(project, "feature_1m", "\nunit_tests:", column, "yml")
     world.connection.execute(
         "insert into market.contract (ordinal, field, data_type, unit, formula, null_when,"
-        " available_after_s, max_staleness_s, inputs) values (12, 'volume_5', 'double precision',"
-        " 'units traded', 'sum of volume of 5 bars', 'never', 30, 900, 'volume')"
+        " available_after_s, max_staleness_s, inputs, feature_view) values (12, 'volume_5',"
+        " 'double precision', 'units traded', 'sum of volume of 5 bars', 'never', 30, 900,"
+        " 'volume', 'bar')"
     )
     world.connection.execute("alter table feature.log add column volume_5 double precision")
     build(world, project)

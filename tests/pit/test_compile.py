@@ -12,7 +12,7 @@ BARS, WINDOWS, MODEL = (
 )
 CONTRACT = (
     "insert into market.contract (ordinal, field, data_type, unit, formula, available_after_s,"
-    " max_staleness_s) values (12, '{}', '{}', 'x', 'x', 30, 900)"
+    " max_staleness_s, feature_view) values (12, '{}', '{}', 'x', 'x', 30, 900, 'x')"
 )
 
 
