@@ -26,6 +26,7 @@ from telemetry.hooks import Telemetry
 log = logging.getLogger("ingest.consumer")
 
 FIRST_FETCH_S = 1.0
+SHORT_STEPS = 10
 SLOW_S = 1.0
 POLL_S = 0.1
 FINISH_S = 5.0
@@ -146,16 +147,18 @@ class Ingester:
         start = dict(self._positions)
         total = sum(max(0, end - start[at]) for at, end in ends.items())
         fetched_by = self._clock.monotonic() + FIRST_FETCH_S
-        done = 0
+        done = short = 0
         while not self._stopping.is_set():
             taken = self.step()
             done += taken
             if progress is not None:
                 progress(done, max(total, done))
             # tansu names an end that lies within its last batch of messages; that batch has come
-            # as a whole when a step is not filled
+            # as a whole when a step brings nothing more, or, beside a feed that goes on, several
+            # are not filled: one alone may be that of a machine that is late
             settled = done > 0 or self._clock.monotonic() > fetched_by
-            if settled and taken < self._config.batch_size and self._reached(ends):
+            short += settled and taken < self._config.batch_size and self._reached(ends)
+            if short and (taken == 0 or short == SHORT_STEPS):
                 break
         self._finish()
         self._raise_unreadable()

@@ -349,8 +349,8 @@ def test_said_again_and_out_of_order(new_storm: NewStorm) -> None:
     storm.feed(SHARE // 2)
     storm.wait_consumed()
     assert member.end(signal.SIGTERM) == 0, member.said()
-    assert f" {storm.mix.duplicates} duplicates" in member.said(), member.said()[-2000:]
     print(storm.verify())
+    assert f" {storm.mix.duplicates} duplicates" in member.said(), member.said()[-2000:]
 
 
 # last: they ran beside the others all the time
