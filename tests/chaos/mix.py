@@ -103,6 +103,7 @@ class Mix:
         self.random = random.Random(seed)  # noqa: S311 - reproducible is what it is for
         self.held = {kind: Held() for kind in KINDS}
         self.duplicates = 0
+        self.early = 0
         self._sent = 0
         self._recent: list[tuple[str, Record]] = []
         self._on_their_way: list[tuple[str, Record]] = []
@@ -137,6 +138,7 @@ class Mix:
 
     def _early(self) -> Event:
         """A correction or cancel of a tick that comes later."""
+        self.early += 1
         kind = self.random.choice(KINDS)
         record = self._record(kind)
         self._on_their_way.append((kind, record))

@@ -7,6 +7,7 @@ CHAOS_KILLS). The storms that mostly wait for Kafka to miss a member run beside 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -350,7 +351,11 @@ def test_said_again_and_out_of_order(new_storm: NewStorm) -> None:
     storm.wait_consumed()
     assert member.end(signal.SIGTERM) == 0, member.said()
     print(storm.verify())
-    assert f" {storm.mix.duplicates} duplicates" in member.said(), member.said()[-2000:]
+    counted = re.search(r"^\d+ messages: .* (\d+) duplicates", member.said(), re.M)
+    assert counted is not None, member.said()[-2000:]
+    # whether one that came early waits, or finds its tick in its own batch, and which of the two
+    # then says nothing new, depends on how batches are cut; what is stored does not
+    assert abs(int(counted[1]) - storm.mix.duplicates) <= storm.mix.early
 
 
 # last: they ran beside the others all the time
