@@ -47,18 +47,18 @@ def described(row: Row) -> dict[str, Any]:
     is_word = row["data_type"] == "text"
     return {
         **row,
-        "kind": "word"
-        if is_word
-        else "price"
-        if unit == "price"
-        else "amount"
-        if unit.startswith("units")
-        else "points"
-        if unit.startswith("basis points")
-        else "number",
+        "kind": "word" if is_word else _kind(unit),
         "words": unit.split(", ") if is_word else [],
         "bounds": [float(bound) for bound in bounds.groups()] if bounds and not is_word else None,
     }
+
+
+def _kind(unit: str) -> str:
+    if unit == "price":
+        return "price"
+    if unit.startswith("units"):
+        return "amount"
+    return "points" if unit.startswith("basis points") else "number"
 
 
 def lead(contract: Sequence[Row]) -> str:

@@ -132,11 +132,12 @@ def replace(
     with connection.transaction():
         known = _known(connection)
         gone = sorted(known.keys() - texts.keys())
-        changed = _changed(connection, [one for one in objects if one.path not in last], texts)
+        first = [one for one in objects if one.path not in last]
+        changed = _changed(connection, known, first, texts)
         _bring(connection, schema, changed, {path: known[path][1] for path in gone})
         for change in reference.fill(connection, rows):
             tell(change)
-        from_rows = _changed(connection, [one for one in objects if one.path in last], texts)
+        from_rows = _changed(connection, known, [one for one in objects if one.path in last], texts)
         _bring(connection, schema, from_rows, {})
         changed |= from_rows
         for one, digest in changed.items():
@@ -157,8 +158,9 @@ def pending(connection: psycopg.Connection[Any], directory: Path) -> list[str]:
     if row == (True,):
         return [one.path for one in objects]
     texts = {one.path: one.text for one in objects}
-    gone = sorted(_known(connection).keys() - texts.keys())
-    return [*gone, *(one.path for one in _changed(connection, objects, texts))]
+    known = _known(connection)
+    gone = sorted(known.keys() - texts.keys())
+    return [*gone, *(one.path for one in _changed(connection, known, objects, texts))]
 
 
 def forget(connection: psycopg.Connection[Any]) -> None:
@@ -173,10 +175,15 @@ def _known(connection: psycopg.Connection[Any]) -> dict[str, tuple[str, list[str
 
 
 def _changed(
-    connection: psycopg.Connection[Any], objects: list[Object], texts: dict[str, str]
+    connection: psycopg.Connection[Any],
+    known: dict[str, tuple[str, list[str]]],
+    objects: list[Object],
+    texts: dict[str, str],
 ) -> dict[Object, str]:
-    """What is not as its file says, with the digest that it is to have; texts: of all files."""
-    known = _known(connection)
+    """What is not as its file says, with the digest that it is to have.
+
+    known: of _known(); texts: of all files.
+    """
     digests = {one: _digest(connection, one, texts) for one in objects}
     return {
         one: digest

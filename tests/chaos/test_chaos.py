@@ -354,8 +354,8 @@ def test_said_again_and_out_of_order(new_storm: NewStorm) -> None:
     counted = re.search(r"^\d+ messages: .* (\d+) duplicates", member.said(), re.M)
     assert counted is not None, member.said()[-2000:]
     # whether one that came early waits, or finds its tick in its own batch, and which of the two
-    # then says nothing new, depends on how batches are cut; what is stored does not
-    assert abs(int(counted[1]) - storm.mix.duplicates) <= storm.mix.early
+    # then says nothing new, depends on how batches are cut: in the long form some are so large
+    assert abs(int(counted[1]) - storm.mix.duplicates) <= (storm.mix.early if LONG else 0)
 
 
 # last: they ran beside the others all the time

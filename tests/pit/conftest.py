@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -108,3 +109,31 @@ def small_world(databases: Databases, database: str) -> Iterator[World]:
 def scene(small_world: World) -> Scene:
     """A tenant of the test's own, at the start of its day."""
     return Scene(small_world)
+
+
+class Past(Scene):
+    """A tenant of a day of its own, two days before the database went live."""
+
+    days = count(1)
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.day = DAY + next(self.days) * timedelta(days=10)
+        self.live = self.day + timedelta(days=2)
+        self.world.set_clock(self.live, self.live)
+
+    def at(self, minute: float, second: float = 0) -> datetime:
+        return self.day + timedelta(hours=10, minutes=minute, seconds=second)
+
+    def publish(self, minutes: int) -> None:
+        """Publish so long after going live."""
+        self.world.publish(self.live + timedelta(minutes=minutes))
+
+    def backfill(self) -> None:
+        """Build all of it."""
+        self.world.backfill(self.day, self.live)
+
+
+@pytest.fixture
+def past(small_world: World) -> Past:
+    return Past(small_world)

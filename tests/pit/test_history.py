@@ -1,46 +1,16 @@
 """History that waits for a backfill is counted; what came in parts is said."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from itertools import count
 from typing import Any
 
 import psycopg
 import pytest
 
 from engine import history
-from tests.pit.conftest import DAY, SYMBOL, Scene
+from tests.pit.conftest import SYMBOL, Past, Scene
 from tests.pit.oracle import Event, Quote
-from tests.pit.world import World
-
-
-class Past(Scene):
-    """A tenant of a day of its own, two days before the database went live."""
-
-    days = count(1)
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self.day = DAY + next(self.days) * timedelta(days=10)
-        self.live = self.day + timedelta(days=2)
-        self.world.set_clock(self.live, self.live)
-
-    def at(self, minute: float, second: float = 0) -> datetime:
-        return self.day + timedelta(hours=10, minutes=minute, seconds=second)
-
-    def publish(self, minutes: int) -> None:
-        """Publish so long after going live."""
-        self.world.publish(self.live + timedelta(minutes=minutes))
-
-    def backfill(self) -> None:
-        """Build all of it."""
-        self.world.backfill(self.day, self.live)
-
-
-@pytest.fixture
-def past(small_world: World) -> Past:
-    return Past(small_world)
 
 
 def waits(scene: Scene) -> list[tuple[Any, ...]]:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from engine import history
-from tests.pit.conftest import Scene
+from tests.pit.conftest import Past, Scene
 from tests.pit.oracle import Event, Quote
-from tests.pit.test_history import Past, waits, warnings
+from tests.pit.test_history import waits, warnings
 from tests.pit.world import World
 
 QUOTED = "SYN_ETHUSD"
@@ -28,11 +28,6 @@ def set_bars_from(world: World, kind: str) -> None:
     world.connection.execute(
         "update market.instrument set bars_from = %s where symbol = %s", [kind, QUOTED]
     )
-
-
-@pytest.fixture
-def past(small_world: World) -> Past:
-    return Past(small_world)
 
 
 def quote(

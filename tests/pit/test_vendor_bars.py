@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.pit.conftest import Scene
+from tests.pit.conftest import Past, Scene
 from tests.pit.oracle import MINUTE, Event, VendorBar
-from tests.pit.test_history import Past, waits
+from tests.pit.test_history import waits
 from tests.pit.test_mid_bars import QUOTED as SYMBOL
 from tests.pit.test_mid_bars import quote, set_bars_from
 from tests.pit.world import World
@@ -20,11 +20,6 @@ def _instrument(small_world: World) -> Iterator[None]:
     set_bars_from(small_world, "bar")
     yield
     set_bars_from(small_world, "trade")
-
-
-@pytest.fixture
-def past(small_world: World) -> Past:
-    return Past(small_world)
 
 
 def bar(

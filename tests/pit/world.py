@@ -11,20 +11,11 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import dict_row
 
+from ingest import kinds
 from ingest.consume.ticks import create_incoming
 from tests.paused import pause_jobs
 from tests.pit.oracle import KINDS, Event
 
-VALUES = {
-    "trade": "price, size, side",
-    "quote": "bid, bid_size, ask, ask_size",
-    "bar": "open, high, low, close, volume, vwap",
-}
-APPLY: dict[str, LiteralString] = {
-    "trade": "select * from market.apply_trades()",
-    "quote": "select * from market.apply_quotes()",
-    "bar": "select * from market.apply_bars()",
-}
 SNAPSHOT = "select * from feature_pit_snapshot(%s, %s::timestamptz, %s::timestamptz, %s)"
 SNAPSHOTS = "select * from feature_pit_snapshot(%s, %s::timestamptz[], %s::timestamptz[], %s)"
 PUBLISH: LiteralString = "call feature.publish(%s)"
@@ -173,11 +164,12 @@ def _apply(connection: psycopg.Connection[Any], events: list[Event]) -> None:
         rows = [event for event in events if isinstance(event.values, values)]
         if not rows:
             continue
-        columns = f"ordinal, action, tenant_id, symbol, ts, seq, {VALUES[kind]}, known_at"
+        own = kinds.KINDS[kind]
+        columns = ", ".join(["ordinal", "action", *kinds.KEY, *own.values, "known_at"])
         create_incoming(connection, kind)
-        statement = f"copy pg_temp.incoming_{kind} ({columns}) from stdin".encode()
+        statement = f"copy pg_temp.{own.incoming} ({columns}) from stdin".encode()
         with connection.cursor() as cursor, cursor.copy(statement) as to:
             for ordinal, e in enumerate(rows):
                 key = ordinal, e.action, e.tenant_id, e.symbol, e.ts, e.seq
                 to.write_row((*key, *astuple(e.values), e.known_at))
-        connection.execute(APPLY[kind])
+        connection.execute(f"select * from {own.apply}()".encode())

@@ -17,24 +17,18 @@ create or replace function feature.beliefs(
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    c_not_values constant text[] := array[
-        'tenant_id', 'symbol', 'ts', 'seq', 'known_at', 'source_topic', 'source_partition',
-        'source_offset', 'superseded_at', 'cause', 'superseded_topic', 'superseded_partition',
-        'superseded_offset'
-    ];
 begin
     return query execute format(
         $q$
             select
-                b.ts, b.seq, to_jsonb(b) - $5, b.known_at,
+                b.ts, b.seq, jsonb_build_object(%s), b.known_at,
                 b.source_topic, b.source_partition, b.source_offset, b.superseded_at, b.cause,
                 b.superseded_topic, b.superseded_partition, b.superseded_offset
             from market.%I as b
             where b.tenant_id = $1 and b.symbol = $2 and b.ts >= $3 and b.ts < $4
         $q$,
-        p_kind || '_belief'
-    ) using p_tenant_id, p_symbol, p_from, p_to, c_not_values;
+        ltrim(feature.tick_list(p_kind, ', %1$L, b.%1$I'), ', '), p_kind || '_belief'
+    ) using p_tenant_id, p_symbol, p_from, p_to;
 end
 $$;
 revoke all on function feature.beliefs(

@@ -1,4 +1,4 @@
--- depends: functions/feature/passed_on
+-- depends: functions/feature/passed_on functions/feature/refuse_formula
 create or replace function feature.check_fields(p_model regclass, p_bars regclass) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -74,9 +74,7 @@ begin
         where not exists (select from market.contract)
     loop
         if v_problem.rule is not null then
-            raise exception '% %', v_problem.field, v_problem.rule
-                using errcode = 'feature_not_supported',
-                hint = 'The rules: docs/point-in-time.md, "What a model may read".';
+            perform feature.refuse_formula(v_problem.field || ' ' || v_problem.rule);
         end if;
     end loop;
 end

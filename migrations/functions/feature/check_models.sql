@@ -1,10 +1,10 @@
--- depends: functions/feature/made_of
+-- depends: functions/feature/made_of functions/feature/refuse_formula functions/market/tick_kinds
 create or replace function feature.check_models(p_model regclass, p_bars regclass) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_ticks constant text[] := array['trade', 'quote', 'bar'];
+    c_ticks constant text[] := market.tick_kinds();
     v_problem record;
 begin
     for v_problem in
@@ -65,9 +65,7 @@ begin
         from node as n
     loop
         if v_problem.rule is not null then
-            raise exception '% %', v_problem.relation, v_problem.rule
-                using errcode = 'feature_not_supported',
-                hint = 'The rules: docs/point-in-time.md, "What a model may read".';
+            perform feature.refuse_formula(format('%s %s', v_problem.relation, v_problem.rule));
         end if;
     end loop;
 end

@@ -1,4 +1,4 @@
--- depends: functions/feature/made_of
+-- depends: functions/feature/made_of functions/feature/refuse_formula functions/market/tick_kinds
 create or replace function feature.check_windows(
     p_model regclass, p_bars regclass, p_inputs text[]
 ) returns void
@@ -6,7 +6,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_ticks constant text[] := array['trade', 'quote', 'bar'];
+    c_ticks constant text[] := market.tick_kinds();
     v_stop constant text[] := c_ticks
     || array(select c.relname::text from pg_class as c where c.oid = p_bars);
     v_reader regclass;
@@ -51,10 +51,10 @@ begin
     order by s.depth, 1, 2
     limit 1;
     if v_reader is not null then
-        raise exception '% reads %, which is made of ticks: let it read %, or a bar''s own value be '
-            'made there', v_reader, v_read, p_bars
-            using errcode = 'feature_not_supported',
-            hint = 'The rules: docs/point-in-time.md, "What a model may read".';
+        perform feature.refuse_formula(format(
+            '%s reads %s, which is made of ticks: let it read %s, or a bar''s own value be made '
+            'there', v_reader, v_read, p_bars
+        ));
     end if;
 
     select
@@ -77,12 +77,14 @@ begin
     order by n.depth, 1, a.attnum
     limit 1;
     if v_reader is not null then
-        raise exception '% reads % of %, which no window''s field in market.contract has among its '
-            'inputs: name it there, or name the columns that the model reads instead of *',
-            v_reader, v_read, p_bars
-            using errcode = 'feature_not_supported',
-            hint = 'A publish recomputes windows where one of their inputs has changed. The rules: '
-                'docs/point-in-time.md, "What a model may read".';
+        perform feature.refuse_formula(
+            format(
+                '%s reads %s of %s, which no window''s field in market.contract has among its '
+                'inputs: name it there, or name the columns that the model reads instead of *',
+                v_reader, v_read, p_bars
+            ),
+            'A publish recomputes windows where one of their inputs has changed. '
+        );
     end if;
 end
 $$;

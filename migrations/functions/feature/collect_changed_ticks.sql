@@ -1,3 +1,4 @@
+-- depends: functions/market/tick_kinds
 create or replace function feature.collect_changed_ticks(p_known_at timestamptz) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -9,7 +10,7 @@ begin
         select
             k.name,
             feature.tick_list(k.name, ', b.%I') as vals
-        from unnest(array['trade', 'quote', 'bar']) as k (name)
+        from unnest(market.tick_kinds()) as k (name)
     loop
         -- sought by the key, series by series (offset 0): joined as a whole, all ticks would be read
         execute format(

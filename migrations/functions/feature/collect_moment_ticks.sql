@@ -1,3 +1,4 @@
+-- depends: functions/market/tick_kinds
 create or replace function feature.collect_moment_ticks() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -9,7 +10,7 @@ begin
         select
             k.name,
             feature.tick_list(k.name, ', t.%I') as vals
-        from unnest(array['trade', 'quote', 'bar']) as k (name)
+        from unnest(market.tick_kinds()) as k (name)
     loop
         execute format(
             $q$

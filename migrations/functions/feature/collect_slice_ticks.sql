@@ -11,12 +11,9 @@ begin
         select
             k.name,
             feature.tick_list(k.name, ', b.%I') as vals,
-            k.otherwise
-        from (
-            values
             -- of quotes any bar has its spread; what makes no bar counts for nothing
-            ('trade', timestamptz 'infinity'), ('quote', p_from), ('bar', timestamptz 'infinity')
-        ) as k (name, otherwise)
+            case k.name when 'quote' then p_from else 'infinity' end as otherwise
+        from unnest(market.tick_kinds()) as k (name)
     loop
         -- sought by the key, series by series (offset 0): joined as a whole, all ticks would be read
         execute format(

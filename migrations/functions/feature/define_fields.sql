@@ -1,4 +1,5 @@
 -- depends: functions/feature/define_formula functions/feature/window_inputs
+--   functions/feature/refuse_formula
 create or replace function feature.define_fields(p_own text[], p_windows text[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -14,10 +15,10 @@ begin
     order by c.field = any(c_inputs) desc, c.ordinal
     limit 1;
     if v_always is null then
-        raise exception 'no own field of market.contract is there in every bar: one must have an '
-            'empty null_when, or a bar that has gone could not be told from one that is there'
-            using errcode = 'feature_not_supported',
-            hint = 'The rules: docs/point-in-time.md, "What a model may read".';
+        perform feature.refuse_formula(
+            'no own field of market.contract is there in every bar: one must have an empty '
+            'null_when, or a bar that has gone could not be told from one that is there'
+        );
     end if;
     perform feature.define_formula(
         'feature.published_field() returns TABLE(place integer, field text, is_own boolean, '

@@ -27,13 +27,10 @@ begin
         select
             k.kind,
             b.*
-        from (
-            values
-            ('trade', timestamptz 'infinity'), ('quote', p_bucket), ('bar', timestamptz 'infinity')
-        ) as k (kind, otherwise)
+        from unnest(market.tick_kinds()) as k (kind)
         cross join lateral feature.beliefs(
             k.kind, p_tenant_id, p_symbol,
-            case v_bars_from when k.kind then p_from else k.otherwise end,
+            case k.kind when v_bars_from then p_from when 'quote' then p_bucket else 'infinity' end,
             p_bucket + interval '1 minute'
         ) as b
     )

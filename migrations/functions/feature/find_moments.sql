@@ -7,33 +7,29 @@ declare
 begin
     -- The moments at which what is known of a closed bar changes, and why.
     create temp table moment on commit drop as
-    with change as (
+    with belief as not materialized (
+        select series_no, bucket, known_at, superseded_at, cause from slice_trade
+        union all
+        select series_no, bucket, known_at, superseded_at, cause from slice_quote
+        union all
+        select series_no, bucket, known_at, superseded_at, cause from slice_bar
+    ),
+
+    change as (
         select
-            e.series_no,
-            e.bucket,
-            greatest(e.known_at, e.bucket + interval '1 minute') as known_at,
+            b.series_no,
+            b.bucket,
+            greatest(b.known_at, b.bucket + interval '1 minute') as known_at,
             1 as cause_rank
-        from (
-            select series_no, bucket, known_at from slice_trade
-            union all
-            select series_no, bucket, known_at from slice_quote
-            union all
-            select series_no, bucket, known_at from slice_bar
-        ) as e
+        from belief as b
         union all
         select
-            e.series_no,
-            e.bucket,
-            greatest(e.superseded_at, e.bucket + interval '1 minute'),
-            array_position(c_causes, e.cause)
-        from (
-            select series_no, bucket, superseded_at, cause from slice_trade
-            union all
-            select series_no, bucket, superseded_at, cause from slice_quote
-            union all
-            select series_no, bucket, superseded_at, cause from slice_bar
-        ) as e
-        where e.superseded_at <= p_live_from
+            b.series_no,
+            b.bucket,
+            greatest(b.superseded_at, b.bucket + interval '1 minute'),
+            array_position(c_causes, b.cause)
+        from belief as b
+        where b.superseded_at <= p_live_from
     )
 
     select

@@ -1,4 +1,4 @@
--- depends: functions/market/bars_made_from
+-- depends: functions/market/bars_made_from functions/market/tick_kinds
 create or replace function feature.first_tick(
     p_from timestamptz, p_to timestamptz
 ) returns timestamptz
@@ -10,7 +10,7 @@ declare
     v_symbols text[];
     v_first timestamptz;
 begin
-    foreach v_kind in array array['trade', 'quote', 'bar'] loop
+    foreach v_kind in array market.tick_kinds() loop
         v_symbols := market.bars_made_from(v_kind);
         continue when cardinality(v_symbols) = 0;
         -- each in the order of its chunks, of which the first that has one is enough

@@ -1,4 +1,4 @@
--- depends: functions/feature/tick_list
+-- depends: functions/feature/tick_list functions/market/tick_kinds
 create or replace function feature.tick_queries() returns jsonb
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -10,7 +10,7 @@ as $$
             feature.tick_list(k.kind, ', %I'), 'series_' || k.kind
         )
     )
-    from unnest(array['trade', 'quote', 'bar']) as k (kind)
+    from unnest(market.tick_kinds()) as k (kind)
 $$;
 revoke all on function feature.tick_queries() from public;
 comment on function feature.tick_queries() is

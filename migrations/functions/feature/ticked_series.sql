@@ -1,4 +1,4 @@
--- depends: functions/market/bars_made_from
+-- depends: functions/market/bars_made_from functions/market/tick_kinds
 create or replace function feature.ticked_series(
     p_from timestamptz, p_to timestamptz
 ) returns table (tenant_id integer, symbol text)
@@ -15,7 +15,7 @@ begin
             ),
             ' union '
         )
-        from unnest(array['trade', 'quote', 'bar']) as k (kind)
+        from unnest(market.tick_kinds()) as k (kind)
         cross join lateral (select market.bars_made_from(k.kind) as symbols) as s
         where s.symbols is null or cardinality(s.symbols) > 0
     ) using p_from, p_to;

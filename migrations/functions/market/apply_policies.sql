@@ -1,5 +1,5 @@
 -- depends: functions/market/apply_policy functions/market/refresh_reach
---   functions/market/retention_margin
+--   functions/market/retention_margin functions/market/tick_kinds
 -- rows: market.policy_setting
 -- It runs again, too, when this text has changed: a bridge that makes aggregates anew needs it.
 create or replace procedure market.apply_policies()
@@ -26,7 +26,9 @@ declare
         select string_agg(s.relation, ', ' order by s.relation)
         from market.policy_setting as s
         where
-            s.relation in ('trade', 'quote', 'bar') and s.policy = 'retention' and s.span < c_shortest
+            s.relation = any(market.tick_kinds())
+            and s.policy = 'retention'
+            and s.span < c_shortest
     );
     v_relation text;
     v_is_aggregate boolean;
