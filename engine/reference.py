@@ -19,6 +19,7 @@ TABLES = {
     "calendar_holiday": "calendar_holiday",
     "instrument": "instrument",
     "tenant": "tenant",
+    "feature_set": "feature_set",
     "smartdb_contract": "contract",
 }
 # rows that are not from a file: tenants that access.set_tenant() has added
@@ -27,46 +28,94 @@ ALSO = {
     " from api.tenant as t where t.tenant_id not in (select l.tenant_id from loaded_tenant as l)"
 }
 SHOWN = 20
-# where the fields of the contract stand, in its order; around them are the columns of every answer
-FIELDS = """
-    with known as (
-        select
-            a.attname as field,
-            format_type(a.atttypid, a.atttypmod) as data_type,
-            row_number() over (order by a.attnum) as place
-        from pg_attribute as a
-        where a.attrelid = to_regclass('feature.pit_row') and a.attnum > 0 and not a.attisdropped
-            and a.attname not in
-            ('symbol', 'as_of', 'known_as_of', 'bucket', 'known_at', 'is_stale')
+# columns that every log and answer has
+TAKEN = (
+    "tenant_id, symbol, bucket, known_at, closes_at, cause, as_of, known_as_of, is_stale, place, bar"
+)
+# a field of the contract that a log cannot hold, or that would stand before those that were there
+FIELDS = f"""
+    with said as (
+        select l.*, feature.name_of(l.feature_set, 'log') as log
+        from {{typed}} as l
     ),
 
-    said as (
-        select l.line, l.field, l.data_type, row_number() over (order by l.ordinal) as place
-        from {typed} as l
+    known as (
+        select
+            s.feature_set,
+            a.attname as field,
+            a.attnum
+        from (select distinct d.feature_set from said as d) as s
+        inner join pg_attribute as a
+            on a.attrelid = to_regclass('feature.' || feature.name_of(s.feature_set, 'pit_row'))
+        where a.attnum > 0 and not a.attisdropped
     )
 
     select
-        coalesce(s.line, 1),
+        s.line,
         case
-            when k.field is null then format(
-                'field %%L is no column of feature.log: take the line out, or let a numbered'
-                ' migration add the column first, as migrations/README.md says', s.field
+            when s.field !~ '^[a-z][a-z0-9_]*$' then format(
+                'field %%L: a name has small letters, digits and _', s.field
             )
-            when s.field is null then format(
-                'the field %%L of feature.log is missing', k.field
+            when s.field = any(string_to_array('{TAKEN}', ', ')) then format(
+                'field %%L: the name is taken: every log and answer has a column of it', s.field
             )
-            when s.data_type <> k.data_type then format(
-                'data_type %%L of %%L is %%L in feature.log', s.data_type, s.field, k.data_type
+            when s.data_type not in ('double precision', 'text') then format(
+                'data_type %%L: a field is double precision or text', s.data_type
+            )
+            when format_type(a.atttypid, a.atttypmod) <> s.data_type then format(
+                'data_type %%L of %%L is %%L in feature.%%s, which keeps what was said: give the'
+                ' field another name', s.data_type, s.field, format_type(a.atttypid, a.atttypmod),
+                s.log
             )
             else format(
-                'field %%L is number %%s by its ordinal and number %%s of feature.pit_row, whose'
-                ' order is kept: a new field comes last', s.field, s.place, k.place
+                'field %%L comes before %%L, which the answers of %%s have had before it: a new'
+                ' field comes last', s.field, o.field, s.feature_set
             )
         end
     from said as s
-    full join known as k on s.field = k.field
-    where s.field is null or k.field is null or s.data_type <> k.data_type or s.place <> k.place
+    left join pg_attribute as a
+        on
+            a.attrelid = to_regclass('feature.' || s.log)
+            and s.field = a.attname
+            and not a.attisdropped
+    left join known as k on s.feature_set = k.feature_set and s.field = k.field
+    left join lateral (
+        select t.field
+        from said as t
+        inner join known as w on t.feature_set = w.feature_set and t.field = w.field
+        where
+            t.feature_set = s.feature_set
+            and s.ordinal < t.ordinal
+            and (k.attnum is null or k.attnum > w.attnum)
+        order by t.ordinal
+        limit 1
+    ) as o on true
+    where
+        o.field is not null
+        or s.field !~ '^[a-z][a-z0-9_]*$'
+        or s.field = any(string_to_array('{TAKEN}', ', '))
+        or s.data_type not in ('double precision', 'text')
+        or format_type(a.atttypid, a.atttypmod) <> s.data_type
 """
+# a set whose name something else has already
+SETS = """
+    select
+        l.line,
+        format('feature_set %%L: the name is taken by %%s', l.feature_set, t.taken)
+    from {typed} as l
+    cross join lateral (
+        select coalesce(
+            to_regclass(format('api.%%I', l.feature_set))::text,
+            to_regclass(format('feature.%%I', l.feature_set || '_log'))::text,
+            case when l.feature_set in ('feature', 'tick') then 'others' end
+        ) as taken
+    ) as t
+    where
+        t.taken is not null
+        and l.feature_set not in (select s.feature_set from market.feature_set as s)
+        and l.feature_set not in (select b.feature_set from feature.birth as b)
+"""
+OWN_RULES = {"contract": FIELDS, "feature_set": SETS}
 KEY = """
     select a.attname
     from pg_constraint as c
@@ -217,8 +266,8 @@ def _judge(
         )
     )
     problems = _rules(connection, table, typed)
-    if table == "contract" and not problems:
-        problems = connection.execute(sql.SQL(FIELDS).format(typed=typed), []).fetchall()
+    if table in OWN_RULES and not problems:
+        problems = connection.execute(sql.SQL(OWN_RULES[table]).format(typed=typed), []).fetchall()
     return problems
 
 

@@ -5,8 +5,7 @@
         do $$
         begin
             if to_regclass('feature.feature_1m') is not null
-                and to_regclass('intermediate.int_bar__own') is not null
-                and to_regclass('feature.formula_reach') is not null then
+                and to_regclass('intermediate.int_bar__own') is not null then
                 call feature.compile();
             end if;
         end

@@ -14,7 +14,10 @@ with field as (
 select
     contract.field as promised,
     field.field as found
-from {{ ref('smartdb_contract') }} as contract
+from (
+    select * from {{ ref('smartdb_contract') }}
+    where feature_set = 'market_1m'
+) as contract
 full outer join field on contract.ordinal = field.ordinal
 where
     contract.field is distinct from field.field

@@ -1,10 +1,10 @@
 -- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
--- rows: market.contract
+-- rows: market.contract market.feature_set
 call feature.define($sql$
-create or replace function api.feature_pit_snapshot(
+create or replace function api.{prefix}_pit_snapshot(
     p_symbols text[], p_as_of timestamptz[], p_known_as_of timestamptz[] default null,
     p_tenant_id integer default null
-) returns setof feature.pit_row
+) returns setof feature.{name pit_row}
 language plpgsql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -47,7 +47,7 @@ begin
     select
         a.symbol, a.as_of, a.known_as_of, a.bucket, a.known_at, { a.%I }, a.is_stale
     from of_tenant as t
-    cross join lateral public.feature_pit_snapshot(
+    cross join lateral public.{prefix}_pit_snapshot(
         t.symbols,
         t.as_ofs,
         case when p_known_as_of is not null then t.known_as_ofs end,
@@ -55,55 +55,55 @@ begin
     ) with ordinality as a
     order by t.places[a.ordinality];
 end
-$$
-$sql$);
-revoke all on function api.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
+$$;
+revoke all on function api.{prefix}_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
 from public;
-grant execute on function api.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
+grant execute on function api.{prefix}_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
 to market_tenant;
-comment on function api.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer) is
-'What was known, of what the asking login may see: public.feature_pit_snapshot() with the same '
+comment on function api.{prefix}_pit_snapshot(text[], timestamptz[], timestamptz[], integer) is
+'What was known, of what the asking login may see: public.{prefix}_pit_snapshot() with the same '
 'columns. p_tenant_id: one of api.visible_tenants(); default, for each symbol, the one of them '
 'that has it. Errors: 42501 for another tenant; 42P08 when several visible tenants have a symbol; '
 '42704 for a symbol of which none of them, or not p_tenant_id, has features, whether it exists '
-'elsewhere or not; else as public.feature_pit_snapshot().';
+'elsewhere or not; else as public.{prefix}_pit_snapshot().';
 
-create or replace function api.feature_pit_snapshot(
+create or replace function api.{prefix}_pit_snapshot(
     p_symbols text[], p_as_of timestamptz, p_known_as_of timestamptz default null,
     p_tenant_id integer default null
-) returns setof feature.pit_row
+) returns setof feature.{name pit_row}
 language sql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$
     select s.*
-    from api.feature_pit_snapshot(
+    from api.{prefix}_pit_snapshot(
         p_symbols,
         feature.for_each(p_symbols, p_as_of),
         feature.for_each(p_symbols, p_known_as_of),
         p_tenant_id
     ) as s
 $$;
-revoke all on function api.feature_pit_snapshot(text[], timestamptz, timestamptz, integer)
+revoke all on function api.{prefix}_pit_snapshot(text[], timestamptz, timestamptz, integer)
 from public;
-grant execute on function api.feature_pit_snapshot(text[], timestamptz, timestamptz, integer)
+grant execute on function api.{prefix}_pit_snapshot(text[], timestamptz, timestamptz, integer)
 to market_tenant;
-comment on function api.feature_pit_snapshot(text[], timestamptz, timestamptz, integer) is
+comment on function api.{prefix}_pit_snapshot(text[], timestamptz, timestamptz, integer) is
 'The same for several symbols at one moment: see the form with arrays.';
 
-create or replace function api.feature_pit_snapshot(
+create or replace function api.{prefix}_pit_snapshot(
     p_symbols text[], p_as_of text, p_known_as_of text default null,
     p_tenant_id integer default null
-) returns setof feature.pit_row
+) returns setof feature.{name pit_row}
 language sql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$
     select s.*
-    from api.feature_pit_snapshot(
+    from api.{prefix}_pit_snapshot(
         p_symbols, p_as_of::timestamptz, p_known_as_of::timestamptz, p_tenant_id
     ) as s
 $$;
-revoke all on function api.feature_pit_snapshot(text[], text, text, integer) from public;
-grant execute on function api.feature_pit_snapshot(text[], text, text, integer) to market_tenant;
-comment on function api.feature_pit_snapshot(text[], text, text, integer) is
+revoke all on function api.{prefix}_pit_snapshot(text[], text, text, integer) from public;
+grant execute on function api.{prefix}_pit_snapshot(text[], text, text, integer) to market_tenant;
+comment on function api.{prefix}_pit_snapshot(text[], text, text, integer) is
 'The same for a moment written as a plain literal, which could otherwise be taken for an array: '
 'see the form with arrays.';
+$sql$);

@@ -1,4 +1,6 @@
-create or replace function feature.append_history(p_live_from timestamptz) returns bigint
+create or replace function feature.append_history(
+    p_set text, p_born_at timestamptz
+) returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -8,22 +10,29 @@ begin
     -- of one field: insert into feature.log (..., x) select ..., h.x from history_version as h
     execute format(
         $q$
-            insert into feature.log (tenant_id, symbol, bucket, known_at, cause%s)
+            insert into %3$s (tenant_id, symbol, bucket, known_at, cause%1$s)
             select
-                h.tenant_id, h.symbol, h.bucket, h.known_at, h.cause%s
+                h.tenant_id, h.symbol, h.bucket, h.known_at, h.cause%2$s
             from history_version as h
             left join lateral (
                 select min(l.known_at) as known_at
-                from feature.log as l
+                from %3$s as l
                 where l.tenant_id = h.tenant_id and l.symbol = h.symbol and l.bucket = h.bucket
             ) as e on true
             -- what a bar's first version has said already stays said
             where e.known_at is null or h.known_at < e.known_at
             order by h.bucket, h.tenant_id, h.symbol, h.known_at
         $q$,
-        feature.published_list('all', ', %I'), feature.published_list('all', ', h.%I')
+        feature.published_list(p_set, 'all', ', %I'), feature.published_list(p_set, 'all', ', h.%I'),
+        (feature.published_of(p_set)).log
     );
     get diagnostics v_versions = row_count;
+    if p_set <> 'market_1m' then
+        if v_versions > 0 then
+            perform feature.wait_behind(p_set, p_born_at);
+        end if;
+        return v_versions;
+    end if;
 
     insert into feature.series (symbol, tenant_id)
     select distinct
@@ -40,7 +49,7 @@ begin
         tenant_id, symbol, bucket, cause, known_from, known_to, bars_before, kind
     )
     select
-        s.tenant_id, s.symbol, n.bucket, 'late', p_live_from, p_live_from, true,
+        s.tenant_id, s.symbol, n.bucket, 'late', p_born_at, p_born_at, true,
         s.bars_from
     from slice as s
     inner join (
@@ -62,7 +71,7 @@ begin
                 and l.bucket > h.first
                 and l.bucket <= h.last
             group by l.bucket
-            having max(l.known_at) > p_live_from
+            having max(l.known_at) > p_born_at
         )
         union all
         (
@@ -77,9 +86,9 @@ begin
     return v_versions;
 end
 $$;
-revoke all on function feature.append_history(timestamptz) from public;
-comment on function feature.append_history(timestamptz) is
-'Appends to feature.log those of history_version that are before a bar''s first version, notes new '
-'series in feature.series, and queues the bars within this history that had been published, and '
-'the first one behind it: their windows were short. Returns the number of versions. Last step of '
+revoke all on function feature.append_history(text, timestamptz) from public;
+comment on function feature.append_history(text, timestamptz) is
+'Appends to the log of the set p_set those of history_version that are before a bar''s first '
+'version, of market_1m notes new series in feature.series, and queues the bars within this history '
+'that had been published, and the first one behind it: their windows were short. Returns the number of versions. Last step of '
 'feature.backfill_slice().';

@@ -1,4 +1,6 @@
-create or replace function feature.append_versions(p_known_at timestamptz) returns bigint
+create or replace function feature.append_versions(
+    p_set text, p_known_at timestamptz
+) returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -10,7 +12,7 @@ begin
     -- where not n.is_there or row(n.bucket, n.x) is distinct from row(..., (n.version).x)
     execute format(
         $q$
-            insert into feature.log (tenant_id, symbol, bucket, known_at, cause%1$s)
+            insert into %4$s (tenant_id, symbol, bucket, known_at, cause%1$s)
             select
                 n.tenant_id, n.symbol, n.bucket, $1,
                 case
@@ -24,10 +26,14 @@ begin
                 or row(n.bucket%2$s) is distinct from row((n.version).bucket%3$s)
             order by n.bucket, n.tenant_id, n.symbol
         $q$,
-        feature.published_list('all', ', %I'), feature.published_list('all', ', n.%I'),
-        feature.published_list('all', ', (n.version).%I')
+        feature.published_list(p_set, 'all', ', %I'), feature.published_list(p_set, 'all', ', n.%I'),
+        feature.published_list(p_set, 'all', ', (n.version).%I'),
+        (feature.published_of(p_set)).log
     ) using p_known_at, c_causes;
     get diagnostics v_versions = row_count;
+    if p_set <> 'market_1m' then
+        return v_versions;
+    end if;
 
     insert into feature.series (symbol, tenant_id)
     select distinct
@@ -57,8 +63,9 @@ begin
     return v_versions;
 end
 $$;
-revoke all on function feature.append_versions(timestamptz) from public;
-comment on function feature.append_versions(timestamptz) is
-'Appends to feature.log, with the stamp p_known_at, those of next_version that differ from the '
-'last version; notes new series in feature.series, and in feature.restatement which bars'' ticks '
-'were behind it. Returns the number of versions. Last step of feature.publish().';
+revoke all on function feature.append_versions(text, timestamptz) from public;
+comment on function feature.append_versions(text, timestamptz) is
+'Appends to the log of the set p_set, with the stamp p_known_at, those of next_version that differ from the '
+'last version; of market_1m it notes new series in feature.series, and in feature.restatement which bars'' ticks '
+'were behind it. Returns the number of versions. Last step of '
+'feature.publish_set().';

@@ -1,5 +1,9 @@
 create or replace function feature.backfill_slice(
-    p_tenant_ids integer[], p_symbols text[], p_from timestamptz, p_to timestamptz
+    p_set text,
+    p_tenant_ids integer[],
+    p_symbols text[],
+    p_from timestamptz,
+    p_to timestamptz
 ) returns bigint
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -8,8 +12,7 @@ set jit = off
 as $$
 declare
     c_tries constant integer := 3;
-    v_clock feature.clock;
-    v_locked feature.clock;
+    v_born_at timestamptz;
     v_changes bigint;
     v_against jsonb;
     v_versions bigint;
@@ -21,17 +24,19 @@ begin
                 -- while history is being loaded, each try could come too late
                 perform from feature.clock as c for update;
             end if;
-            select c.* into strict v_clock from feature.clock as c;
+            v_born_at := feature.born_at(p_set);
             v_changes := feature.history_changes(p_tenant_ids, p_symbols);
             perform feature.make_history(
-                p_tenant_ids, p_symbols, p_from, p_to, v_clock.live_from
+                p_set, p_tenant_ids, p_symbols, p_from, p_to, v_born_at
             );
-            v_against := feature.bars_against(p_from, p_to);
-            select c.* into strict v_locked from feature.clock as c for update;
-            if v_locked.live_from = v_clock.live_from
+            v_against := feature.bars_against(p_set, p_from, p_to);
+            perform from feature.clock as c for update;
+            if feature.born_at(p_set) = v_born_at
                 and feature.history_changes(p_tenant_ids, p_symbols) = v_changes then
-                v_versions := feature.append_history(v_clock.live_from);
-                perform feature.end_waits(p_from, p_to);
+                v_versions := feature.append_history(p_set, v_born_at);
+                if p_set = 'market_1m' then
+                    perform feature.end_waits(p_from, p_to);
+                end if;
                 perform feature.note_against(v_against);
                 return v_versions;
             end if;
@@ -45,15 +50,16 @@ begin
 end
 $$;
 revoke all on function feature.backfill_slice(
-    integer[], text[], timestamptz, timestamptz
+    text, integer[], text[], timestamptz, timestamptz
 ) from public;
 grant execute on function feature.backfill_slice(
-    integer[], text[], timestamptz, timestamptz
+    text, integer[], text[], timestamptz, timestamptz
 ) to market_operator;
-comment on function feature.backfill_slice(integer[], text[], timestamptz, timestamptz) is
-'The versions of some series'' bars with bucket in [p_from, p_to), built from the ticks and '
-'appended where a bar has none as early. p_tenant_ids, p_symbols: the series, element by element. '
-'Returns how many were appended. Publishes wait only while it appends; when live_from or the '
-'history of a series changed before, it is built anew. A series whose formulas fail is left out, '
-'with a warning and in the setting feature.left_out; bars that stay against their ticks are '
-'counted in the setting feature.against. Called by feature.backfill().';
+comment on function feature.backfill_slice(text, integer[], text[], timestamptz, timestamptz) is
+'The versions of some series'' bars of the set p_set with bucket in [p_from, p_to), built from the '
+'ticks, or from the logs that the set reads, and appended where a bar has none as early. '
+'p_tenant_ids, p_symbols: the series, element by element. Returns how many were appended. Publishes '
+'wait only while it appends; when what counts as history or the history of a series changed before, '
+'it is built anew. A series whose formulas fail is left out, with a warning and in the setting '
+'feature.left_out; bars that stay against their ticks are counted in the setting feature.against. '
+'Called by feature.backfill().';

@@ -1,5 +1,7 @@
--- depends: functions/feature/passed_on functions/feature/refuse_formula
-create or replace function feature.check_fields(p_model regclass, p_bars regclass) returns void
+-- depends: functions/feature/name_of functions/feature/passed_on functions/feature/refuse_formula
+create or replace function feature.check_fields(
+    p_set text, p_model regclass, p_bars regclass
+) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
@@ -8,6 +10,7 @@ declare
     c_more constant text := '[-+*/<>=~!@#%^&|?:'']|\w\(|(?<!left )\mjoin\M'
         '|\m(where|case|is|in|like|between|not|or|distinct|group|having|limit|offset|fetch'
         '|union|except|intersect|exists|over|lateral)\M';
+    c_log constant text := 'feature.' || feature.name_of(p_set, 'log');
     v_problem record;
 begin
     for v_problem in
@@ -34,10 +37,11 @@ begin
                 ) as k (field, data_type)
                 union all
                 select c.ordinal, c.field, c.data_type from market.contract as c
+                where c.feature_set = p_set
             ) as c
             left join pg_attribute as m on m.attrelid = p_model and c.field = m.attname
             left join pg_attribute as l
-                on l.attrelid = 'feature.log'::regclass and c.field = l.attname
+                on l.attrelid = c_log::regclass and c.field = l.attname
             left join feature.passed_on(p_model) as p on c.field = p.field
         )
 
@@ -51,8 +55,8 @@ begin
                     then format('is %s in market.contract and %s in %s: change one of the two',
                         f.data_type, f.found_type::regtype, p_model)
                 when f.log_type is distinct from f.found_type
-                    then format('is no column of feature.log with type %s: add it there in a '
-                        'numbered migration', f.data_type)
+                    then format('is no column of %s with type %s: run make migrate', c_log,
+                        f.data_type)
                 when f.is_own and (f.relation, f.source) is distinct from (p_bars, f.field)
                     then format('of %s is not that of %s: compute it there, and pass it on as it '
                         'is', p_model, p_bars)
@@ -70,8 +74,8 @@ begin
             pg_get_viewdef(p_model), '(\w+\.)?(tenant_id|symbol|bucket) = (\w+\.)?\2', '', 'g'
         ) ~* c_more
         union all
-        select 'market.contract', 'has no field: run make migrate'
-        where not exists (select from market.contract)
+        select format('set %s', p_set), 'has no field in market.contract: run make migrate'
+        where not exists (select from market.contract as c where c.feature_set = p_set)
     loop
         if v_problem.rule is not null then
             perform feature.refuse_formula(v_problem.field || ' ' || v_problem.rule);
@@ -79,8 +83,8 @@ begin
     end loop;
 end
 $$;
-revoke all on function feature.check_fields(regclass, regclass) from public;
-comment on function feature.check_fields(regclass, regclass) is
-'Refuses p_model where it is not the fields of market.contract, in type and name, each as its bar '
-'model p_bars or a view of windows has it, one row per bar; and a field that feature.log does not '
-'hold. Errors: 0A000 with the field, the rule that it breaks and what to do.';
+revoke all on function feature.check_fields(text, regclass, regclass) from public;
+comment on function feature.check_fields(text, regclass, regclass) is
+'Refuses p_model where it is not the fields of the set p_set in market.contract, in type and name, '
+'each as its bar model p_bars or a view of windows has it, one row per bar; and a field that its '
+'log does not hold. Errors: 0A000 with the field, the rule that it breaks and what to do.';

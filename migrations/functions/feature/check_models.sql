@@ -1,10 +1,16 @@
--- depends: functions/feature/made_of functions/feature/refuse_formula functions/market/tick_kinds
-create or replace function feature.check_models(p_model regclass, p_bars regclass) returns void
+-- depends: functions/feature/made_of functions/feature/minutes_model functions/feature/refuse_formula
+--   functions/market/tick_kinds
+create or replace function feature.check_models(
+    p_set text, p_model regclass, p_bars regclass
+) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     c_ticks constant text[] := market.tick_kinds();
+    -- other sets are read from their logs
+    c_stop constant text[] := c_ticks || feature.minutes_model(p_set)
+    || array(select s.model from market.feature_set as s where s.feature_set <> p_set);
     v_problem record;
 begin
     for v_problem in
@@ -19,7 +25,7 @@ begin
                 a.parent_mat_hypertable_id is not null as is_rollup,
                 a.mat_hypertable_id is not null as is_aggregate,
                 b.bucket_width
-            from feature.made_of(array[p_model, p_bars], c_ticks) as f
+            from feature.made_of(array[p_model, p_bars], c_stop) as f
             inner join pg_class as c on f.relation = c.oid
             inner join pg_namespace as s on c.relnamespace = s.oid
             left join _timescaledb_catalog.continuous_agg as a
@@ -70,8 +76,8 @@ begin
     end loop;
 end
 $$;
-revoke all on function feature.check_models(regclass, regclass) from public;
-comment on function feature.check_models(regclass, regclass) is
+revoke all on function feature.check_models(text, regclass, regclass) from public;
+comment on function feature.check_models(text, regclass, regclass) is
 'Refuses models that a bar could not be recomputed with, for another moment than now: those that '
-'p_model and its bar model p_bars are made of. Errors: 0A000 with the relation and the rule that '
+'the model p_model of the set p_set and its bar model p_bars are made of, other sets left out. Errors: 0A000 with the relation and the rule that '
 'it breaks.';

@@ -17,7 +17,7 @@ begin
             $q$
                 create temp table series_%1$s on commit drop as
                 select c.series_no, c.symbol, t.*
-                from changed as c
+                from due as c
                 cross join lateral (
                     select b.ts, b.seq%2$s, b.known_at
                     from market.%1$s_belief as b
@@ -41,5 +41,5 @@ $$;
 revoke all on function feature.collect_changed_ticks(timestamptz) from public;
 comment on function feature.collect_changed_ticks(timestamptz) is
 'Makes the temporary tables series_trade, series_quote and series_bar: the ticks of the bars in '
-'changed as they were believed at p_known_at, by series_no, ts and seq: what feature.own_value() '
+'due as they were believed at p_known_at, by series_no, ts and seq: what feature.own_value() '
 'reads. Step of feature.publish().';

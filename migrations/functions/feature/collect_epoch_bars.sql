@@ -1,9 +1,10 @@
-create or replace function feature.collect_epoch_bars() returns void
+create or replace function feature.collect_epoch_bars(p_set text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_reach constant record := feature.reach();
+    c_set constant record := feature.published_of(p_set);
+    v_from_set text;
 begin
     create temp table span on commit drop as
     select
@@ -26,11 +27,11 @@ begin
         from stable as s
         where
             s.series_no = e.series_no
-            and s.bucket <= o.bucket_from - v_reach.minutes * interval '1 minute'
+            and s.bucket <= o.bucket_from - c_set.minutes * interval '1 minute'
         order by s.bucket desc
         limit 1
     ) as n on true
-    left join stable as f on e.series_no = f.series_no and n.place - v_reach.bars = f.place
+    left join stable as f on e.series_no = f.series_no and n.place - c_set.bars = f.place
     group by o.epoch_no, e.series_no, e.ends, f.bucket;
     analyze span;
 
@@ -52,13 +53,22 @@ begin
                     and b.next_known_at >= s.ends
             where b.is_there
         $q$,
-        feature.published_list('input', ', b.%I')
+        feature.published_list(p_set, 'input', ', b.%I')
+        || feature.read_list(p_set, null, ', b.%2$I')
     );
     analyze window_bar;
+    foreach v_from_set in array feature.sets_read(p_set) loop
+        execute format(
+            'create temp table %1$I on commit drop as select b.series_no, b.symbol, b.bucket%2$s '
+            'from window_bar as b', 'window_bar_' || v_from_set,
+            feature.read_list(p_set, v_from_set, ', b.%2$I as %1$I')
+        );
+        execute format('analyze %I', 'window_bar_' || v_from_set);
+    end loop;
 end
 $$;
-revoke all on function feature.collect_epoch_bars() from public;
-comment on function feature.collect_epoch_bars() is
+revoke all on function feature.collect_epoch_bars(text) from public;
+comment on function feature.collect_epoch_bars(text) is
 'Makes the temporary table window_bar: for each epoch (series_no) the own fields that windows '
-'read, as its end knew them, of the bars that are wanted and of as many before them as theirs '
+'of the set p_set read, and those of other sets, in window_bar_<set> too, as its end knew them, of the bars that are wanted and of as many before them as theirs '
 'reach; with window_output what feature.window_value() reads. Step of feature.backfill_slice().';

@@ -1,5 +1,5 @@
 -- depends: functions/feature/define_fields functions/feature/define_formula
---   functions/feature/define_reach functions/feature/published_list functions/feature/query_of
+--   functions/feature/note_births functions/feature/published_list functions/feature/query_of
 --   functions/feature/tick_queries functions/feature/try_formulas
 create or replace function feature.compile_former() returns void
 language plpgsql volatile
@@ -30,12 +30,12 @@ begin
         inner join pg_attribute as m on m.attrelid = c_model and f.field = m.attname
         inner join pg_attribute as l
             on l.attrelid = 'feature.log'::regclass and f.field = l.attname
+        where f.feature_set = 'market_1m'
     ) as c;
     if v_own is null then
         return;
     end if;
-    perform feature.define_reach();
-    perform feature.define_fields(v_own, v_windows);
+    perform feature.define_fields(jsonb_build_object('market_1m', to_jsonb(v_own)));
     perform feature.define_formula(
         format(
             'feature.own_value() returns TABLE(series_no integer, '
@@ -44,7 +44,7 @@ begin
         feature.query_of(array[c_model], feature.tick_queries())
         || format(
             e'\n\nselect f.tenant_id, f.bucket%s\nfrom feature_1m as f',
-            feature.published_list('own', ', f.%I')
+            feature.published_list('market_1m', 'own', ', f.%I')
         ),
         'What a bar has of its own ticks, until dbt has run. Made by feature.compile_former().'
     );
@@ -59,7 +59,8 @@ begin
         || ' from pg_temp.window_bar'
     into v_bars
     from pg_attribute as a
-    left join feature.published_field() as p on a.attname = p.field
+    left join feature.published_field() as p
+        on p.feature_set = 'market_1m' and a.attname = p.field
     where
         a.attrelid = 'market.bar_1m'::regclass
         and a.attnum > 0
@@ -80,11 +81,12 @@ begin
             e'\n\nselect f.tenant_id, f.bucket%s\nfrom feature_1m as f\n'
             'inner join pg_temp.window_output as o\n'
             '    on f.tenant_id = o.series_no and f.bucket = o.bucket',
-            feature.published_list('window', ', f.%I')
+            feature.published_list('market_1m', 'window', ', f.%I')
         ),
         'What a bar has of other bars, until dbt has run. Made by feature.compile_former().'
     );
-    perform feature.try_formulas();
+    perform feature.try_formulas('market_1m');
+    perform feature.note_births();
 end
 $$;
 revoke all on function feature.compile_former() from public;

@@ -72,7 +72,11 @@ begin
         end;
     end loop;
 
+    -- as they were: another set reads the same ticks
     foreach v_input in array p_inputs loop
+        execute format('truncate %I', v_input);
+        execute format('insert into %1$I select i.* from %2$I as i order by i.ctid', v_input,
+            v_input || '_all');
         execute format('drop table %I', v_input || '_all');
     end loop;
     drop table pg_temp.owner;
@@ -83,5 +87,4 @@ revoke all on function feature.evaluate_apart(text, text, text[], text) from pub
 comment on function feature.evaluate_apart(text, text, text[], text) is
 'Makes the temporary table p_result of what feature.p_formula() gives for the series that it does '
 'not fail for, found by halves, and adds the others to the temporary table failed, with sqlstate '
-'and message of each. Of p_inputs the rows of the last ones tried are left. Arguments as of '
-'feature.evaluate(), which calls it.';
+'and message of each. Arguments as of feature.evaluate(), which calls it.';

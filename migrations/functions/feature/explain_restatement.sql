@@ -33,7 +33,7 @@ begin
 
     -- The bars that this one's windows read, as far back as they can lie.
     perform feature.require_formulas();
-    v_reach := feature.reach();
+    v_reach := feature.published_of('market_1m');
     select min(b.bucket)
     into v_reach_from
     from (
@@ -76,7 +76,9 @@ begin
                     order by c.ordinal
                 )
                 from market.contract as c
-                where p.last -> c.field is distinct from to_jsonb(p) -> c.field
+                where
+                    c.feature_set = 'market_1m'
+                    and p.last -> c.field is distinct from to_jsonb(p) -> c.field
             )
         end,
         case

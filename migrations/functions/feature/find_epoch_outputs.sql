@@ -8,7 +8,8 @@ begin
     with closed_bar as (
         select distinct
             b.series_no,
-            b.bucket
+            b.bucket,
+            b.closed_at
         from bar_state as b
         where b.bucket >= p_from
     )
@@ -17,12 +18,12 @@ begin
         e.epoch_no,
         c.series_no,
         c.bucket,
-        c.bucket + interval '1 minute' as known_at
+        c.closed_at as known_at
     from closed_bar as c
     cross join lateral (
         select o.epoch_no
         from epoch as o
-        where o.series_no = c.series_no and o.starts <= c.bucket + interval '1 minute'
+        where o.series_no = c.series_no and o.starts <= c.closed_at
         order by o.starts desc
         limit 1
     ) as e
@@ -39,7 +40,7 @@ begin
             d.series_no = c.series_no
             and d.bucket <= c.bucket
             and d.reached_to >= c.bucket
-            and c.bucket + interval '1 minute' <= d.known_at;
+            and c.closed_at <= d.known_at;
     analyze epoch_output;
 
 

@@ -1,28 +1,59 @@
-create or replace function feature.find_islands() returns void
+create or replace function feature.find_islands(p_set text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_reach constant record := feature.reach();
-    v_always constant text := feature.published_list('always', '%s');
+    c_set constant record := feature.published_of(p_set);
+    v_from_set text;
 begin
     -- Where what windows read of a bar changed, or whether it is there, later bars can change too:
     -- row(o.x is not null, o.x) is distinct from row((c.version).x is not null, (c.version).x)
     execute format(
         $q$
-            create temp table moved on commit drop as
+            create temp table read_change on commit drop as
             select
                 c.tenant_id,
                 c.symbol,
                 c.bucket,
-                c.cause_rank,
+                c.cause_rank
+            from changed as c
+            left join own as o on c.series_no = o.series_no
+            where
+                row(o.%1$I is not null%2$s) is distinct from row((c.version).%1$I is not null%3$s)
+                or c.bars_before
+        $q$,
+        c_set.always, feature.published_list(p_set, 'input', ', o.%I'),
+        feature.published_list(p_set, 'input', ', (c.version).%I')
+    );
+    -- other sets' fields, as this publish has just changed them
+    foreach v_from_set in array feature.sets_read(p_set) loop
+        execute format(
+            $q$
+                insert into read_change
+                select n.tenant_id, n.symbol, n.bucket, n.cause_rank
+                from %1$I as n
+                where row(n.bucket%2$s) is distinct from row((n.version).bucket%3$s)
+            $q$,
+            'next_version_' || v_from_set, feature.read_list(p_set, v_from_set, ', n.%1$I'),
+            feature.read_list(p_set, v_from_set, ', (n.version).%1$I')
+        );
+    end loop;
+
+    execute format(
+        $q$
+            create temp table moved on commit drop as
+            select
+                c.*,
                 greatest(
                     coalesce(f.next_bucket + $1 * interval '1 minute', 'infinity'),
                     coalesce(f.last_bucket, 'infinity')
                 ) as reached_to,
                 f.next_bucket is not null as is_followed
-            from changed as c
-            left join own as o on c.series_no = o.series_no
+            from (
+                select r.tenant_id, r.symbol, r.bucket, max(r.cause_rank) as cause_rank
+                from read_change as r
+                group by r.tenant_id, r.symbol, r.bucket
+            ) as c
             cross join lateral (
                 select
                     min(later.bucket) as next_bucket,
@@ -35,7 +66,7 @@ begin
                         select distinct on (l.bucket)
                             l.bucket,
                             l.%1$I is not null as is_there
-                        from feature.log as l
+                        from %2$s as l
                         where l.tenant_id = c.tenant_id and l.symbol = c.symbol and l.bucket > c.bucket
                         order by l.bucket asc, l.known_at desc
                     ) as d
@@ -44,13 +75,10 @@ begin
                     limit $2 + 1
                 ) as later
             ) as f
-            where
-                row(o.%1$I is not null%2$s) is distinct from row((c.version).%1$I is not null%3$s)
-                or c.bars_before
         $q$,
-        v_always, feature.published_list('input', ', o.%I'),
-        feature.published_list('input', ', (c.version).%I')
-    ) using v_reach.minutes, v_reach.bars;
+        c_set.always, c_set.log
+    ) using c_set.minutes, c_set.bars;
+    drop table pg_temp.read_change;
     analyze moved;
 
     -- Overlapping reaches of one series are one island (gaps and islands).
@@ -86,10 +114,10 @@ begin
     analyze island;
 end
 $$;
-revoke all on function feature.find_islands() from public;
-comment on function feature.find_islands() is
-'Makes the temporary tables moved, the bars of changed of which windows read something else than '
-'their last version has, each with the last bar that a window brings that to (reached_to) and '
-'whether there are later ones (is_followed); and island: per series the stretches that these '
-'reaches cover, each with its number (series_no), reached_from and reached_to. Step of '
-'feature.publish().';
+revoke all on function feature.find_islands(text) from public;
+comment on function feature.find_islands(text) is
+'Makes the temporary tables moved, the bars of which windows of the set p_set read something else '
+'than their last versions have, of their own or of another set''s fields, each with the last bar '
+'that a window brings that to (reached_to) and whether there are later ones (is_followed); and '
+'island: per series the stretches that these reaches cover, each with its number (series_no), '
+'reached_from and reached_to. Step of feature.publish_set().';

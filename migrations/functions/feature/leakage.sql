@@ -1,8 +1,8 @@
 -- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
 --   functions/feature/abs_change
--- rows: market.contract
+-- rows: market.contract market.feature_set
 call feature.define($sql$
-create or replace function feature.leakage(
+create or replace function feature.{name leakage}(
     p_symbols text[], p_as_of timestamptz[], p_tenant_id integer default null
 ) returns table (
     field text,
@@ -19,11 +19,11 @@ as $$
         select
             { k.%I },
             { e.%1$I as later_%1$I }
-        from public.feature_pit_snapshot(
+        from public.{prefix}_pit_snapshot(
             p_symbols, p_as_of, null::timestamptz[], p_tenant_id
         ) with ordinality as k
         -- by event time alone: the latest closed bar, with all that became known of it since
-        inner join public.feature_pit_snapshot(
+        inner join public.{prefix}_pit_snapshot(
             p_symbols, p_as_of, feature.for_each(p_symbols, now()), p_tenant_id
         ) with ordinality as e on k.ordinality = e.ordinality
     ),
@@ -55,14 +55,14 @@ as $$
     from compared as c
     group by c.ordinal, c.field
     order by c.ordinal
-$$
-$sql$);
-revoke all on function feature.leakage(text[], timestamptz[], integer) from public;
-grant execute on function feature.leakage(text[], timestamptz[], integer) to market_reader;
-comment on function feature.leakage(text[], timestamptz[], integer) is
+$$;
+revoke all on function feature.{name leakage}(text[], timestamptz[], integer) from public;
+grant execute on function feature.{name leakage}(text[], timestamptz[], integer) to market_reader;
+comment on function feature.{name leakage}(text[], timestamptz[], integer) is
 'What a join by event time alone would have leaked into a training set: it takes the latest '
 'closed bar as it stands today, this function compares that with what was known at as_of. '
-'p_symbols, p_as_of, p_tenant_id: as of public.feature_pit_snapshot(). One row per field in the '
+'p_symbols, p_as_of, p_tenant_id: as of public.{prefix}_pit_snapshot(). One row per field in the '
 'contract''s order, after one for "any". Columns: training_rows; leaked_rows, whose value '
 'differs; leaked_share, their fraction; mean_abs_change and max_abs_change of the leaked rows '
 'with both values, in the field''s unit, NULL for text. No pairs, no rows. Errors: as there.';
+$sql$);

@@ -1,4 +1,4 @@
-create or replace function feature.make_history_versions() returns void
+create or replace function feature.make_history_versions(p_set text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -31,13 +31,13 @@ begin
                 is distinct from row(coalesce((c.last).is_there, false)%2$s)
             order by c.bucket, s.tenant_id, s.symbol, c.known_at
         $q$,
-        feature.published_list('all', ', c.%I'), feature.published_list('all', ', (c.last).%I')
+        feature.published_list(p_set, 'all', ', c.%I'), feature.published_list(p_set, 'all', ', (c.last).%I')
     ) using c_causes;
     analyze history_version;
 end
 $$;
-revoke all on function feature.make_history_versions() from public;
-comment on function feature.make_history_versions() is
+revoke all on function feature.make_history_versions(text) from public;
+comment on function feature.make_history_versions(text) is
 'Makes the temporary table history_version: those rows of timeline whose values differ from the '
 'moment before, as versions: tenant_id, symbol, bucket, known_at, cause and the fields of '
 'feature.published_field(). Step of feature.backfill_slice().';

@@ -1,8 +1,21 @@
-create or replace function feature.make_next_versions() returns void
+create or replace function feature.make_next_versions(p_set text) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+    c_set constant record := feature.published_of(p_set);
+    c_has_windows constant boolean := feature.published_list(p_set, 'window', '%s') <> '';
 begin
+    if not c_has_windows then
+        create temp table moved (
+            tenant_id integer, symbol text, bucket timestamptz, cause_rank integer,
+            is_followed boolean
+        ) on commit drop;
+        create temp table island (
+            series_no integer, tenant_id integer, symbol text, reached_from timestamptz
+        ) on commit drop;
+        create temp table window_value (series_no integer, bucket timestamptz) on commit drop;
+    end if;
     -- Of a bar's own field x and a window's w: select ..., o.x, case when t.bucket is null then
     -- (c.version).w else t.w end as w ... union all select ..., (t.version).x, t.w ...
     execute format(
@@ -57,7 +70,7 @@ begin
                 from trailing_value as t
                 cross join lateral (
                     select l as version
-                    from feature.log as l
+                    from %7$s as l
                     where
                         l.tenant_id = t.tenant_id
                         and l.symbol = t.symbol
@@ -82,19 +95,19 @@ begin
                 g.tenant_id, g.symbol, g.bucket%5$s, g.cause_rank, null, false
             from gone as g
         $q$,
-        feature.published_list('own', ', o.%I'),
-        feature.published_list('window', ', t.%I'),
+        feature.published_list(p_set, 'own', ', o.%I'),
+        feature.published_list(p_set, 'window', ', t.%I'),
         feature.published_list(
             'window', ', case when t.bucket is null then (c.version).%1$I else t.%1$I end as %1$I'
         ),
-        feature.published_list('own', ', (t.version).%I'),
-        feature.published_list('all', ', null'),
-        feature.published_list('always', '%s')
+        feature.published_list(p_set, 'own', ', (t.version).%I'),
+        feature.published_list(p_set, 'all', ', null'),
+        c_set.always, c_set.log
     );
 end
 $$;
-revoke all on function feature.make_next_versions() from public;
-comment on function feature.make_next_versions() is
+revoke all on function feature.make_next_versions(text) from public;
+comment on function feature.make_next_versions(text) is
 'Makes the temporary table next_version: what each bar of changed, and each bar that an island '
 'reaches, is now: tenant_id, symbol, bucket, the fields of feature.published_field(), cause_rank, '
 'version, its last one in the log, and is_there, false of a bar that has gone, whose values are '

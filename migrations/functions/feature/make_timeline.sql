@@ -1,4 +1,4 @@
-create or replace function feature.make_timeline(p_from timestamptz) returns void
+create or replace function feature.make_timeline(p_set text, p_from timestamptz) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -32,7 +32,7 @@ begin
                             c.series_no = o.series_no
                             and c.known_at = o.known_at
                             and c.bucket <= o.bucket
-                            and c.known_at > c.bucket + interval '1 minute'
+                            and c.known_at > c.closed_at
                     )
                 from epoch_output as o
             ),
@@ -61,7 +61,7 @@ begin
             left join own as o on f.moment_no = o.series_no
             left join window_value as w on f.epoch_no = w.series_no and f.bucket = w.bucket
         $q$,
-        feature.published_list('own', ', o.%I'),
+        feature.published_list(p_set, 'own', ', o.%I'),
         feature.published_list(
             'window', ', case when o.series_no is not null then w.%1$I end as %1$I'
         )
@@ -69,8 +69,8 @@ begin
     analyze timeline;
 end
 $$;
-revoke all on function feature.make_timeline(timestamptz) from public;
-comment on function feature.make_timeline(timestamptz) is
+revoke all on function feature.make_timeline(text, timestamptz) from public;
+comment on function feature.make_timeline(text, timestamptz) is
 'Makes the temporary table timeline: one row per bar, from p_from on, and moment at which its own '
 'values or its windows may have changed, with the fields of feature.published_field() as they were '
 'known then, whether the bar was there (is_there), and cause_rank. Step of '

@@ -1,7 +1,7 @@
 -- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
--- rows: market.contract
+-- rows: market.contract market.feature_set
 call feature.define($sql$
-create or replace function feature.pit_snapshot_of(
+create or replace function feature.{name pit_snapshot_of}(
     p_tenant_ids integer[], p_as_of timestamptz
 ) returns table (
     tenant_id integer, symbol text, as_of timestamptz, known_as_of timestamptz, bucket timestamptz,
@@ -23,11 +23,11 @@ as $$
         group by e.tenant_id
     ) as t
     cross join feature.clock as c
-    cross join lateral public.feature_pit_snapshot(
+    cross join lateral public.{prefix}_pit_snapshot(
         t.symbols, least(p_as_of, c.published_at), null::timestamptz, t.tenant_id
     ) as s
-$$
+$$;
+revoke all on function feature.{name pit_snapshot_of}(integer[], timestamptz) from public;
+comment on function feature.{name pit_snapshot_of}(integer[], timestamptz) is
+'public.{prefix}_pit_snapshot_all() of the tenants p_tenant_ids; NULL: of all.';
 $sql$);
-revoke all on function feature.pit_snapshot_of(integer[], timestamptz) from public;
-comment on function feature.pit_snapshot_of(integer[], timestamptz) is
-'public.feature_pit_snapshot_all() of the tenants p_tenant_ids; NULL: of all.';

@@ -1,7 +1,7 @@
 -- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
--- rows: market.contract
+-- rows: market.contract market.feature_set
 call feature.define($sql$
-create or replace function feature.pit_version(
+create or replace function feature.{name pit_version}(
     p_symbols text[],
     p_as_of timestamptz[],
     p_known_as_of timestamptz[],
@@ -9,7 +9,7 @@ create or replace function feature.pit_version(
     p_oldest interval
 ) returns table (
     place bigint, symbol text, as_of timestamptz, known_as_of timestamptz, bucket timestamptz,
-    known_at timestamptz, { %I %s }
+    known_at timestamptz, closes_at timestamptz, { %I %s }
 )
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -22,40 +22,40 @@ set work_mem = '64MB'
 as $$
 #variable_conflict use_column
 declare
-    -- as long as a chunk of feature.log, and cut where they are
-    c_slice constant interval := interval '28 days';
+    -- as long as a chunk of feature.{name log}, and cut where they are
+    c_slice constant interval := interval '{chunk}';
     c_origin constant timestamptz := timestamptz '1970-01-01 00:00:00+00';
     -- nearly always the last few minutes hold the bar
     c_last constant text := $q$
         select l.*
-        from feature.log as l
+        from feature.{name log} as l
         where
             l.tenant_id = p.tenant_id
             and l.symbol = p.symbol
             and l.known_at <= p.known_as_of
-            and l.bucket <= p.as_of - interval '1 minute'
-            and l.bucket > p.as_of - interval '4 minutes'
+            and {closed l p.as_of}
+            and l.bucket > p.as_of - interval '{last}'
             and l.bucket >= %1$L
             and l.bucket < %2$L
         order by l.bucket desc, l.known_at desc
         limit 1
     $q$;
     c_earlier constant text := $q$
-        select d.bucket, d.known_at, { d.%I }
+        select d.bucket, d.known_at, {ends d} as closes_at, { d.%I }
         from (
             select distinct on (l.bucket) l.*
-            from feature.log as l
+            from feature.{name log} as l
             where
                 l.tenant_id = p.tenant_id
                 and l.symbol = p.symbol
                 and l.known_at <= p.known_as_of
-                and l.bucket <= p.as_of - interval '1 minute'
+                and {closed l p.as_of}
                 and l.bucket > p.as_of - interval %1$L
                 and l.bucket >= %2$L
                 and l.bucket < %3$L
             order by l.bucket desc, l.known_at desc
         ) as d
-        where not (row({ d.%I }) is null)
+        where not ({gone d})
         order by d.bucket desc
         limit 1
     $q$;
@@ -87,14 +87,15 @@ begin
         return query execute format(
             $q$
                 select
-                    p.place, p.symbol, p.as_of, p.known_as_of, n.bucket, n.known_at, { n.%I }
+                    p.place, p.symbol, p.as_of, p.known_as_of, n.bucket, n.known_at, n.closes_at,
+                    { n.%I }
                 from unnest($1, $2, $3, $4, $5)
                     as p (place, symbol, as_of, known_as_of, tenant_id)
                 left join lateral (
-                    select n.bucket, n.known_at, { n.%I }
+                    select n.bucket, n.known_at, {ends n} as closes_at, { n.%I }
                     from (%1$s) as n
                     -- a bar that has gone is no bar
-                    where not (row({ n.%I }) is null)
+                    where not ({gone n})
                     union all
                     -- looked for where the first has found none: the limit ends it there
                     (%2$s)
@@ -107,15 +108,15 @@ begin
             v_slice.tenant_ids;
     end loop;
 end
-$$
-$sql$);
-revoke all on function feature.pit_version(
+$$;
+revoke all on function feature.{name pit_version}(
     text[], timestamptz[], timestamptz[], integer, interval
 ) from public;
-comment on function feature.pit_version(
+comment on function feature.{name pit_version}(
     text[], timestamptz[], timestamptz[], integer, interval
 ) is
-'The versions that public.feature_pit_snapshot() answers with, without its checks and before '
+'The versions that public.{prefix}_pit_snapshot() answers with, without its checks and before '
 'staleness. The same arguments, and p_oldest: bars that start longer before as_of are not looked '
 'for. One row per element, in no order; place counts the elements from 1. Where several tenants '
 'have a symbol it gives a row of each: feature.check_names() comes first.';
+$sql$);

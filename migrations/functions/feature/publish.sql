@@ -12,51 +12,35 @@ set enable_bitmapscan = off
 as $$
 declare
     v_clock feature.clock;
+    v_set text;
 begin
     p_versions := 0;
     v_clock := feature.take_stamp(p_known_at);
     -- which bars have closed is judged by the stamp: now() is when the wait for it began
     perform set_config('feature.moment', v_clock.published_at::text, true);
-    drop table if exists pg_temp.changed, pg_temp.series_trade, pg_temp.series_quote,
-        pg_temp.series_bar, pg_temp.own,
-        pg_temp.moved, pg_temp.island, pg_temp.window_bar, pg_temp.window_output,
-        pg_temp.window_value, pg_temp.next_version, pg_temp.failed;
-    if feature.take_changed_bars(v_clock) = 0 then
+    perform feature.drop_steps();
+    if feature.take_changed_bars(v_clock) = 0 and not exists (
+        select from feature.waiting_bar as w
+        where w.closes_at <= v_clock.published_at
+    ) then
         return;
     end if;
     perform feature.require_formulas();
-
     perform feature.collect_changed_ticks(v_clock.published_at);
-    perform feature.evaluate(
-        'own_value', 'own', array['series_trade', 'series_quote', 'series_bar'],
-        'select c.series_no, c.tenant_id, c.symbol from changed as c'
-    );
-    perform feature.put_aside(v_clock.published_at);
-
-    perform feature.find_islands();
-    perform feature.collect_island_bars();
-    perform feature.evaluate(
-        'window_value', 'window_value', array['window_bar', 'window_output'],
-        'select i.series_no, i.tenant_id, i.symbol from island as i'
-    );
-    perform feature.put_aside(v_clock.published_at);
-
-    perform feature.make_next_versions();
-    p_versions := feature.append_versions(v_clock.published_at);
-    delete from feature.set_aside as s
-    using changed as c
-    where s.tenant_id = c.tenant_id and s.symbol = c.symbol;
+    for v_set in select s.feature_set from feature.published_set() as s order by s.place loop
+        p_versions := p_versions + feature.publish_set(v_set, v_clock.published_at);
+    end loop;
 end
 $$;
 revoke all on procedure feature.publish(timestamptz, bigint) from public;
 grant execute on procedure feature.publish(timestamptz, bigint) to market_operator;
 comment on procedure feature.publish(timestamptz, bigint) is -- noqa: LT01
 'One publish: finds the closed bars whose ticks changed since the last one, recomputes them and '
-'the later bars that they reach, and appends the versions whose values differ, all stamped with '
-'the same knowledge time, in one transaction. Two at once run one after the other. p_known_at: '
-'the stamp, default now; after the last one and not in the future. It reads the ticks as believed '
-'at the stamp. p_versions: leave out; returns how many versions were appended. Bars that were '
-'known as a whole before feature.clock.live_from and have no version are left to '
-'feature.backfill(). A series whose formulas fail is set aside, with a warning that names it, and '
-'all others are published: see feature.set_aside. Errors: 22023 for a stamp that cannot be; 42P01 '
-'when "dbt run" has not made the models.';
+'the later bars that they reach, in each set of features, and appends the versions whose values '
+'differ, all stamped with the same knowledge time, in one transaction. Two at once run one after '
+'the other. p_known_at: the stamp, default now; after the last one and not in the future. It reads '
+'the ticks as believed at the stamp. p_versions: leave out; returns how many versions were '
+'appended. Bars that were known as a whole before feature.clock.live_from and have no version are '
+'left to feature.backfill(). A series whose formulas fail is set aside in that set, with a warning '
+'that names it, and all others are published: see feature.set_aside. Errors: 22023 for a stamp '
+'that cannot be; 42P01 when "dbt run" has not made the models.';

@@ -3,7 +3,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    raise exception 'feature.log is append-only: % refused', tg_op
+    -- a row's trigger names its chunk
+    raise exception '% is append-only: % refused', coalesce(tg_argv[0], 'feature.log'), tg_op
         using errcode = 'object_not_in_prerequisite_state',
         hint = 'A change of history is a new version: correct the events, then call '
             'feature.publish(). Old chunks go with the retention policy.';
@@ -11,7 +12,7 @@ end
 $$;
 revoke all on function feature.refuse_change() from public;
 comment on function feature.refuse_change() is
-'Trigger of feature.log: refuses UPDATE, DELETE and TRUNCATE to everyone, its owner included. '
+'Trigger of feature.log and the logs of other sets: refuses UPDATE, DELETE and TRUNCATE to everyone, its owner included. '
 'Errors: 55000, always.';
 
 create or replace trigger log_is_append_only

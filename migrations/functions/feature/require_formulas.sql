@@ -5,7 +5,7 @@ as $$
 declare
     v_missing constant text := (
         select string_agg(m.name, ', ')
-        from unnest(array['reach', 'own_value', 'window_value', 'published_field']) as m (name)
+        from unnest(array['own_value', 'published_set', 'published_field']) as m (name)
         where to_regproc('feature.' || m.name) is null
     );
 begin

@@ -7,8 +7,8 @@ declare
     c_none constant bit(1440) := 0::bit(1440);
     v_bars bigint;
 begin
-    create temp table changed on commit drop as
-    with due as (
+    create temp table due on commit drop as
+    with queued as (
         select
             d.*,
             coalesce(i.bars_from, 'trade') as bars_from
@@ -26,7 +26,7 @@ begin
             max(d.known_to) as known_to,
             bool_or(d.bars_before) as bars_before,
             bool_or(d.kind = d.bars_from) as makes_bar
-        from due as d
+        from queued as d
         -- of quotes any bar has its spread; what makes none counts for nothing
         where d.kind in (d.bars_from, 'quote')
         group by d.tenant_id, d.symbol, d.bucket
@@ -68,7 +68,7 @@ begin
         select distinct
             d.symbol,
             d.tenant_id
-        from due as d
+        from queued as d
         where
             d.kind <> d.bars_from
             and not exists (
@@ -87,20 +87,38 @@ begin
         k.known_from,
         least(k.known_to, p_clock.published_at) as known_to,
         k.bars_before,
-        k.version
+        k.version,
+        null::text as only_set
     from known as k
     where not k.is_history;
     get diagnostics v_bars = row_count;
-    analyze changed;
+    -- that one set alone is still to make
+    insert into due
+    select
+        v_bars + row_number() over ()::integer,
+        w.tenant_id,
+        w.symbol,
+        w.bucket,
+        array_position(c_causes, w.cause),
+        p_clock.published_at,
+        p_clock.published_at,
+        w.bars_before,
+        null,
+        w.feature_set
+    from market.feature_set as f
+    cross join lateral feature.take_waiting(f.feature_set, p_clock.published_at) as w
+    where f.made_of = 'tick';
+    analyze due;
     return v_bars;
 end
 $$;
 revoke all on function feature.take_changed_bars(feature.clock) from public;
 comment on function feature.take_changed_bars(feature.clock) is
 'Takes from the queue feature.changed_bar the closed bars whose ticks had changed by the stamp '
-'p_clock.published_at, and makes of them the temporary table changed: one row per bar, with its '
-'number (series_no), tenant_id, symbol, bucket, cause_rank (1 late, 2 correction, 3 cancel), '
-'known_from and known_to of the changes, bars_before, and its last version in the log. Those of a '
+'p_clock.published_at, and makes of them the temporary table due: one row per bar, with its number '
+'(series_no), tenant_id, symbol, bucket, cause_rank (1 late, 2 correction, 3 cancel), known_from '
+'and known_to of the changes, bars_before, and its last version in feature.log. Bars that '
+'feature.waiting_bar has for one set made of ticks come with its name as only_set. Those of a '
 'series that is set aside stay in the queue until it is to be tried again. A bar known as a whole '
 'by p_clock.live_from without a version is history, is left out, and noted in '
 'feature.waiting_history if ticks that make a bar changed. Returns how many. Step of '

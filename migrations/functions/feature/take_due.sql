@@ -12,7 +12,8 @@ begin
             s.symbol
         from feature.set_aside as s
         where
-            s.try_after > p_clock.published_at
+            s.feature_set = 'market_1m'
+            and s.try_after > p_clock.published_at
             and s.amends = (
                 select count(*)
                 from feature.changed_bar as c

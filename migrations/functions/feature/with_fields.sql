@@ -1,11 +1,12 @@
--- depends: functions/feature/field_list
-create or replace function feature.with_fields(p_sql text) returns text
+-- depends: functions/feature/chunk_of functions/feature/field_list functions/feature/name_of
+--   functions/feature/span_of functions/feature/with_names
+create or replace function feature.with_fields(p_set text, p_sql text) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_made text := '';
-    v_left text := p_sql;
+    v_left text := feature.with_names(p_set, p_sql);
     v_parts text[];
     v_format text;
     v_word text;
@@ -19,7 +20,8 @@ begin
         if v_format is null or v_format !~ '%' then
             raise exception 'no mark of fields: %', coalesce('{' || v_parts[2] || '}', v_left)
                 using errcode = 'syntax_error',
-                hint = 'Marks are { format } and { format | separator }: feature.with_fields().';
+                hint = 'Marks are { format } and { format | separator }, and those of '
+                    'feature.with_names(): feature.with_fields().';
         end if;
         v_word := btrim(substring(v_parts[2] from '\|([^|]*)$'));
         v_separator := case v_word when '' then ' ' else coalesce(' ' || v_word || ' ', ', ') end;
@@ -27,10 +29,11 @@ begin
         v_separator := coalesce(
             rtrim(v_separator) || substring(v_parts[1] from '\n *$'), v_separator
         );
-        v_fields := feature.field_list(v_format, v_separator);
+        v_fields := feature.field_list(p_set, v_format, v_separator);
         if v_fields is null then
-            raise exception 'market.contract is empty'
-                using errcode = 'object_not_in_prerequisite_state', hint = 'Run "make migrate".';
+            raise exception 'set % has no field in market.contract', p_set
+                using errcode = 'object_not_in_prerequisite_state',
+                hint = 'Give it lines in seeds/smartdb_contract.csv, then run "make migrate".';
         end if;
         v_made := v_made || v_parts[1] || v_fields;
         v_left := v_parts[3];
@@ -38,10 +41,10 @@ begin
     return v_made || v_left;
 end
 $$;
-revoke all on function feature.with_fields(text) from public;
-comment on function feature.with_fields(text) is
-'p_sql with the fields of market.contract in place of each mark: { format } stands for '
-'feature.field_list(format); { format | separator } has that word, or nothing but a space, '
+revoke all on function feature.with_fields(text, text) from public;
+comment on function feature.with_fields(text, text) is
+'p_sql with the fields of the set p_set in place of each mark: { format } stands for '
+'feature.field_list(set, format); { format | separator } has that word, or nothing but a space, '
 'between the fields. So { l.%I } is l.a, l.b, and { %I %s } a list of columns with their types; '
-'one field a line where the mark begins its line. Errors: 42601 for braces around anything else, '
-'55000 where the contract is empty.';
+'one field a line where the mark begins its line. The marks of feature.with_names() come first. '
+'Errors: 42601 for braces around anything else, 55000 where the set has no field.';

@@ -1,17 +1,16 @@
 -- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
--- rows: market.contract
+-- rows: market.contract market.feature_set
 call feature.define($sql$
-create or replace function public.feature_pit_snapshot(
+create or replace function public.{prefix}_pit_snapshot(
     p_symbols text[], p_as_of timestamptz[], p_known_as_of timestamptz[] default null,
     p_tenant_id integer default null
-) returns setof feature.pit_row
+) returns setof feature.{name pit_row}
 language plpgsql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 set work_mem = '64MB'
 as $$
 declare
-    c_minute constant interval := interval '1 minute';
     -- no market closes for longer: an older bar is stale without counting its trading hours
     c_oldest constant interval := interval '31 days';
     v_max interval[];
@@ -26,17 +25,14 @@ begin
         make_interval(secs => min(c.max_staleness_s)),
         make_interval(secs => max(c.max_staleness_s))
     into v_max, v_shortest, v_longest
-    from market.contract as c;
-    if v_shortest is null then
-        raise exception 'market.contract is empty'
-            using errcode = 'object_not_in_prerequisite_state', hint = 'Run "make migrate".';
-    end if;
+    from market.contract as c
+    where c.feature_set = '{set}';
     return query
     with answer as (
         select
             v.*,
-            v.as_of - v.bucket - c_minute as age
-        from feature.pit_version(
+            v.as_of - ({ends v}) as age
+        from feature.{name pit_version}(
             p_symbols, p_as_of, p_known_as_of, p_tenant_id, c_oldest + v_longest
         ) as v
     ),
@@ -47,7 +43,7 @@ begin
         select
             a.place,
             i.calendar_id,
-            a.bucket + c_minute as closed_at,
+            {ends a} as closed_at,
             a.as_of
         from answer as a
         inner join market.instrument as i on a.symbol = i.symbol
@@ -111,20 +107,19 @@ begin
     from judged as j
     order by j.place;
 end
-$$
-$sql$);
-revoke all on function public.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
+$$;
+revoke all on function public.{prefix}_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
 from public;
-grant execute on function public.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
+grant execute on function public.{prefix}_pit_snapshot(text[], timestamptz[], timestamptz[], integer)
 to market_reader;
-comment on function public.feature_pit_snapshot(text[], timestamptz[], timestamptz[], integer) is
-'What was known? One row per element, in order, duplicates kept. Of the versions in feature.log '
+comment on function public.{prefix}_pit_snapshot(text[], timestamptz[], timestamptz[], integer) is
+'What was known? One row per element, in order, duplicates kept. Of the versions in feature.{name log} '
 'with known_at <= known_as_of, the newest of each bar counts; of the bars that have not gone, the '
-'latest with bucket + 1 minute <= as_of is the answer. p_symbols, p_as_of: the pairs. '
+'latest that has closed by as_of is the answer. p_symbols, p_as_of: the pairs. '
 'p_known_as_of: default p_as_of; held to the last publish (feature.clock), and returned as it was '
 'used: the same question with it always has the same answer. p_tenant_id: default the one tenant '
 'that has the symbol. Columns: symbol, as_of, known_as_of, bucket (start of the bar), known_at '
-'(when this version of it became known), the eleven fields of market.contract in its order, '
+'(when this version of it became known), the fields of {set} in the order of market.contract, '
 'is_stale. A field older than its max_staleness_s, counted from the bar''s close in trading hours '
 'of the symbol''s calendar, is NULL and the row is_stale; so is a symbol without a bar, or whose '
 'bar is more than 31 days old. Errors: 22004 for NULL, 2202E when the arrays differ in length or '
@@ -132,11 +127,10 @@ comment on function public.feature_pit_snapshot(text[], timestamptz[], timestamp
 'several tenants have the symbol, 42704 for a symbol that neither market.instrument nor any '
 'feature has, and for such a tenant.';
 
-call feature.define($sql$
-create or replace function public.feature_pit_snapshot(
+create or replace function public.{prefix}_pit_snapshot(
     p_symbols text[], p_as_of timestamptz, p_known_as_of timestamptz default null,
     p_tenant_id integer default null
-) returns setof feature.pit_row
+) returns setof feature.{name pit_row}
 language plpgsql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 -- one plan for all calls, which leaves chunks out as it starts: planning takes longer than reading
@@ -146,20 +140,19 @@ set jit = off
 as $$
 declare
     -- nearly always the last few minutes hold the bar
-    c_last constant interval := interval '4 minutes';
+    c_last constant interval := interval '{last}';
     v_known_as_of timestamptz;
     v_is_plain boolean;
     v_done integer := 0;
-    v_row feature.pit_row;
+    v_row feature.{name pit_row};
 begin
     select
         least(coalesce(p_known_as_of, p_as_of), c.published_at),
         -- no bar of the last minutes is stale, and nothing waits that one must be warned of
         not exists (
             select from market.contract as t
-            where t.max_staleness_s < extract(epoch from c_last)
+            where t.feature_set = '{set}' and t.max_staleness_s < extract(epoch from c_last)
         )
-        and exists (select from market.contract)
         and not exists (select from feature.waiting_history)
     into strict v_known_as_of, v_is_plain
     from feature.clock as c;
@@ -174,14 +167,14 @@ begin
                 p.symbol,
                 p_as_of,
                 v_known_as_of,
-                n.bucket,
+                case when not ({gone n}) then n.bucket end,
                 n.known_at,
                 { n.%I },
                 false
             from unnest(p_symbols) with ordinality as p (symbol, place)
             left join lateral (
                 select l.*
-                from feature.log as l
+                from feature.{name log} as l
                 where
                     -- of no tenant where several have the symbol
                     l.tenant_id = (
@@ -193,7 +186,7 @@ begin
                     )
                     and l.symbol = p.symbol
                     and l.known_at <= v_known_as_of
-                    and l.bucket <= p_as_of - interval '1 minute'
+                    and {closed l p_as_of}
                     and l.bucket > p_as_of - c_last
                 order by l.bucket desc, l.known_at desc
                 limit 1
@@ -201,7 +194,7 @@ begin
             order by p.place
         loop
             -- no bar, or one that has gone
-            exit when row({ v_row.%I }) is null;
+            exit when v_row.bucket is null;
             return next v_row;
             v_done := v_done + 1;
         end loop;
@@ -211,7 +204,7 @@ begin
     if v_done = 0 then
         return query
         select s.*
-        from public.feature_pit_snapshot(
+        from public.{prefix}_pit_snapshot(
             p_symbols,
             feature.for_each(p_symbols, p_as_of),
             feature.for_each(p_symbols, p_known_as_of),
@@ -220,7 +213,7 @@ begin
     elsif v_done < cardinality(p_symbols) then
         return query
         select s.*
-        from public.feature_pit_snapshot(
+        from public.{prefix}_pit_snapshot(
             p_symbols[v_done + 1 :],
             feature.for_each(p_symbols[v_done + 1 :], p_as_of),
             feature.for_each(p_symbols[v_done + 1 :], p_known_as_of),
@@ -228,30 +221,30 @@ begin
         ) as s;
     end if;
 end
-$$
-$sql$);
-revoke all on function public.feature_pit_snapshot(text[], timestamptz, timestamptz, integer)
+$$;
+revoke all on function public.{prefix}_pit_snapshot(text[], timestamptz, timestamptz, integer)
 from public;
-grant execute on function public.feature_pit_snapshot(text[], timestamptz, timestamptz, integer)
+grant execute on function public.{prefix}_pit_snapshot(text[], timestamptz, timestamptz, integer)
 to market_reader;
-comment on function public.feature_pit_snapshot(text[], timestamptz, timestamptz, integer) is
+comment on function public.{prefix}_pit_snapshot(text[], timestamptz, timestamptz, integer) is
 'The same for several symbols at one moment: see the form with arrays.';
 
-create or replace function public.feature_pit_snapshot(
+create or replace function public.{prefix}_pit_snapshot(
     p_symbols text[], p_as_of text, p_known_as_of text default null,
     p_tenant_id integer default null
-) returns setof feature.pit_row
+) returns setof feature.{name pit_row}
 language sql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$
     select s.*
-    from public.feature_pit_snapshot(
+    from public.{prefix}_pit_snapshot(
         p_symbols, p_as_of::timestamptz, p_known_as_of::timestamptz, p_tenant_id
     ) as s
 $$;
-revoke all on function public.feature_pit_snapshot(text[], text, text, integer) from public;
-grant execute on function public.feature_pit_snapshot(text[], text, text, integer)
+revoke all on function public.{prefix}_pit_snapshot(text[], text, text, integer) from public;
+grant execute on function public.{prefix}_pit_snapshot(text[], text, text, integer)
 to market_reader;
-comment on function public.feature_pit_snapshot(text[], text, text, integer) is
+comment on function public.{prefix}_pit_snapshot(text[], text, text, integer) is
 'The same for a moment written as a plain literal, which could otherwise be taken for an array: '
 'see the form with arrays.';
+$sql$);

@@ -1,5 +1,7 @@
--- depends: functions/access/expose functions/access/describe_view functions/api/visible_tenants
--- rows: market.contract
-call access.expose('feature.log', 'feature_version');
-comment on view api.feature_version is
-'One row per version of a bar''s features that the asking login may see: feature.log.';
+-- depends: functions/feature/define functions/access/expose functions/access/describe_view functions/api/visible_tenants
+-- rows: market.contract market.feature_set
+call feature.define($sql$
+call access.expose('feature.{name log}', '{name feature_version}');
+comment on view api.{name feature_version} is
+'One row per version of a bar''s features that the asking login may see: feature.{name log}.';
+$sql$);

@@ -1,12 +1,12 @@
 -- depends: functions/access/describe_view functions/api/visible_tenants views/api/feature_1m
--- rows: market.contract
+-- rows: market.contract market.feature_set
 do $$
 declare
     -- those that name a state, not a number
     v_tags constant text := (
         select string_agg(quote_ident(c.field), ', ' order by c.ordinal)
         from market.contract as c
-        where c.data_type = 'text'
+        where c.feature_set = 'market_1m' and c.data_type = 'text'
     );
 begin
     execute format(

@@ -1,0 +1,72 @@
+-- depends: functions/feature/backfill_series functions/feature/backfill_slice
+create or replace procedure feature.backfill_set(
+    p_set text, p_from timestamptz, p_to timestamptz, p_length interval
+)
+language plpgsql
+-- No set clause: a procedure that has one cannot commit. Every name carries its schema instead.
+as $$
+declare
+    c_origin constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
+    c_ahead constant interval := case when p_length > interval '1 day' then interval '1 day' else interval '0' end;
+    v_run feature.backfill_run;
+    v_day timestamptz;
+    v_day_to timestamptz;
+    v_tenant_ids integer[];
+    v_symbols text[];
+    v_slice bigint;
+    v_versions bigint;
+begin
+    select r.*
+    into v_run
+    from feature.backfill_run as r
+    where
+        r.feature_set = p_set
+        and r.range_from = p_from
+        and r.range_to = p_to
+        and r.finished_at is null
+    order by r.run_id desc
+    limit 1;
+    if v_run.run_id is null then
+        insert into feature.backfill_run (feature_set, range_from, range_to, done_to)
+        values (p_set, p_from, p_to, p_from)
+        returning * into v_run;
+    else
+        raise notice 'going on at %', v_run.done_to;
+    end if;
+    commit;
+
+    v_day := v_run.done_to;
+    while v_day < p_to loop
+        -- the next day that has ticks, and bars that begin the day before
+        v_day := feature.first_tick(v_day, p_to + c_ahead);
+        exit when v_day is null;
+        v_day := greatest(v_run.done_to, pg_catalog.date_bin('1 day', v_day, c_origin) - c_ahead);
+        v_day_to := least(p_to, pg_catalog.date_bin('1 day', v_day, c_origin) + p_length);
+        v_versions := 0;
+        for v_tenant_ids, v_symbols in
+            select s.tenant_ids, s.symbols from feature.backfill_series(p_set, v_day, v_day_to) as s
+        loop
+            v_slice := feature.backfill_slice(p_set, v_tenant_ids, v_symbols, v_day, v_day_to);
+            v_versions := v_versions + v_slice;
+            commit;
+        end loop;
+        update feature.backfill_run as r
+        set done_to = v_day_to, versions = r.versions + v_versions
+        where r.run_id = v_run.run_id
+        returning * into v_run;
+        commit;
+        raise notice '%bars before % done, versions so far: %',
+            case p_set when 'market_1m' then '' else p_set || ': ' end, v_day_to, v_run.versions;
+        v_day := v_day_to;
+    end loop;
+    update feature.backfill_run as r
+    set done_to = r.range_to, finished_at = clock_timestamp()
+    where r.run_id = v_run.run_id;
+    commit;
+end
+$$;
+revoke all on procedure feature.backfill_set(text, timestamptz, timestamptz, interval) from public;
+grant execute on procedure feature.backfill_set(text, timestamptz, timestamptz, interval)
+to market_operator;
+comment on procedure feature.backfill_set(text, timestamptz, timestamptz, interval) is -- noqa: LT01
+'feature.backfill() of one set, in slices of p_length. Called by it.';

@@ -1,0 +1,88 @@
+-- depends: functions/feature/sets_read
+create or replace function feature.find_closings(p_set text) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_sources text;
+begin
+    select string_agg(
+        format(
+            'select s.series_no, s.known_at, s.%I as bucket, %s as closes_at from %I as s',
+            case when t.name = 'slice_minute' then 'bar' else 'bucket' end,
+            case
+                when t.name = 'slice_minute' then 's.closes_at'
+                else 's.bucket + (feature.published_of($1)).span'
+            end,
+            t.name
+        ), ' union all '
+    )
+    into v_sources
+    from (
+        select 'slice_minute' as name where to_regclass('pg_temp.slice_minute') is not null
+        union all
+        select 'slice_read_' || r.name from unnest(feature.sets_read(p_set)) as r (name)
+    ) as t;
+    if v_sources is null then
+        return;
+    end if;
+    execute format(
+        $q$
+            create temp table closing on commit drop as
+            with source as materialized (
+                %s
+            ),
+
+            stamp as materialized (
+                select distinct s.known_at
+                from source as s
+                where s.known_at > (select c.live_from from feature.clock as c)
+            ),
+
+            bar as (
+                select
+                    s.series_no,
+                    s.bucket,
+                    max(s.closes_at) as closes_at
+                from source as s
+                group by s.series_no, s.bucket
+            ),
+
+            -- the next stamp after each close, in one pass over both
+            line as (
+                select b.closes_at as moment, null::timestamptz as stamp from bar as b
+                union
+                select t.known_at, t.known_at from stamp as t
+            ),
+
+            next as (
+                select
+                    l.moment,
+                    min(l.stamp) over (
+                        order by l.moment desc rows between unbounded preceding and current row
+                    ) as stamp
+                from line as l
+            )
+
+            select
+                b.series_no,
+                b.bucket,
+                case
+                    when b.closes_at <= (select c.live_from from feature.clock as c) then b.closes_at
+                    else coalesce(min(n.stamp), b.closes_at)
+                end as closed_at
+            from bar as b
+            inner join next as n on b.closes_at = n.moment
+            group by b.series_no, b.bucket, b.closes_at
+        $q$,
+        v_sources
+    ) using p_set;
+    create index on closing (series_no, bucket);
+    analyze closing;
+end
+$$;
+revoke all on function feature.find_closings(text) from public;
+comment on function feature.find_closings(text) is
+'Makes the temporary table closing, where the set p_set reads logs: when a bar could first be known '
+'(closed_at): with its close in history, with the next publish after it since. Step of '
+'feature.backfill_slice().';

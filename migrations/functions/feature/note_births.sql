@@ -1,0 +1,77 @@
+-- depends: functions/feature/bars_of functions/feature/published_of
+create or replace function feature.note_births() returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_set record;
+begin
+    update feature.birth as b set ended_at = c.published_at
+    from feature.clock as c
+    where
+        b.ended_at is null
+        and not exists (
+            select from feature.published_field() as f
+            where f.feature_set = b.feature_set and f.field = b.field
+        );
+    for v_set in
+        select
+            s.feature_set,
+            s.made_of,
+            not exists (
+                select from feature.birth as b
+                where b.feature_set = s.feature_set and b.ended_at is null
+            ) as is_new
+        from feature.published_set() as s
+    loop
+        insert into feature.birth (feature_set, field, born_at)
+        select
+            f.feature_set,
+            f.field,
+            case
+                when v_set.is_new and f.feature_set = 'market_1m' then c.live_from
+                else c.published_at
+            end
+        from feature.published_field() as f
+        cross join feature.clock as c
+        where
+            f.feature_set = v_set.feature_set
+            and f.place > 0
+            and not exists (
+                select from feature.birth as b
+                where
+                    b.feature_set = f.feature_set and b.field = f.field and b.ended_at is null
+            )
+        on conflict do nothing;
+        continue when not v_set.is_new or v_set.made_of = 'tick';
+        -- bars that are open now: of their minutes some have been published
+        execute format(
+            $q$
+                with recent as materialized (
+                    select distinct l.tenant_id, l.symbol, l.bucket
+                    from feature.%I as l
+                    where l.bucket > (select c.published_at - interval '25 hours' from feature.clock as c)
+                )
+
+                insert into feature.waiting_bar (
+                    feature_set, tenant_id, symbol, bucket, closes_at, cause
+                )
+                select distinct $1, r.tenant_id, r.symbol, b.bucket, b.closes_at, 'late'
+                from recent as r
+                inner join feature.bars_of(
+                    (select s.grain from market.feature_set as s where s.feature_set = $1),
+                    (select array_agg(m.symbol) from recent as m),
+                    (select array_agg(m.bucket) from recent as m)
+                ) as b on r.symbol = b.symbol and r.bucket = b.minute
+                where b.closes_at > (select c.published_at from feature.clock as c)
+                on conflict do nothing
+            $q$,
+            feature.name_of(v_set.made_of, 'log')
+        ) using v_set.feature_set;
+    end loop;
+end
+$$;
+revoke all on function feature.note_births() from public;
+comment on function feature.note_births() is
+'Notes in feature.birth the fields that are published from now on, and of new sets the bars that '
+'are open now in feature.waiting_bar. Step of feature.compile(), under the lock of the clock.';

@@ -1,0 +1,59 @@
+-- depends: functions/feature/chunk_of functions/feature/name_of functions/feature/span_of
+create or replace function feature.with_names(p_set text, p_sql text) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    c_grain constant text := (
+        select s.grain from market.feature_set as s where s.feature_set = p_set
+    );
+    c_first constant boolean := p_set = 'market_1m';
+    c_span constant interval := feature.span_of(c_grain);
+    v_mark text[];
+    v_sql text := p_sql;
+begin
+    for v_mark in
+        select distinct m.found
+        from regexp_matches(
+            p_sql, '(\{(name|newest|prefix|set|gone|ends|closed|last|chunk)((?: [^{}]+)?)\})', 'g'
+        ) as m (found)
+    loop
+        v_mark := v_mark || string_to_array(btrim(v_mark[3]), ' ');
+        v_sql := replace(v_sql, v_mark[1], case v_mark[2]
+            when 'name' then feature.name_of(p_set, v_mark[4])
+            when 'newest' then case when c_first then 'feature_1m' else p_set end
+            when 'prefix' then case when c_first then 'feature' else p_set end
+            when 'set' then p_set
+            when 'gone' then
+                case
+                    when c_first then format('row({ %s.%%I }) is null', v_mark[4])
+                    else format('%s.closes_at is null', v_mark[4])
+                end
+            when 'ends' then
+                case
+                    when c_span is null then format('%s.closes_at', v_mark[4])
+                    else format('%s.bucket + interval %L', v_mark[4], c_grain)
+                end
+            when 'closed' then
+                case
+                    when c_span is null then format(
+                        '%1$s.bucket < %2$s and coalesce(%1$s.closes_at, %1$s.bucket) <= %2$s',
+                        v_mark[4], v_mark[5]
+                    )
+                    else format('%s.bucket <= %s - interval %L', v_mark[4], v_mark[5], c_grain)
+                end
+            -- nearly always the last few bars hold the answer
+            when 'last' then (coalesce(c_span, interval '1 day') * 4)::text
+            when 'chunk' then feature.chunk_of(c_grain)::text
+        end);
+    end loop;
+    return v_sql;
+end
+$$;
+revoke all on function feature.with_names(text, text) from public;
+comment on function feature.with_names(text, text) is
+'p_sql with what the set p_set has in place of each mark: {set}, its name; {prefix}, what the names '
+'of its functions in public begin with; {name x}, feature.name_of(set, x); {newest}, its view in api; '
+'{chunk}, the length of its log''s chunks; {last}, that of its last few bars. Of a version l of a '
+'bar: {ends l}, when the bar ends; {closed l t}, whether it has ended by t; {gone l}, whether it has '
+'gone. Step of feature.with_fields().';
