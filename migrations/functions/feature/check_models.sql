@@ -9,8 +9,9 @@ as $$
 declare
     c_ticks constant text[] := market.tick_kinds();
     -- other sets are read from their logs
-    c_stop constant text[] := c_ticks || feature.minutes_model(p_set)
-    || array(select s.model from market.feature_set as s where s.feature_set <> p_set);
+    c_stop constant text[] := c_ticks
+    || array(select s.model from market.feature_set as s where s.feature_set <> p_set)
+    || array(select m from feature.minutes_model(p_set) as m where m is not null);
     v_problem record;
 begin
     for v_problem in

@@ -98,7 +98,7 @@ begin
         feature.published_list(p_set, 'own', ', o.%I'),
         feature.published_list(p_set, 'window', ', t.%I'),
         feature.published_list(
-            'window', ', case when t.bucket is null then (c.version).%1$I else t.%1$I end as %1$I'
+            p_set, 'window', ', case when t.bucket is null then (c.version).%1$I else t.%1$I end as %1$I'
         ),
         feature.published_list(p_set, 'own', ', (t.version).%I'),
         feature.published_list(p_set, 'all', ', null'),

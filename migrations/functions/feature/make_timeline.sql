@@ -63,7 +63,7 @@ begin
         $q$,
         feature.published_list(p_set, 'own', ', o.%I'),
         feature.published_list(
-            'window', ', case when o.series_no is not null then w.%1$I end as %1$I'
+            p_set, 'window', ', case when o.series_no is not null then w.%1$I end as %1$I'
         )
     ) using p_from;
     analyze timeline;
