@@ -1,0 +1,1 @@
+{{ minutes_by_bar(ref('feature_1m')) }}
