@@ -1,8 +1,5 @@
 with source as (
-    select * from {{ source('market', 'quote') }}
-),
-
-renamed as (
+    -- by name: where a message came from is nothing that a publish computes with
     select
         tenant_id,
         symbol,
@@ -12,7 +9,7 @@ renamed as (
         bid_size,
         ask,
         ask_size
-    from source
+    from {{ source('market', 'quote') }}
 )
 
-select * from renamed
+select * from source
