@@ -123,7 +123,46 @@ def test_daily_equals_the_oracle(
     symbol, series, held = case
     with loaded(built, symbol, series):
         found = rows(built, "daily", DAILY, symbol)
+        inside = built.execute(
+            "select bar, closes_at, bucket from staging.stg_market_1m__session"
+            " where symbol = %s order by 1, 3",
+            [symbol],
+        ).fetchall()
     assert oracle_sets.differences(found, oracle_sets.daily(series, held)) == []
+    there = sorted(oracle_sets.minutes(series).index)
+    assert inside == [
+        (*one, bucket) for one in held for bucket in there if one[0] <= bucket < one[1]
+    ]
+
+
+LENGTHS = {"5m": 5 * MINUTE, "15m": 15 * MINUTE, "1h": 60 * MINUTE}
+
+
+@pytest.mark.parametrize("grain", LENGTHS)
+def test_a_minute_with_its_fields_lies_in_the_closed_bar_that_holds_it(
+    built: psycopg.Connection, grain: str
+) -> None:
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    series = walked([now - back * MINUTE for back in range(1, 130, 3)], 3)
+    with loaded(built, "SYN_BTCUSD", series):
+        minute = built.execute(
+            "select *, now() as now from feature.feature_1m order by bucket"
+        ).fetchall()
+        found = built.execute(
+            f"select * from staging.stg_market_1m__{grain} order by bucket".encode()
+        )
+        names = [column.name for column in found.description or ()]
+        inside = found.fetchall()
+    length = LENGTHS[grain]
+    wanted = []
+    for *fields, moment in minute:
+        bar = fields[2] - (fields[2] - TEN) % length
+        if bar + length <= moment:
+            wanted.append((bar, bar + length, *fields))
+    assert names[:5] == ["bar", "closes_at", "tenant_id", "symbol", "bucket"]
+    assert inside == wanted
+    assert len(minute) == 43
+    assert len(inside) > 20
 
 
 def walked(at: list[datetime], seed: int) -> Ticks:
