@@ -17,6 +17,7 @@ add primary key (ordinal),
 add unique (field);
 comment on column market.contract.inputs is
 'Fields it is made from, separated by spaces; each is due no later.';
+drop table feature.waiting_range cascade;
 drop table feature.waiting_bar cascade;
 drop table feature.birth cascade;
 drop table market.feature_set cascade;

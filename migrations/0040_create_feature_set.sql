@@ -94,6 +94,26 @@ comment on column feature.waiting_bar.closes_at is 'Its end, exclusive.';
 comment on column feature.waiting_bar.cause is 'As of feature.changed_bar.';
 comment on column feature.waiting_bar.bars_before is 'As of feature.changed_bar.';
 
+create table feature.waiting_range (
+    feature_set text not null,
+    tenant_id integer not null,
+    symbol text not null,
+    range_from timestamptz not null,
+    range_to timestamptz not null check (range_to > range_from),
+    ready_to timestamptz not null,
+    primary key (feature_set, tenant_id, symbol)
+);
+comment on table feature.waiting_range is
+'One row per series of a set that reads other sets whose history feature.backfill() was asked for '
+'and has still to build: it was interrupted, or earlier history of what it reads waits itself.';
+comment on column feature.waiting_range.feature_set is 'The set.';
+comment on column feature.waiting_range.tenant_id is 'Owner, market.tenant.';
+comment on column feature.waiting_range.symbol is 'Instrument, market.instrument.';
+comment on column feature.waiting_range.range_from is 'First bucket, inclusive.';
+comment on column feature.waiting_range.range_to is 'Last bucket, exclusive.';
+comment on column feature.waiting_range.ready_to is
+'Up to where nothing that it reads was waiting itself, when a backfill last looked.';
+
 alter table feature.set_aside add column feature_set text not null default 'market_1m';
 comment on column feature.set_aside.feature_set is 'The set whose formulas failed on it.';
 alter table feature.set_aside

@@ -9,7 +9,7 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
 )
 
-from tests.pit import sessions
+from tests.pit import sessions, sets
 from tests.pit.oracle import (
     FIELDS,
     KINDS,
@@ -137,6 +137,15 @@ class Compared(RuleBasedStateMachine):
             rows = self.world.ask_each(symbols, as_of, [known] * len(closes), asked)
             self.judge(own, symbols, as_of, [known] * len(closes), rows, live)
 
+    def compare_sets(self, known: datetime, tenants: Sequence[int], live: bool) -> None:
+        """What the other sets' logs knew at a stamp, or any moment, of every bar."""
+        for own, asked in zip(self.tenants, tenants, strict=True):
+            for symbol in self.symbols:
+                wrong = sets.wrong_of_copy(
+                    self.world, self.oracle, (own, symbol), asked, known, live
+                )
+                assert not wrong, f"live {live} tenant {own} {symbol} known {known}: {wrong[:5]}"
+
     def judge(
         self,
         tenant: int,
@@ -181,6 +190,7 @@ class Compared(RuleBasedStateMachine):
             *rng.sample(self.oracle.stamps, k=min(2, len(self.oracle.stamps))),
         }:
             self.compare_all(stamp, self.tenants, live=True)
+            self.compare_sets(stamp, self.tenants, live=True)
         asked = self.agreed(rng)
         live = [
             [self.world.ask_each(*question, tenant) for question in asked]
@@ -201,6 +211,8 @@ class Compared(RuleBasedStateMachine):
         self.compare(rng, copies, live=False, number=20)
         for known in (end, rng.choice(self.events).known_at, self.moments(rng, ALWAYS_OPEN)[1]):
             self.compare_all(known, copies, live=False)
+        for known in (end, rng.choice(self.events).known_at):
+            self.compare_sets(known, copies, live=False)
         for own, copied, answers in zip(self.tenants, copies, live, strict=True):
             for question, answer in zip(asked, answers, strict=True):
                 rebuilt = self.world.ask_each(*question, copied)

@@ -1,4 +1,5 @@
--- depends: functions/feature/backfill_series functions/feature/backfill_slice
+-- depends: functions/feature/backfill_derived functions/feature/backfill_plan
+--   functions/feature/backfill_set
 create or replace procedure feature.backfill(
     p_from timestamptz, p_to timestamptz, p_set text default null
 )
@@ -25,27 +26,13 @@ begin
     perform feature.require_formulas();
     perform pg_catalog.set_config('feature.left_out', '', false);
     perform pg_catalog.set_config('feature.against', '', false);
-    if p_set is not null and not exists (
-        select from feature.published_set() as s where s.feature_set = p_set
-    ) then
-        raise exception 'no set % is published', p_set
-            using errcode = 'undefined_object',
-            hint = 'select feature_set from feature.published_set() says which there are.';
-    end if;
-    for v_set in
-        select
-            s.feature_set,
-            -- about as many bars each
-            case
-                when s.made_of = 'tick' then interval '1 day'
-                when s.span is null then interval '90 days'
-                else s.span * 1440
-            end as length
-        from feature.published_set() as s
-        where s.feature_set = coalesce(p_set, s.feature_set)
-        order by s.place
+    for v_set in select b.* from feature.backfill_plan(p_set, p_from, p_to) as b
     loop
-        call feature.backfill_set(v_set.feature_set, p_from, p_to, v_set.length);
+        if v_set.is_derived then
+            call feature.backfill_derived(v_set.feature_set, p_from, p_to, v_set.length);
+        else
+            call feature.backfill_set(v_set.feature_set, p_from, p_to);
+        end if;
     end loop;
     perform feature.end_lost_waits(p_from, p_to);
     perform feature.warn_against();
@@ -65,11 +52,11 @@ comment on procedure feature.backfill(timestamptz, timestamptz, text) is -- noqa
 'Builds the versions of history, bars with bucket in [p_from, p_to), from the ticks: one version '
 'at each moment, up to when the set was first published (feature.born_at()), at which an event '
 'became known or ceased to be believed and changed a value, stamped with that moment. p_set: the set '
-'of features, default each, those that it reads first. What a bar''s first version in the log '
-'has said stays: nothing is written at or after it, so a second call adds nothing. Load history '
-'first, then call it once. Works in slices of a day and 20 series, each committed, with a notice '
-'per day; an interrupted call is taken up by the same call. It cannot run inside a transaction. A '
-'series that a formula fails on is left out of its slice, with a warning; all others are built, '
+'of features and what it reads, default each. What a bar''s first version in the log has said stays: nothing is written at or after it, so a second call adds nothing. Load history '
+'first, then call it once; of a set that reads others what earlier history is still missing for '
+'waits in feature.waiting_range for the call that brings it. Works in slices of a day and 20 series, '
+'each committed, with a notice per day; an interrupted call is taken up by the same call. It cannot '
+'run inside a transaction. A series that a formula fails on is left out of its slice, with a warning; all others are built, '
 'and at the end the error 22000 names those. A warning at the end counts the bars that stay as '
 'they were first said though ticks that came since say otherwise. Errors: 22023 for an empty '
 'range, 42704 for another set, 42P01 when "dbt run" has not made the models, 2D000 in a transaction.';

@@ -1,13 +1,14 @@
--- depends: functions/feature/backfill_series functions/feature/backfill_slice
+-- depends: functions/feature/backfill_slice
 create or replace procedure feature.backfill_set(
-    p_set text, p_from timestamptz, p_to timestamptz, p_length interval
+    p_set text, p_from timestamptz, p_to timestamptz
 )
 language plpgsql
 -- No set clause: a procedure that has one cannot commit. Every name carries its schema instead.
 as $$
 declare
     c_origin constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
-    c_ahead constant interval := case when p_length > interval '1 day' then interval '1 day' else interval '0' end;
+    -- big enough to pay for planning, small enough for memory
+    c_series constant integer := 20;
     v_run feature.backfill_run;
     v_day timestamptz;
     v_day_to timestamptz;
@@ -37,14 +38,25 @@ begin
 
     v_day := v_run.done_to;
     while v_day < p_to loop
-        -- the next day that has ticks, and bars that begin the day before
-        v_day := feature.first_tick(v_day, p_to + c_ahead);
+        -- the next day that has ticks
+        v_day := feature.first_tick(v_day, p_to);
         exit when v_day is null;
-        v_day := greatest(v_run.done_to, pg_catalog.date_bin('1 day', v_day, c_origin) - c_ahead);
-        v_day_to := least(p_to, pg_catalog.date_bin('1 day', v_day, c_origin) + p_length);
+        v_day := greatest(v_run.done_to, pg_catalog.date_bin('1 day', v_day, c_origin));
+        v_day_to := least(p_to, pg_catalog.date_bin('1 day', v_day, c_origin) + interval '1 day');
         v_versions := 0;
         for v_tenant_ids, v_symbols in
-            select s.tenant_ids, s.symbols from feature.backfill_series(p_set, v_day, v_day_to) as s
+            select
+                pg_catalog.array_agg(s.tenant_id),
+                pg_catalog.array_agg(s.symbol)
+            from (
+                select
+                    d.*,
+                    (pg_catalog.row_number() over (order by d.tenant_id, d.symbol) - 1) / c_series
+                        as place
+                from feature.ticked_series(v_day, v_day_to) as d
+            ) as s
+            group by s.place
+            order by s.place
         loop
             v_slice := feature.backfill_slice(p_set, v_tenant_ids, v_symbols, v_day, v_day_to);
             v_versions := v_versions + v_slice;
@@ -65,8 +77,8 @@ begin
     commit;
 end
 $$;
-revoke all on procedure feature.backfill_set(text, timestamptz, timestamptz, interval) from public;
-grant execute on procedure feature.backfill_set(text, timestamptz, timestamptz, interval)
+revoke all on procedure feature.backfill_set(text, timestamptz, timestamptz) from public;
+grant execute on procedure feature.backfill_set(text, timestamptz, timestamptz)
 to market_operator;
-comment on procedure feature.backfill_set(text, timestamptz, timestamptz, interval) is -- noqa: LT01
-'feature.backfill() of one set, in slices of p_length. Called by it.';
+comment on procedure feature.backfill_set(text, timestamptz, timestamptz) is -- noqa: LT01
+'feature.backfill() of a set that reads ticks alone, in slices of a day. Called by it.';

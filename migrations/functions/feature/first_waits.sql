@@ -1,0 +1,45 @@
+create or replace function feature.first_waits(
+    p_from timestamptz, p_to timestamptz
+) returns table (tenant_id integer, symbol text, bucket timestamptz)
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select
+        w.tenant_id,
+        w.symbol,
+        min(w.bucket)
+    from (
+        select
+            h.tenant_id,
+            h.symbol,
+            h.day::timestamp at time zone 'UTC' + m.minute * interval '1 minute' as bucket
+        from feature.waiting_history as h
+        cross join generate_series(0, 1439) as m (minute)
+        where get_bit(h.minutes, m.minute) = 1
+        union all
+        -- what no publish has looked at yet
+        select
+            c.tenant_id,
+            c.symbol,
+            c.bucket
+        from feature.changed_bar as c
+        cross join feature.clock as k
+        left join market.instrument as i on c.symbol = i.symbol
+        where
+            c.kind = coalesce(i.bars_from, 'trade')
+            and c.known_to <= k.live_from
+            and c.bucket <= k.live_from - interval '1 minute'
+            and not exists (
+                select from feature.log as l
+                where
+                    l.tenant_id = c.tenant_id and l.symbol = c.symbol and l.bucket = c.bucket
+            )
+    ) as w
+    where w.bucket < p_from or w.bucket >= p_to
+    group by w.tenant_id, w.symbol
+$$;
+revoke all on function feature.first_waits(timestamptz, timestamptz) from public;
+grant execute on function feature.first_waits(timestamptz, timestamptz) to market_operator;
+comment on function feature.first_waits(timestamptz, timestamptz) is
+'The first bar, outside [p_from, p_to), of each series whose history in market_1m waits for '
+'feature.backfill(), as feature.history_waits() counts them.';
