@@ -15,8 +15,9 @@ from tests.models.oracle_sets import BAR, QUOTE, TRADE, Ticks
 
 MINUTE = timedelta(minutes=1)
 # prices of a decimal feed, whose sums and differences round
-PRICES = [100.0, 100.1, 100.2, 100.3, 99.9, 99.7, 0.1, 250.0]
-BELOW = [0.0, -0.1, -37.63]
+ABOVE = [100.0, 100.1, 100.2, 100.3, 99.9, 99.7, 0.1, 250.0]
+BELOW = [-100.0, -100.1, -37.63, -0.1]
+PRICES = [ABOVE, ABOVE, [*ABOVE, 0.0, *BELOW], BELOW]
 SIZES = [0.1, 0.2, 0.3, 1.0, 7.5, 40.0]
 
 
@@ -24,7 +25,6 @@ SIZES = [0.1, 0.2, 0.3, 1.0, 7.5, 40.0]
 class Moment:
     """What came at one moment: a trade and a quote, and what a vendor's bar says of the minute."""
 
-    at: datetime
     price: float
     size: float
     volume: float | None
@@ -33,34 +33,43 @@ class Moment:
     ask_size: float | None
 
 
-def moments(at: Sequence[datetime], below: bool) -> st.SearchStrategy[list[Moment]]:
-    """None to four of these moments, a moment more than once too. below: prices at or below 0."""
+Pattern = list[tuple[int, Moment]]
+
+
+@st.composite
+def patterns(draw: st.DrawFn, places: int, least: int) -> list[Pattern]:
+    """What comes in a stretch of time, which series are put together from, as they can repeat it.
+
+    Each is `least` to four moments at these places in the stretch, a place more than once too.
+    """
     told = st.sampled_from([None, 0.0, *SIZES])
-    return st.lists(
-        st.builds(
-            Moment,
-            at=st.sampled_from(at),
-            price=st.sampled_from(PRICES + BELOW if below else PRICES),
-            size=st.sampled_from(SIZES),
-            volume=st.sampled_from([*SIZES, None]),
-            # crossed, locked, wide, a stub, and without a bid
-            spread=st.sampled_from([0.1, 0.2, -0.1, 0.0, 1e6, None]),
-            bid_size=told,
-            ask_size=told,
-        ),
-        max_size=4,
+    moment = st.builds(
+        Moment,
+        price=st.sampled_from(draw(st.sampled_from(PRICES))),
+        size=st.sampled_from(SIZES),
+        volume=st.sampled_from([*SIZES, None]),
+        # crossed, locked, wide, a stub, and without a bid
+        spread=st.sampled_from([0.1, 0.1, 0.2, 0.3, 0.0, -0.1, 1e6, None]),
+        bid_size=told,
+        ask_size=told,
+    )
+    at = st.integers(0, places - 1)
+    return draw(
+        st.lists(
+            st.lists(st.tuples(at, moment), min_size=least, max_size=4), min_size=1, max_size=8
+        )
     )
 
 
-def made(came: Sequence[Moment], bars_from: str) -> Ticks:
+def made(came: Sequence[tuple[datetime, Moment]], bars_from: str) -> Ticks:
     """The ticks of these moments; they come in another order than they happened."""
     trades, quotes, bars = [], [], {}
-    for seq, one in enumerate(came):
+    for seq, (at, one) in enumerate(came):
         ask = one.price if one.spread is None else one.price + one.spread
         bid = None if one.spread is None else one.price
-        trades.append((one.at, seq, one.price, one.size, None))
-        quotes.append((one.at, seq, bid, one.bid_size, ask, one.ask_size))
-        minute = one.at.replace(second=0, microsecond=0)
+        trades.append((at, seq, one.price, one.size, None))
+        quotes.append((at, seq, bid, one.bid_size, ask, one.ask_size))
+        minute = at.replace(second=0, microsecond=0)
         low, high = min(one.price, one.price - 0.3), one.price + 0.1
         bars[minute] = (minute, one.price, high, low, one.price, one.volume)
     return Ticks(

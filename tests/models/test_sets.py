@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.models import oracle_sets, ticks
-from tests.models.making_ticks import MINUTE, Moment, frame, loaded, made, moments, rows
+from tests.models.making_ticks import MINUTE, Moment, frame, loaded, made, patterns, rows
 from tests.models.oracle_sets import DAILY, MOMENTUM_1M, QUOTE, TRADE, Ticks
 from tests.pit import sessions, test_real_ticks
 from tests.pit.oracle import Quote, Session, Trade
@@ -75,12 +75,13 @@ def sessions_of(symbol: str, first: date, last: date) -> list[Session]:
 @st.composite
 def minutes_of_a_morning(draw: st.DrawFn) -> Ticks:
     """Up to 70 minutes, with gaps, or with none, so that every window is full."""
-    full, below = draw(st.booleans()), draw(st.booleans())
-    came: list[Moment] = []
+    full = draw(st.sampled_from([True, True, True, False]))
+    pattern = st.sampled_from(draw(patterns(places=3, least=int(full))))
+    came: list[tuple[datetime, Moment]] = []
     minute = TEN
-    for _ in range(draw(st.integers(52, 70)) if full else draw(st.integers(1, 30))):
+    for _ in range(draw(st.integers(52, 70) if full else st.integers(1, 30))):
         at = [minute, minute + 7 * MINUTE / 60, minute + MINUTE - MICROSECOND]
-        came += draw(moments(at, below).filter(lambda found: bool(found) or not full))
+        came += [(at[place], moment) for place, moment in draw(pattern)]
         minute += MINUTE if full else draw(st.sampled_from([1, 1, 2, 30])) * MINUTE
     return made(came, draw(BARS_FROM))
 
@@ -89,22 +90,17 @@ def minutes_of_a_morning(draw: st.DrawFn) -> Ticks:
 def sessions_of_a_month(draw: st.DrawFn) -> tuple[str, Ticks, list[Session]]:
     """A symbol, ticks around the borders of its sessions, and these."""
     symbol, start = draw(st.sampled_from(SYMBOLS)), draw(st.sampled_from(STARTS))
-    full, below = draw(st.booleans()), draw(st.booleans())
-    days = draw(st.integers(30, 36)) if full else draw(st.integers(1, 8))
-    held = sessions_of(symbol, start, start + days * DAY)
-    came: list[Moment] = []
-    for opens_at, closes_at in held:
+    full = draw(st.booleans())
+    days = draw(st.integers(30, 36) if full else st.integers(1, 8))
+    pattern = st.sampled_from(draw(patterns(places=5, least=int(full))))
+    came: list[tuple[datetime, Moment]] = []
+    for opens_at, closes_at in sessions_of(symbol, start, start + days * DAY):
         middle = opens_at + (closes_at - opens_at) / 2
         at = [middle, opens_at, closes_at - MICROSECOND, opens_at - MICROSECOND, closes_at]
-        came += draw(moments(at, below))
-        if full:
-            came += draw(moments([middle], below).filter(bool))
+        came += [(at[place], moment) for place, moment in draw(pattern)]
     # a tick at a border can lie in the session before or after them
-    return (
-        symbol,
-        made(came, draw(BARS_FROM)),
-        sessions_of(symbol, start - 4 * DAY, start + (days + 4) * DAY),
-    )
+    held = sessions_of(symbol, start - 4 * DAY, start + (days + 4) * DAY)
+    return symbol, made(came, draw(BARS_FROM)), held
 
 
 @EXAMPLES
@@ -174,7 +170,7 @@ def walked(at: list[datetime], seed: int) -> Ticks:
             price = round(price * (1 + rng.gauss(0, 0.01)), 2)
             size = [rng.randint(1, 900) / 100 for _ in range(3)]
             came.append(
-                Moment(moment + second * MINUTE / 60, price, size[0], size[0], 0.01, *size[1:])
+                (moment + second * MINUTE / 60, Moment(price, size[0], size[0], 0.01, *size[1:]))
             )
     return made(came, "trade")
 
