@@ -17,7 +17,7 @@ MINUTE = timedelta(minutes=1)
 SECOND_VERSIONS = 0.02
 CONTRACT = """
     select c.field, c.data_type, c.unit, coalesce(c.inputs, '') from market.contract as c
-    order by c.ordinal
+    where c.feature_set = 'market_1m' order by c.ordinal
 """
 # A bar of the walk: these four hang together, and publishes read the close of earlier bars.
 BAR = {

@@ -1,3 +1,4 @@
+-- depends: functions/feature/refuse_twice
 create or replace function feature.evaluate(
     p_formula text, p_result text, p_inputs text[], p_owners text
 ) returns void
@@ -8,6 +9,7 @@ begin
     execute format(
         'create temp table %I on commit drop as select * from feature.%I()', p_result, p_formula
     );
+    perform feature.refuse_twice(p_result);
     execute format('analyze %I', p_result);
 exception
     -- what values can do to a formula; a formula that is not there, a lock, a cancel are no value's

@@ -49,6 +49,7 @@ begin
         end loop;
         begin
             execute format('insert into %I select * from feature.%I()', p_result, p_formula);
+            perform feature.refuse_twice(p_result);
         exception
             when data_exception or cardinality_violation or feature_not_supported
                 or integrity_constraint_violation or plpgsql_error or external_routine_exception then
