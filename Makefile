@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 export ENGINE DATABASE_URL KAFKA_BOOTSTRAP REDIS_URL
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos live lint freeze format lock up down status migrate rollback tenant psql dbt feast materialize push serve example \
+.PHONY: help install demo test chaos live lint freeze format lock up down status migrate rollback tenant psql dbt feature feature-check feast materialize push serve example \
   bench clean clean-data
 
 help: ## list the targets
@@ -88,6 +88,12 @@ psql: install ## psql into the engine; ARGS='-c "select 1"' passes options
 
 dbt: install ## dbt on the engine; ARGS="build --select feature_1m"
 	@$(BIN)/python -m engine dbt $(or $(ARGS),build)
+
+feature: install ## add a field to a set: NAME=rsi_14 SET=momentum_1m, OF=market_1m.close
+	@$(BIN)/python -m engine feature "$(NAME)" --set "$(SET)" $(if $(OF),--of "$(OF)")
+
+feature-check: install ## say whether each field can be published, what it reads, what its set costs
+	@$(BIN)/python -m engine feature-check
 
 feast: install ## Feast on the engine; ARGS=apply, ARGS="feature-views list"
 	@$(BIN)/python -m feast_repo feast $(or $(ARGS),apply)

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from embedded.errors import INTERRUPTED, UserError
-from engine import board, capacity, clean, consent, dbt, losses, reference, status, tenant
+from engine import board, capacity, clean, consent, dbt, feature, losses, reference, status, tenant
 from engine.errors import EngineError
 from engine.migrate import MIGRATIONS, migrate, rollback
 from engine.resolve import STATE_DIR, choice, compose, kafka_bootstrap, redis_url, start
@@ -69,6 +69,13 @@ def main(arguments: list[str] | None = None) -> int:
     tenant.add_arguments(
         commands.add_parser("tenant", help="add, change, suspend, remove or list tenants")
     )
+    field = commands.add_parser("feature", help="add a field to a set: model, yml, test, contract")
+    field.add_argument("name")
+    field.add_argument("--set", required=True, help="of seeds/feature_set.csv")
+    field.add_argument("--of", help="the field it reads: close, or market_1m.close of another set")
+    commands.add_parser(
+        "feature-check", help="say of each field whether it is published, what it reads and costs"
+    )
     commands.add_parser("psql", help="open psql; what follows goes to it", add_help=False)
     commands.add_parser("dbt", help="run dbt; what follows goes to it", add_help=False)
     options, rest = parser.parse_known_args(arguments)
@@ -103,8 +110,18 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     if options.command == "clean-data":
         print(clean.clean_data(STATE_DIR, yes=options.yes))
         return 0
+    if options.command == "feature":
+        for path in feature.add(options.name, options.set, options.of):
+            print(path.relative_to(dbt.ROOT))
+        print(
+            "write its formula into the first of them; then make migrate, make dbt,"
+            " make feature-check"
+        )
+        return 0
     url = start().url
-    if options.command == "url":
+    if options.command == "feature-check":
+        print("\n".join(feature.check(url)))
+    elif options.command == "url":
         print(url)
     elif options.command == "up":
         print("\n".join(_up(url)))

@@ -6,6 +6,7 @@ EngineError
 ├── EngineUnsuitable    the server answers but lacks TimescaleDB, or is too old
 ├── MigrationFailed     a migration stopped, or the files on disk are not those that were applied
 ├── ReferenceRefused    a line of seeds/ is wrong
+├── FeatureRefused      a feature cannot be added as asked
 ├── NotAgreed           what would be lost or mixed was named, and nobody said yes
 ├── RollbackRefused     a rollback of that many migrations makes no sense
 └── TenantRefused       a tenant cannot be made, changed or removed as asked
@@ -32,6 +33,10 @@ class EngineUnsuitable(EngineError):
 
 class MigrationFailed(EngineError):
     """A migration stopped, or its file changed after it was applied."""
+
+
+class FeatureRefused(EngineError):
+    """A feature cannot be added as asked; nothing was written."""
 
 
 class ReferenceRefused(EngineError):

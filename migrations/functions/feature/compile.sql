@@ -29,6 +29,10 @@ begin
             );
         end if;
     end loop;
+    if v_sets = '{}' then
+        raise exception 'the dbt models are not in this database'
+            using errcode = 'undefined_table', hint = 'Run "make dbt".';
+    end if;
     perform feature.define_fields(v_sets);
     for v_set in select s.* from feature.set_order() as s where v_sets ? s.feature_set loop
         perform feature.compile_set(v_set);
