@@ -1,8 +1,11 @@
 -- loses: all sets of features but market_1m, with their fields of the contract; their logs stay
 set local role market_owner;
-delete from market.contract where feature_set <> 'market_1m';
-delete from feature.set_aside where feature_set <> 'market_1m';
-delete from feature.backfill_run where feature_set <> 'market_1m';
+delete from market.contract
+where feature_set <> 'market_1m';
+delete from feature.set_aside
+where feature_set <> 'market_1m';
+delete from feature.backfill_run
+where feature_set <> 'market_1m';
 alter table feature.set_aside
 drop constraint set_aside_pkey,
 add primary key (tenant_id, symbol);

@@ -70,8 +70,8 @@ comment on column feature.birth.born_at is
 'Stamp of the last publish before the field was compiled; of the first fields '
 'feature.clock.live_from.';
 comment on column feature.birth.ended_at is
-'Stamp of the last publish that wrote it, where the contract has it no more; its log keeps what was '
-'said.';
+'Stamp of the last publish that wrote it, where the contract has it no more; its log keeps what '
+'was said.';
 
 create table feature.waiting_bar (
     feature_set text not null,

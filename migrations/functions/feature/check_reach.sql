@@ -67,6 +67,6 @@ end
 $$;
 revoke all on function feature.check_reach(text) from public;
 comment on function feature.check_reach(text) is
-'Refuses a set whose windows read farther back than its reach, later bars, or other series, or give '
-'a bar twice: they are evaluated over feature.make_trial_bars(). For feature.compile(). Errors: '
-'0A000 with the field.';
+'Refuses a set whose windows read farther back than its reach, later bars, or other series, or '
+'give a bar twice: they are evaluated over feature.make_trial_bars(). For feature.compile(). '
+'Errors: 0A000 with the field.';

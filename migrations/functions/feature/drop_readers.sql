@@ -36,5 +36,5 @@ end
 $$;
 revoke all on function feature.drop_readers(text) from public;
 comment on function feature.drop_readers(text) is
-'Drops what answers of a set, before its files make it again with other fields, or because there is '
-'no such set any more. Its log stays. Step of feature.make_logs().';
+'Drops what answers of a set, before its files make it again with other fields, or because there '
+'is no such set any more. Its log stays. Step of feature.make_logs().';

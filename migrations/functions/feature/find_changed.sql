@@ -76,6 +76,6 @@ end
 $$;
 revoke all on function feature.find_changed(text, timestamptz) from public;
 comment on function feature.find_changed(text, timestamptz) is
-'Makes the temporary table changed of due for a set made of ticks: its bars with their last version '
-'in the set''s log. Those of series that are set aside in this set go to feature.waiting_bar. Step '
-'of feature.publish_set().';
+'Makes the temporary table changed of due for a set made of ticks: its bars with their last '
+'version in the set''s log. Those of series that are set aside in this set go to '
+'feature.waiting_bar. Step of feature.publish_set().';

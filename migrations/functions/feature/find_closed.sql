@@ -91,6 +91,6 @@ $$;
 revoke all on function feature.find_closed(text, timestamptz) from public;
 comment on function feature.find_closed(text, timestamptz) is
 'Makes the temporary tables changed and series_minute for a set that is made of one-minute bars: '
-'its closed bars of which minutes have changed, with their last version in the set''s log, and what '
-'is known of their minutes at the stamp p_known_at, by series_no and bucket. Bars that are still '
-'open stay in feature.waiting_bar. Step of feature.publish_set().';
+'its closed bars of which minutes have changed, with their last version in the set''s log, and '
+'what is known of their minutes at the stamp p_known_at, by series_no and bucket. Bars that are '
+'still open stay in feature.waiting_bar. Step of feature.publish_set().';

@@ -1,4 +1,5 @@
--- depends: functions/feature/drop_readers functions/feature/make_log functions/feature/make_row_type functions/feature/set_order
+-- depends: functions/feature/drop_readers functions/feature/make_log
+--   functions/feature/make_row_type functions/feature/set_order
 -- rows: market.contract market.feature_set
 create or replace function feature.make_logs() returns void
 language plpgsql volatile

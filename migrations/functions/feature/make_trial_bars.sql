@@ -84,7 +84,7 @@ end
 $$;
 revoke all on function feature.make_trial_bars(text) from public;
 comment on function feature.make_trial_bars(text) is
-'Makes the temporary tables window_bar, window_bar_<set> and window_output of the set p_set of nine '
-'made series, a minute, some minutes and hours from bar to bar: three that have all bars up to the '
-'one in window_output, three that have what a publish would read, and three that have later ones. '
-'Step of feature.check_reach().';
+'Makes the temporary tables window_bar, window_bar_<set> and window_output of the set p_set of '
+'nine made series, a minute, some minutes and hours from bar to bar: three that have all bars up '
+'to the one in window_output, three that have what a publish would read, and three that have later '
+'ones. Step of feature.check_reach().';

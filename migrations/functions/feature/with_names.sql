@@ -52,8 +52,8 @@ end
 $$;
 revoke all on function feature.with_names(text, text) from public;
 comment on function feature.with_names(text, text) is
-'p_sql with what the set p_set has in place of each mark: {set}, its name; {prefix}, what the names '
-'of its functions in public begin with; {name x}, feature.name_of(set, x); {newest}, its view in api; '
-'{chunk}, the length of its log''s chunks; {last}, that of its last few bars. Of a version l of a '
-'bar: {ends l}, when the bar ends; {closed l t}, whether it has ended by t; {gone l}, whether it has '
-'gone. Step of feature.with_fields().';
+'p_sql with what the set p_set has in place of each mark: {set}, its name; {prefix}, what the '
+'names of its functions in public begin with; {name x}, feature.name_of(set, x); {newest}, its '
+'view in api; {chunk}, the length of its log''s chunks; {last}, that of its last few bars. Of a '
+'version l of a bar: {ends l}, when the bar ends; {closed l t}, whether it has ended by t; {gone '
+'l}, whether it has gone. Step of feature.with_fields().';
