@@ -254,14 +254,7 @@ class PitOfflineStore(PostgreSQLOfflineStore):
                     schema = pa.schema({one.name: one for one in [BUCKET, *wanted]}.values())
                     found = _snapshot(connection, of, entities, keys, moments, schema)
                     for context in contexts:
-                        for feature in context.features:
-                            values = found[feature]
-                            if context.ttl and of.span:
-                                age = pc.subtract(
-                                    moments, pc.add(found["bucket"], pa.scalar(of.span))
-                                )
-                                limit = pa.scalar(timedelta(seconds=context.ttl))
-                                values = pc.if_else(pc.greater(age, limit), None, values)
+                        for feature, values in _values(context, of, found, moments):
                             name = _named(context.name, feature, full_feature_names)
                             table = table.append_column(name, values)
             return table
@@ -394,6 +387,19 @@ def _refuse_missing(entities: pa.Table, keys: set[str]) -> None:
             f"the entity frame has no column {', '.join(missing)}: it has "
             f"{', '.join(entities.column_names)}"
         )
+
+
+def _values(
+    context: FeatureViewQueryContext, of: FeatureSet, found: pa.Table, moments: pa.ChunkedArray
+) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    """The features of a view by name, without those of bars that closed longer before than ttl."""
+    is_old = None
+    if context.ttl and of.span:
+        age = pc.subtract(moments, pc.add(found["bucket"], pa.scalar(of.span)))
+        is_old = pc.greater(age, pa.scalar(timedelta(seconds=context.ttl)))
+    for feature in context.features:
+        values = found[feature]
+        yield feature, values if is_old is None else pc.if_else(is_old, None, values)
 
 
 def _column(view: FeatureView, feature: str) -> pa.Field:

@@ -125,7 +125,7 @@ class Push:
             )
         self._connection.execute("call feature.publish()")
         (aside,) = self._connection.execute(
-            "select count(*) as series from feature.set_aside"
+            "select count(distinct (tenant_id, symbol)) as series from feature.set_aside"
         ).fetchall()
         self.telemetry.set_aside(aside["series"])
         # of one moment for all sets, also where another push publishes meanwhile
