@@ -24,7 +24,8 @@ begin
         where
             p.pronamespace in ('feature'::regnamespace, 'public'::regnamespace, 'api'::regnamespace)
             and p.proname = any(array[
-                c_prefix || '_pit_snapshot', c_prefix || '_pit_snapshot_all', c_prefix || '_pit_hash',
+                c_prefix || '_pit_snapshot', c_prefix || '_pit_snapshot_all',
+                c_prefix || '_pit_served', c_prefix || '_pit_hash',
                 feature.name_of(p_set, 'pit_version'), feature.name_of(p_set, 'pit_snapshot_of'),
                 feature.name_of(p_set, 'leakage')
             ])
