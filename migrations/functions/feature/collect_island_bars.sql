@@ -1,4 +1,3 @@
--- depends: functions/feature/collect_read_bars functions/feature/published_of
 create or replace function feature.collect_island_bars(p_set text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -81,7 +80,6 @@ begin
     analyze window_bar;
 
     perform feature.collect_read_bars(p_set);
-
     create temp table window_output on commit drop as
     select
         b.series_no,
@@ -97,7 +95,8 @@ end
 $$;
 revoke all on function feature.collect_island_bars(text) from public;
 comment on function feature.collect_island_bars(text) is
-'Makes the temporary tables window_bar, the own fields that windows of the set p_set read of each '
-'island''s bars and of as many before it, as they stand after this publish, by series_no and '
-'bucket; window_bar_<set>, the same of each other set that they read; and window_output, those of '
-'the islands themselves (is_wanted): what feature.window_value() reads. Step of feature.publish().';
+'Makes the temporary tables window_bar, the own fields that windows of the set p_set read of '
+'each island''s bars and of as many before it, as they stand after this publish, by series_no '
+'and bucket; window_bar_<set>, the same of each other set that they read; and window_output, '
+'those of the islands themselves (is_wanted): what feature.window_value() reads. Step of '
+'feature.publish_set().';

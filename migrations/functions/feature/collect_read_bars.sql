@@ -1,4 +1,3 @@
--- depends: functions/feature/published_of functions/feature/read_list functions/feature/sets_read
 create or replace function feature.collect_read_bars(p_set text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -67,6 +66,6 @@ end
 $$;
 revoke all on function feature.collect_read_bars(text) from public;
 comment on function feature.collect_read_bars(text) is
-'Makes the temporary tables window_bar_<set> of each other set whose fields windows of p_set read: '
-'those of each island''s bars, and of as many before it as theirs reach, as this publish has left '
-'them. Step of feature.collect_island_bars().';
+'Makes the temporary tables window_bar_<set>: of each other set whose fields windows of the set '
+'p_set read, these fields of each island''s bars and of as many before it. Step of '
+'feature.collect_island_bars().';
