@@ -15,9 +15,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -128,7 +127,7 @@ def until(ask: Callable[[], str | None], what: str) -> str:
 
 
 def _get(path: str, key: str, body: object = None) -> str | None:
-    request = urllib.request.Request(  # noqa: S310 - http to this machine
+    request = urllib.request.Request(
         f"http://127.0.0.1:{PORT}{path}",
         data=None if body is None else json.dumps(body).encode(),
         headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
@@ -151,11 +150,13 @@ def perform(copy: Copy) -> None:
     if f"{SET}.{NAME}: window, of market_1m.close" not in said:
         raise RecipeFailed(f"make feature-check does not know the field:\n{said}")
     print("  waiting for a publish of the scheduler", flush=True)
-    until(lambda: copy.psql(f"select 1 from ({LATEST}) as s (x) where x ->> 'value' <> ''"),
-          f"{NAME} is in {SET}_pit_snapshot()")
+    until(
+        lambda: copy.psql(f"select 1 from ({LATEST}) as s (x) where x ->> 'value' <> ''"),
+        f"{NAME} is in {SET}_pit_snapshot()",
+    )
     copy.make("feast")
     # the minute must not turn between the questions
-    for attempt in range(3):
+    for _ in range(3):
         copy.make("materialize")
         asked = json.loads(copy.psql(LATEST))
         online = copy.python(ONLINE)
@@ -168,8 +169,12 @@ def perform(copy: Copy) -> None:
             }
             http = _get("/get-online-features", key[0] if key else "", body)
         value = json.loads(http)["results"][-1]["values"][0] if http else None
-        answers = {"psql": asked["value"], "training set": float(training),
-                   "online store": float(online), "HTTP": value}
+        answers = {
+            "psql": asked["value"],
+            "training set": float(training),
+            "online store": float(online),
+            "HTTP": value,
+        }
         print(f"  {answers}", flush=True)
         if len(set(answers.values())) == 1 and asked["value"] is not None:
             return

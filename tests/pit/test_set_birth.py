@@ -18,8 +18,8 @@ def alone(scene: Scene) -> Iterator[None]:
     """No tick of another test, and no birth of one."""
     scene.world.connection.execute(
         "truncate market.trade, market.trade_superseded, market.quote, market.quote_superseded,"
-        " feature.changed_bar, feature.waiting_bar, feature.history_change, feature.waiting_history,"
-        " feature.waiting_range"
+        " feature.changed_bar, feature.waiting_bar, feature.history_change,"
+        " feature.waiting_history, feature.waiting_range"
     )
     yield
     scene.world.connection.execute("delete from feature.birth where ended_at is not null")
