@@ -219,7 +219,8 @@ def test_a_corrected_tick_reaches_what_is_derived_of_it_by_push(
     world.set_clock(datetime.now(UTC) - 3 * DAY, datetime.now(UTC) - timedelta(seconds=1))
     tenant, symbol, now = world.tenant(), SYMBOLS[0], datetime.now(UTC)
     noon = now.replace(hour=12, minute=0, second=0, microsecond=0) - DAY
-    times = [noon, *(now - minute * MINUTE for minute in range(60, 1, -1))]
+    # no window of today's bars reaches back to noon
+    times = [noon, *(now - minute * MINUTE for minute in range(370, 1, -1))]
     trades = [
         Event("new", tenant, symbol, ts, n, Trade(100 + n % 7, 1.0, "buy"), now)
         for n, ts in enumerate(times)
