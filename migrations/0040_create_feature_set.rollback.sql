@@ -1,5 +1,15 @@
 -- loses: all sets of features but market_1m, with their fields of the contract; their logs stay
 set local role market_owner;
+-- what reads them: no release before makes or drops it
+do $$
+begin
+    if to_regprocedure('feature.drop_readers(text)') is not null then
+        perform feature.drop_readers(s.feature_set)
+        from market.feature_set as s
+        where s.feature_set <> 'market_1m';
+    end if;
+end
+$$;
 delete from market.contract
 where feature_set <> 'market_1m';
 delete from feature.set_aside

@@ -145,7 +145,6 @@ drop function if exists feature.leave_out();
 drop function if exists feature.published_list(text, text);
 drop function if exists feature.published_field();
 drop function if exists feature.reach();
-drop function if exists feature.define_reach();
 drop function if exists feature.define_fields(text[], text[]);
 drop function if exists feature.window_inputs(text[]);
 drop function if exists feature.window_query(regclass, regclass);

@@ -28,6 +28,20 @@ begin
         $q$,
         'next_version_' || c_set.made_of
     ) using p_set, c_causes;
+    -- a correction or a cancel is tried at once
+    execute format(
+        $q$
+            update feature.set_aside as s set try_after = '-infinity'
+            from %I as n
+            where
+                s.feature_set = $1
+                and s.tenant_id = n.tenant_id
+                and s.symbol = n.symbol
+                and s.try_after > '-infinity'
+                and n.cause_rank > 1
+        $q$,
+        'next_version_' || c_set.made_of
+    ) using p_set;
 
     execute format(
         $q$

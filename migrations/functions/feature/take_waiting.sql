@@ -14,8 +14,6 @@ as $$
                 and s.symbol = w.symbol
                 and s.feature_set = p_set
                 and s.try_after > p_known_at
-                -- a correction or a cancel is tried at once
-                and w.cause = 'late'
         )
     returning w.*
 $$;
