@@ -1,6 +1,6 @@
 """A set that a live database gets: published from then on; a backfill brings what was before."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,6 @@ import pytest
 
 from tests.pit.conftest import DAY, Scene
 
-Without = Callable[[str], None]
 TABLES = ("market.feature_set", "market.contract")
 
 
@@ -18,8 +17,8 @@ def alone(scene: Scene) -> Iterator[None]:
     """No tick of another test, and no birth of one."""
     scene.world.connection.execute(
         "truncate market.trade, market.trade_superseded, market.quote, market.quote_superseded,"
-        " feature.changed_bar, feature.waiting_bar, feature.history_change, feature.waiting_history,"
-        " feature.waiting_range"
+        " feature.changed_bar, feature.waiting_bar, feature.history_change,"
+        " feature.waiting_history, feature.waiting_range"
     )
     yield
     scene.world.connection.execute("delete from feature.birth where ended_at is not null")
