@@ -1,0 +1,182 @@
+-- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
+-- rows: market.contract
+call feature.define($sql$
+create or replace function feature.pit_query(
+    p_as_of timestamptz[], p_oldest interval, p_shortest interval, p_longest interval
+) returns text
+language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    -- as long as a chunk of feature.log, and cut where they are
+    c_slice constant interval := interval '28 days';
+    c_origin constant timestamptz := timestamptz '1970-01-01 00:00:00+00';
+    c_pair constant text := $q$
+        select
+            p.place,
+            p.symbol,
+            p.as_of,
+            least(coalesce(p.known_as_of, p.as_of), $5) as known_as_of,
+            t.tenant_id,
+            c.last_bucket,
+            feature.bar_key(t.tenant_id, p.symbol, c.last_bucket) as key
+        from unnest($1, $2, $3) with ordinality as p (symbol, as_of, known_as_of, place)
+        left join feature.series as s on $4 is null and p.symbol = s.symbol
+        cross join lateral (select coalesce($4, s.tenant_id) as tenant_id) as t
+        cross join lateral (select p.as_of - interval '1 minute' as last_bucket) as c
+        -- neighbours in the index one after the other
+        order by key
+    $q$;
+    -- nearly always the last few minutes hold the bar
+    c_last constant text := $q$
+        feature.bar_key(l.tenant_id, l.symbol, l.bucket) <= p.key
+        and feature.bar_key(l.tenant_id, l.symbol, l.bucket) > p.key - 4
+        and l.known_at <= p.known_as_of
+        and l.tenant_id = p.tenant_id
+        and l.symbol = p.symbol
+        and l.bucket <= p.last_bucket
+        and l.bucket >= %1$L
+        and l.bucket < %2$L
+        order by feature.bar_key(l.tenant_id, l.symbol, l.bucket) desc, l.known_at desc
+    $q$;
+    -- the columnstore has no index but that of its segments
+    c_last_of_columns constant text := $q$
+        l.tenant_id = p.tenant_id
+        and l.symbol = p.symbol
+        and l.known_at <= p.known_as_of
+        and l.bucket <= p.last_bucket
+        and l.bucket > p.as_of - interval '4 minutes'
+        and l.bucket >= %1$L
+        and l.bucket < %2$L
+        order by l.bucket desc, l.known_at desc
+    $q$;
+    c_branch constant text := $q$
+        select
+            p.place, p.symbol, p.as_of, p.known_as_of, n.bucket, n.known_at, { n.%I }
+        from pair as p
+        left join lateral (
+            select n.bucket, n.known_at, { n.%I }
+            from (select l.* from feature.log as l where %1$s limit 1) as n
+            -- a bar that has gone is no bar
+            where not (row({ n.%I }) is null)
+            union all
+            -- looked for where the first has found none: the limit ends it there
+            (
+                select d.bucket, d.known_at, { d.%I }
+                from (
+                    select distinct on (l.bucket) l.*
+                    from feature.log as l
+                    where
+                        l.tenant_id = p.tenant_id
+                        and l.symbol = p.symbol
+                        and l.known_at <= p.known_as_of
+                        and l.bucket <= p.last_bucket
+                        and l.bucket > p.as_of - %2$L::interval
+                        and l.bucket >= %3$L
+                        and l.bucket < %4$L
+                    order by l.bucket desc, l.known_at desc
+                ) as d
+                where not (row({ d.%I }) is null)
+                order by d.bucket desc
+                limit 1
+            )
+            limit 1
+        ) as n on true
+        where p.as_of >= %5$L and p.as_of < %4$L
+    $q$;
+    -- A bar that looks too old may be so only by the clock: count the hours its market traded. By a
+    -- calendar that has no sessions it would never age.
+    c_age constant text := $q$
+        select
+            case
+                when c.calendar_id is null then a.as_of - b.closed_at
+                else (
+                    select
+                        coalesce(
+                            sum(least(a.as_of, s.closes_at) - greatest(b.closed_at, s.opens_at)),
+                            interval '0'
+                        )
+                    from unnest(
+                        c.opens[r.first:r.last],
+                        c.closes[r.first:r.last]
+                    ) as s (opens_at, closes_at)
+                    where a.as_of > s.opens_at and b.closed_at < s.closes_at
+                )
+            end as age
+        from (
+            select a.bucket + interval '1 minute' as closed_at
+            -- younger than any maximum: it has no row here
+            where a.bucket < a.as_of - interval '1 minute' - %1$L::interval
+        ) as b
+        left join (
+            market.instrument as i inner join session as c on i.calendar_id = c.calendar_id
+        ) on i.symbol = a.symbol
+        cross join lateral (
+            select
+                1 + width_bucket(b.closed_at, c.ends) as first,
+                width_bucket(a.as_of, c.opens) as last
+        ) as r
+    $q$;
+    v_columns constant tstzrange[] := array(
+        select tstzrange(c.range_start, c.range_end)
+        from timescaledb_information.chunks as c
+        where c.hypertable_schema = 'feature' and c.hypertable_name = 'log' and c.is_compressed
+    );
+    v_starts constant timestamptz[] := array(
+        select distinct date_bin(c_slice, a.moment, c_origin) from unnest(p_as_of) as a (moment)
+    );
+    v_branches text;
+begin
+    select string_agg(
+        format(
+            c_branch,
+            format(
+                case
+                    when tstzrange(s.starts, s.starts + c_slice) && any(v_columns)
+                        then c_last_of_columns
+                    else c_last
+                end,
+                s.starts, s.starts + c_slice
+            ),
+            p_oldest, s.starts - p_oldest, s.starts + c_slice, s.starts
+        ),
+        ' union all '
+    )
+    into v_branches
+    from unnest(v_starts) as s (starts);
+
+    return format(
+        $q$
+            with pair as materialized (%1$s),
+
+            -- made when the first bar is looked at that is not fresh
+            session as materialized (
+                select s.* from feature.pit_sessions(%3$L, %4$L, %5$L) as s
+            )
+
+            select
+                a.symbol,
+                a.as_of,
+                a.known_as_of,
+                case when t.age > %7$L then null else a.bucket end,
+                case when t.age > %7$L then null else a.known_at end,
+                { case when t.age > $6[%3$s] then null else a.%1$I end },
+                coalesce(t.age > %6$L, a.bucket is null)
+            from (%2$s) as a
+            left join lateral (%8$s) as t on true
+            order by a.place
+        $q$,
+        c_pair, v_branches, v_starts, c_slice, p_oldest, p_shortest, p_longest,
+        format(c_age, p_shortest)
+    );
+end
+$$
+$sql$);
+revoke all on function feature.pit_query(timestamptz[], interval, interval, interval) from public;
+comment on function feature.pit_query(timestamptz[], interval, interval, interval) is
+'The statement that answers public.feature_pit_snapshot(), without its checks. p_as_of: the '
+'moments, from which it takes the chunks to read; p_oldest: bars that start longer before as_of '
+'are not looked for; p_shortest, p_longest: of the maxima of market.contract. Its parameters: '
+'p_symbols, p_as_of, p_known_as_of, p_tenant_id, the last publish, the maxima in the '
+'contract''s order. One row per element, in order. Where several tenants have a symbol it gives '
+'a row of each: feature.check_names() comes first.';
