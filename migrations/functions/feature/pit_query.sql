@@ -27,63 +27,6 @@ declare
         -- neighbours in the index one after the other
         order by key
     $q$;
-    -- nearly always the last few minutes hold the bar
-    c_last constant text := $q$
-        feature.bar_key(l.tenant_id, l.symbol, l.bucket) <= p.key
-        and feature.bar_key(l.tenant_id, l.symbol, l.bucket) > p.key - 4
-        and l.known_at <= p.known_as_of
-        and l.tenant_id = p.tenant_id
-        and l.symbol = p.symbol
-        and l.bucket <= p.last_bucket
-        and l.bucket >= %1$L
-        and l.bucket < %2$L
-        order by feature.bar_key(l.tenant_id, l.symbol, l.bucket) desc, l.known_at desc
-    $q$;
-    -- the columnstore has no index but that of its segments
-    c_last_of_columns constant text := $q$
-        l.tenant_id = p.tenant_id
-        and l.symbol = p.symbol
-        and l.known_at <= p.known_as_of
-        and l.bucket <= p.last_bucket
-        and l.bucket > p.as_of - interval '4 minutes'
-        and l.bucket >= %1$L
-        and l.bucket < %2$L
-        order by l.bucket desc, l.known_at desc
-    $q$;
-    c_branch constant text := $q$
-        select
-            p.place, p.symbol, p.as_of, p.known_as_of, n.bucket, n.known_at, { n.%I }
-        from pair as p
-        left join lateral (
-            select n.bucket, n.known_at, { n.%I }
-            from (select l.* from feature.log as l where %1$s limit 1) as n
-            -- a bar that has gone is no bar
-            where not (row({ n.%I }) is null)
-            union all
-            -- looked for where the first has found none: the limit ends it there
-            (
-                select d.bucket, d.known_at, { d.%I }
-                from (
-                    select distinct on (l.bucket) l.*
-                    from feature.log as l
-                    where
-                        l.tenant_id = p.tenant_id
-                        and l.symbol = p.symbol
-                        and l.known_at <= p.known_as_of
-                        and l.bucket <= p.last_bucket
-                        and l.bucket > p.as_of - %2$L::interval
-                        and l.bucket >= %3$L
-                        and l.bucket < %4$L
-                    order by l.bucket desc, l.known_at desc
-                ) as d
-                where not (row({ d.%I }) is null)
-                order by d.bucket desc
-                limit 1
-            )
-            limit 1
-        ) as n on true
-        where p.as_of >= %5$L and p.as_of < %4$L
-    $q$;
     -- A bar that looks too old may be so only by the clock: count the hours its market traded. By a
     -- calendar that has no sessions it would never age.
     c_age constant text := $q$
@@ -117,31 +60,12 @@ declare
                 width_bucket(a.as_of, c.opens) as last
         ) as r
     $q$;
-    v_columns constant tstzrange[] := array(
-        select tstzrange(c.range_start, c.range_end)
-        from timescaledb_information.chunks as c
-        where c.hypertable_schema = 'feature' and c.hypertable_name = 'log' and c.is_compressed
-    );
     v_starts constant timestamptz[] := array(
         select distinct date_bin(c_slice, a.moment, c_origin) from unnest(p_as_of) as a (moment)
     );
     v_branches text;
 begin
-    select string_agg(
-        format(
-            c_branch,
-            format(
-                case
-                    when tstzrange(s.starts, s.starts + c_slice) && any(v_columns)
-                        then c_last_of_columns
-                    else c_last
-                end,
-                s.starts, s.starts + c_slice
-            ),
-            p_oldest, s.starts - p_oldest, s.starts + c_slice, s.starts
-        ),
-        ' union all '
-    )
+    select string_agg(feature.pit_branch(s.starts, c_slice, p_oldest), ' union all ')
     into v_branches
     from unnest(v_starts) as s (starts);
 
