@@ -25,10 +25,15 @@ declare
     v_tenant_id integer;
 begin
     perform feature.check_pairs(p_symbols, p_as_of, p_known_as_of);
-    select coalesce(bool_and(h.tenants = 1), true)
-    into v_is_plain
+    select
+        coalesce(bool_and(h.tenants = 1), true),
+        -- where all are of one tenant, no pair looks for its own
+        coalesce(p_tenant_id, case when min(h.tenant_id) = max(h.tenant_id) then min(h.tenant_id) end)
+    into v_is_plain, v_tenant_id
     from (
-        select count(s.tenant_id) as tenants
+        select
+            count(s.tenant_id) as tenants,
+            min(s.tenant_id) as tenant_id
         from (select distinct p.symbol from unnest(p_symbols) as p (symbol)) as d
         left join feature.series as s
             on d.symbol = s.symbol and (p_tenant_id is null or s.tenant_id = p_tenant_id)
@@ -53,16 +58,8 @@ begin
     if cardinality(p_as_of) = 0 then
         return;
     end if;
-    select
-        -- nothing known by the last publish is still to be written
-        c.published_at,
-        -- where there is but one, no pair looks for its own
-        coalesce(p_tenant_id, (
-            select min(s.tenant_id) from feature.series as s
-            having min(s.tenant_id) = max(s.tenant_id)
-        ))
-    into strict v_published_at, v_tenant_id
-    from feature.clock as c;
+    -- nothing known by the last publish is still to be written
+    select c.published_at into strict v_published_at from feature.clock as c;
     return query execute feature.pit_query(p_as_of, c_oldest + v_longest, v_shortest, v_longest)
     using p_symbols, p_as_of, p_known_as_of, v_tenant_id, v_published_at, v_max;
 end
