@@ -25,7 +25,6 @@ ADDED = """
 -- depends: {last}
 set local role market_owner;
 alter table feature.log add column rsi_14 double precision;
-drop function feature.pit_version(text[], timestamptz[], timestamptz[], integer, interval);
 drop function feature.pit_snapshot_of(integer[], timestamptz);
 drop function public.feature_pit_snapshot_all(timestamptz);
 drop function api.feature_pit_snapshot_all(timestamptz);
