@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 export ENGINE DATABASE_URL KAFKA_BOOTSTRAP REDIS_URL
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos live lint freeze format lock up down status migrate rollback tenant psql dbt feature feature-check feast materialize push serve example \
+.PHONY: help install demo test chaos live lint freeze format lock up down status migrate rollback tenant psql dbt feature feature-check check-recipe feast materialize push serve example \
   bench clean clean-data
 
 help: ## list the targets
@@ -94,6 +94,9 @@ feature: install ## add a field to a set: NAME=rsi_14 SET=momentum_1m, OF=market
 
 feature-check: install ## say whether each field can be published, what it reads, what its set costs
 	@$(BIN)/python -m engine feature-check
+
+check-recipe: install ## README's "add a feature" on a copy beside a live demo: psql, Feast, Redis, HTTP
+	@$(BIN)/python -m tests.recipe
 
 feast: install ## Feast on the engine; ARGS=apply, ARGS="feature-views list"
 	@$(BIN)/python -m feast_repo feast $(or $(ARGS),apply)

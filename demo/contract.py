@@ -1,4 +1,7 @@
-"""The contract's fields, and what may be told of each by its lines alone."""
+"""The contract's fields, and what may be told of each by its lines alone.
+
+What the demo shows bar by bar are the fields of market_1m, the first of the sets of features.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,16 +28,36 @@ CONTRACT = """
         from pg_catalog.pg_proc as p
         where p.oid = to_regprocedure('feature.window_value()')
     ) as w on true
+    where c.feature_set = 'market_1m'
     order by c.ordinal
+"""
+SETS = """
+    select
+        c.feature_set,
+        s.grain,
+        c.field,
+        c.unit,
+        c.formula,
+        c.available_after_s as due_s,
+        c.max_staleness_s as stale_s
+    from market.contract as c
+    inner join market.feature_set as s on c.feature_set = s.feature_set
+    order by c.feature_set <> 'market_1m', c.feature_set, c.ordinal
 """
 BOUNDS = re.compile(r"in \[(-?[\d.]+), (-?[\d.]+)\]$")
 Row = Mapping[str, Any]
 
 
 def read(connection: psycopg.Connection[Any]) -> list[dict[str, Any]]:
-    """The fields in the contract's order, each described()."""
+    """The fields of market_1m in the contract's order, each described()."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return [described(row) for row in cursor.execute(CONTRACT).fetchall()]
+
+
+def of_all_sets(connection: psycopg.Connection[Any]) -> list[dict[str, Any]]:
+    """What the contract says of each field of each set, market_1m's first."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(SETS).fetchall()
 
 
 def described(row: Row) -> dict[str, Any]:

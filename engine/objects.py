@@ -19,6 +19,10 @@ KINDS = ("functions", "views")
 TABLE = "migration_object"
 COMMENTS = re.compile(r"(?:--[^\n]*\n)*")
 
+# The name of what feature.define() makes of a file, with the marks that each set's name stands for
+MARKED = re.compile(
+    r"^comment on (?:function|procedure|view) \w+\.(\S*?\{[^{}]+\}\w*)", re.MULTILINE
+)
 # What a file has made, as "drop" wants it: its routines with their overloads and the triggers that
 # call them (those of chunks follow their table's), or its view.
 MADE = """
@@ -31,7 +35,7 @@ MADE = """
             ) as identity
         from pg_catalog.pg_proc as p
         inner join pg_catalog.pg_namespace as n on p.pronamespace = n.oid
-        where %(kind)s = 'functions' and n.nspname = %(schema)s and p.proname = %(name)s
+        where %(kind)s = 'functions' and n.nspname = %(schema)s and p.proname = any(%(names)s)
     )
 
     select 3 as place, r.identity from routine as r
@@ -50,7 +54,7 @@ MADE = """
     select 2, format('view %%I.%%I', n.nspname, c.relname)
     from pg_catalog.pg_class as c
     inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
-    where %(kind)s = 'views' and n.nspname = %(schema)s and c.relname = %(name)s
+    where %(kind)s = 'views' and n.nspname = %(schema)s and c.relname = any(%(names)s)
         and c.relkind = 'v'
     order by place, identity
 """
@@ -146,7 +150,14 @@ def replace(
                 f"insert into public.{TABLE} (path, sha256, made) values (%s, %s, %s)"
                 " on conflict (path) do update"
                 " set sha256 = excluded.sha256, made = excluded.made",
-                (one.path, digest, _made(connection, one.path)),
+                (one.path, digest, _made(connection, one)),
+            )
+        for one in objects if from_rows else []:
+            # the log of a new set has triggers that call what was there
+            connection.execute(
+                f"update public.{TABLE} set made = %(made)s"
+                " where path = %(path)s and made <> %(made)s",
+                {"path": one.path, "made": _made(connection, one)},
             )
     return [*gone, *(one.path for one in changed)]
 
@@ -188,7 +199,7 @@ def _changed(
     return {
         one: digest
         for one, digest in digests.items()
-        if known.get(one.path) != (digest, _made(connection, one.path))
+        if known.get(one.path) != (digest, _made(connection, one))
     }
 
 
@@ -203,10 +214,26 @@ def _digest(connection: psycopg.Connection[Any], one: Object, texts: dict[str, s
     return digest.hexdigest()
 
 
-def _made(connection: psycopg.Connection[Any], path: str) -> list[str]:
-    kind, schema, name = path.split("/")
-    rows = connection.execute(MADE, {"kind": kind, "schema": schema, "name": name}).fetchall()
+def _made(connection: psycopg.Connection[Any], one: Object) -> list[str]:
+    kind, schema, name = one.path.split("/")
+    marked = MARKED.search(one.text)
+    names = [name, *(_of_sets(connection, marked.group(1)) if marked else [])]
+    rows = connection.execute(MADE, {"kind": kind, "schema": schema, "names": names}).fetchall()
     return [identity for _, identity in rows]
+
+
+def _of_sets(connection: psycopg.Connection[Any], marked: str) -> list[str]:
+    """What each set of features has under a name with marks; none before there are sets."""
+    there = connection.execute(
+        "select to_regclass('market.feature_set') is not null"
+        " and to_regprocedure('feature.with_names(text, text)') is not null"
+    ).fetchone()
+    if there != (True,):
+        return []
+    rows = connection.execute(
+        "select feature.with_names(s.feature_set, %s) from market.feature_set as s", (marked,)
+    ).fetchall()
+    return [name for (name,) in rows]
 
 
 def _bring(

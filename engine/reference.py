@@ -33,7 +33,8 @@ TAKEN = (
     "tenant_id, symbol, bucket, known_at, closes_at, cause, as_of, known_as_of, is_stale, place,"
     " bar"
 )
-# a field of the contract that a log cannot hold, or that would stand before those that were there
+# a field of the contract that a log cannot hold, or that would stand before those that were there,
+# and a set that has none
 FIELDS = f"""
     with said as (
         select l.*, feature.name_of(l.feature_set, 'log') as log
@@ -97,6 +98,12 @@ FIELDS = f"""
         or s.field = any(string_to_array('{TAKEN}', ', '))
         or s.data_type not in ('double precision', 'text')
         or format_type(a.atttypid, a.atttypmod) <> s.data_type
+    union all
+    select
+        1,
+        format('feature_set %%L of seeds/feature_set.csv has no field here', n.feature_set)
+    from loaded_feature_set as n
+    where n.feature_set not in (select d.feature_set from said as d)
 """
 # a set whose name something else has already
 SETS = """
@@ -107,14 +114,25 @@ SETS = """
     cross join lateral (
         select coalesce(
             to_regclass(format('api.%%I', l.feature_set))::text,
-            to_regclass(format('feature.%%I', l.feature_set || '_log'))::text,
-            case when l.feature_set in ('feature', 'tick') then 'others' end
+            (
+                -- a log of a set that went before is taken up again
+                select c.oid::regclass::text
+                from pg_class as c
+                where
+                    c.oid = to_regclass(format('feature.%%I', l.feature_set || '_log'))
+                    and not exists (
+                        select from pg_trigger as g
+                        where g.tgrelid = c.oid and g.tgname = 'log_is_append_only'
+                    )
+            ),
+            case l.feature_set
+                when 'feature' then 'the functions of market_1m' when 'tick' then 'the ticks'
+            end
         ) as taken
     ) as t
     where
         t.taken is not null
         and l.feature_set not in (select s.feature_set from market.feature_set as s)
-        and l.feature_set not in (select b.feature_set from feature.birth as b)
 """
 OWN_RULES = {"contract": FIELDS, "feature_set": SETS}
 KEY = """

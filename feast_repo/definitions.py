@@ -1,10 +1,11 @@
 """What Feast knows: entities, feature views and services of the contract's fields.
 
-`feast apply` reads this file. Which fields there are, their types, units, formulas and views come
-from the contract, seeds/smartdb_contract.csv: a line there is all that a new one needs here.
+`feast apply` reads this file. Which fields there are, of which sets, their types, units, formulas
+and views come from the contract, seeds/smartdb_contract.csv: a line there is all that a new one
+needs here.
 """
 
-import csv
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +18,10 @@ from feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source i
 from feast.types import Float64, PrimitiveFeastType, String, UnixTimestamp
 from feast.value_type import ValueType
 
+from feast_repo import sets
 from feast_repo.ratio import ratio_view
+from feast_repo.sets import CONTRACT, FIRST, FeatureSet
 
-CONTRACT = Path(__file__).resolve().parent.parent / "seeds" / "smartdb_contract.csv"
 TYPES: dict[str, PrimitiveFeastType] = {"double precision": Float64, "text": String}
 
 tenant = Entity(
@@ -35,13 +37,6 @@ instrument = Entity(
     description="Symbol of market.instrument.",
 )
 
-# The offline store answers from feature_pit_snapshot(); table and column are what it reads.
-feature_log = PostgreSQLSource(
-    name="feature_pit_snapshot",
-    table="feature.log",
-    timestamp_field="known_at",
-    description="The bitemporal log, read as it was known at each row's event timestamp.",
-)
 bucket = Field(
     name="bucket",
     dtype=UnixTimestamp,
@@ -49,16 +44,28 @@ bucket = Field(
 )
 
 
-def contract_lines(path: Path = CONTRACT) -> list[dict[str, str]]:
-    """The contract's lines by the names of their columns, in its order."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return sorted(csv.DictReader(file), key=lambda line: int(line["ordinal"]))
+def log_of(one: FeatureSet) -> PostgreSQLSource:
+    """A set's source; the offline store answers from its snapshot, table and column are the log."""
+    return PostgreSQLSource(
+        name=one.snapshot,
+        table=one.log,
+        timestamp_field="known_at",
+        description="The bitemporal log, read as it was known at each row's event timestamp.",
+    )
 
 
-def contract_fields(path: Path = CONTRACT) -> dict[str, Field]:
-    """The contract's fields by name, in its order. Errors: ValueError for a type of no feature."""
+def contract_fields(path: Path = CONTRACT, feature_set: str = FIRST) -> dict[str, Field]:
+    """The fields of a set by name, in the contract's order.
+
+    Errors: ValueError for a type of no feature, or as sets.read().
+    """
+    (found,) = (one for one in sets.read(path) if one.name == feature_set)
+    return _fields(found, path)
+
+
+def _fields(one: FeatureSet, path: Path) -> dict[str, Field]:
     fields = {}
-    for line in contract_lines(path):
+    for line in one.lines:
         if line["data_type"] not in TYPES:
             raise ValueError(
                 f"{path.name}: {line['field']} is of the type {line['data_type']!r}; a feature can "
@@ -74,16 +81,18 @@ def contract_fields(path: Path = CONTRACT) -> dict[str, Field]:
 
 
 def contract_views(path: Path = CONTRACT) -> dict[str, tuple[str, ...]]:
-    """The fields of each feature view, views and fields in the contract's order."""
-    views: dict[str, tuple[str, ...]] = {}
-    for line in contract_lines(path):
-        views[line["feature_view"]] = (*views.get(line["feature_view"], ()), line["field"])
-    return views
+    """The fields of each feature view of all sets, in the contract's order."""
+    return {name: held for one in sets.read(path) for name, held in one.views.items()}
 
 
-def feature_views(path: Path = CONTRACT) -> dict[str, FeatureView]:
-    """The contract's feature views by name; the first one has the bucket, too."""
-    fields = contract_fields(path)
+def feature_views(path: Path = CONTRACT) -> dict[str, dict[str, FeatureView]]:
+    """The contract's feature views by set and name; the first of each set has the bucket, too."""
+    return {one.name: _views(one, path) for one in sets.read(path)}
+
+
+def _views(one: FeatureSet, path: Path) -> dict[str, FeatureView]:
+    fields = _fields(one, path)
+    source = log_of(one)
     return {
         name: FeatureView(
             name=name,
@@ -94,43 +103,72 @@ def feature_views(path: Path = CONTRACT) -> dict[str, FeatureView]:
                 *([] if place else [bucket]),
                 *(fields[held] for held in names),
             ],
-            source=feature_log,
+            source=source,
             # how old a value may be is the contract's max_staleness_s, which the snapshot applies
             ttl=timedelta(0),
             description=f"The latest closed bar: {', '.join(names)}.",
         )
-        for place, (name, names) in enumerate(contract_views(path).items())
+        for place, (name, names) in enumerate(one.views.items())
     }
 
 
-def services(views: Mapping[str, FeatureView], ratios: Any) -> list[FeatureService]:
-    """What is asked for by one name; ratios: of ratio_view()."""
+def services(
+    views: Mapping[str, Mapping[str, FeatureView]], ratios: Any, path: Path = CONTRACT
+) -> list[FeatureService]:
+    """What is asked for by one name; views: of feature_views(), ratios: of ratio_view()."""
+    market: list[Any] = list(views.get(FIRST, {}).values())
     found = [
         FeatureService(
             name="market_v1",
-            features=list(views.values()),
-            description="All fields of the contract and the bar they belong to.",
+            features=market,
+            description=f"All fields of {FIRST} and the bar they belong to.",
         )
     ]
     if ratios is not None:
         found.append(
             FeatureService(
                 name="market_ratios_v1",
-                features=[*views.values(), ratios],
+                features=[*market, ratios],
                 description="market_v1 and the ratios.",
+            )
+        )
+    for one in sets.read(path):
+        found.append(
+            FeatureService(
+                name=one.name,
+                features=list(views[one.name].values()),
+                description=f"All fields of the set. {one.description}",
             )
         )
     return found
 
 
 def objects(path: Path = CONTRACT) -> list[Any]:
-    """All that is registered for a contract."""
+    """All that is registered for a contract.
+
+    Errors: ValueError for two things of one name, a type of no feature, or as sets.read().
+    """
     views = feature_views(path)
-    ratios = ratio_view(views)
-    ratios_too = [] if ratios is None else [ratios]
-    return [tenant, instrument, *views.values(), *ratios_too, *services(views, ratios)]
+    ratios = ratio_view(views.get(FIRST, {}))
+    found = [
+        tenant,
+        instrument,
+        *(view for of_set in views.values() for view in of_set.values()),
+        *([] if ratios is None else [ratios]),
+        *services(views, ratios, path),
+    ]
+    twice = [name for name, times in Counter(one.name for one in found).items() if times > 1]
+    if twice:
+        raise ValueError(
+            f"{path.name}: {', '.join(twice)} is there twice among the names of entities, feature "
+            "views, sets and services: name another feature_view or feature_set"
+        )
+    return found
 
 
+# Of a view of one's own over a set's log, by the name of the set.
+LOGS = {one.name: log_of(one) for one in sets.read()}
+feature_log = LOGS[FIRST]
 VIEWS = contract_views()
 OBJECTS = objects()
 _BY_NAME = {one.name: one for one in OBJECTS}

@@ -1,10 +1,12 @@
-"""The offline store: Feast's PostgreSQL store, reading through feature_pit_snapshot().
+"""The offline store: Feast's PostgreSQL store, reading through each set's feature_pit_snapshot().
 
 A training set is the snapshot's element-wise form: each row of the entity frame gets what was known
-at its event timestamp. Feast's own join goes by one clock and lets corrections leak into the past.
+at its event timestamp, in one call for each set of features that it has fields of. Feast's own join
+goes by one clock and lets corrections leak into the past.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -24,6 +26,7 @@ from feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source i
     SavedDatasetPostgreSQLStorage,
 )
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
+from feast.infra.offline_stores.offline_utils import FeatureViewQueryContext
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.infra.utils.postgres.connection_utils import df_to_postgres_table
 from feast.on_demand_feature_view import OnDemandFeatureView
@@ -35,16 +38,18 @@ from psycopg import sql
 from pydantic import model_validator
 from tqdm import tqdm
 
-from feast_repo import internals
+from feast_repo import internals, sets
 from feast_repo.environment import address
+from feast_repo.sets import FeatureSet
 
 SELF: Final = "feast_repo.offline_store.PitOfflineStore"
-# Views with this source are answered by the snapshot; definitions.py names it.
-SOURCE = "feature_pit_snapshot"
+# Views with these sources are answered by the function of that name; definitions.py names them.
+SOURCES = {one.snapshot: one for one in sets.read()}
 # Pairs per statement: enough to hide the round trip, few enough to show progress and bound memory.
 BATCH = 50_000
-BAR = timedelta(minutes=1)
 BUCKET = pa.field("bucket", pa.timestamp("us", tz="UTC"))
+# the columns of the entity frame that hold a tenant and a symbol
+Keys = tuple[str, str]
 
 SNAPSHOT = """
     with pair as materialized (
@@ -65,7 +70,7 @@ SNAPSHOT = """
 
     select {columns}
     from of_tenant as t
-    cross join lateral feature_pit_snapshot(
+    cross join lateral {function}(
         t.symbols, t.as_ofs, null::timestamptz[], t.tenant_id
     ) with ordinality as a
     order by t.places[a.ordinality]
@@ -83,11 +88,11 @@ NAMES = """
         from pair
         group by tenant_id
     ) as t
-    cross join lateral feature_pit_snapshot(
+    cross join lateral {function}(
         t.symbols, timestamptz '2000-01-01', null::timestamptz, t.tenant_id
     ) as s
 """
-SNAPSHOT_ALL = "select {columns} from feature_pit_snapshot_all({moment}) as s"
+SNAPSHOT_ALL = "select {columns} from {function}({moment}) as s"
 
 
 class PitOfflineStoreConfig(PostgreSQLOfflineStoreConfig):
@@ -200,14 +205,15 @@ class PitOfflineStore(PostgreSQLOfflineStore):
 
         entity_df: pandas, polars or Arrow frame, or SQL, with the join keys, one column of times
         (named event_timestamp where there are several; without a zone: UTC) and any others, which
-        are returned as they are. A view's ttl leaves values of bars out that closed longer before.
+        are returned as they are. Views may be of several sets, all read as of one publish. A view's
+        ttl leaves values of bars out that closed longer before.
         Nothing is created in the database. What was learned after the event timestamp is never
         returned, so that filter_by_created_timestamp changes nothing.
-        Errors: ValueError for other sources, columns that are missing or named as a feature, no
-        entity frame; when it is read psycopg's, with a hint, for times in the future, NULLs,
-        symbols and tenants that do not exist or are not the login's to read.
+        Errors: ValueError for other sources, a ttl over sessions, columns that are missing or named
+        as a feature, no entity frame; when it is read psycopg's, with a hint, for times in the
+        future, NULLs, symbols and tenants that do not exist or are not the login's to read.
         """
-        _refuse_other_sources(feature_views)
+        sets_of = _sets_of(feature_views)
         entities = _arrow(entity_df, config)
         at = offline_utils.infer_event_timestamp_from_entity_df(
             {name: entities[name].type.to_pandas_dtype() for name in entities.column_names}
@@ -233,23 +239,24 @@ class PitOfflineStore(PostgreSQLOfflineStore):
             for view in feature_views
         }
 
+        # views differ in their keys where one was renamed, say to another leg of a spread
+        parts: dict[tuple[FeatureSet, Keys], list[FeatureViewQueryContext]] = {}
+        for context in asked:
+            view = views[context.name]
+            parts.setdefault((sets_of[view.name], _keys(view)), []).append(context)
+
         def read(timeout: int | None) -> pa.Table:
             table = entities
-            # views differ in their keys where one was renamed, say to another leg of a spread
-            for keys in dict.fromkeys(_keys(views[context.name]) for context in asked):
-                contexts = [c for c in asked if _keys(views[c.name]) == keys]
-                wanted = [_column(views[c.name], name) for c in contexts for name in c.features]
-                schema = pa.schema({one.name: one for one in [BUCKET, *wanted]}.values())
-                found = _snapshot(config, table, keys, moments, schema, timeout)
-                age = pc.subtract(moments, pc.add(found["bucket"], pa.scalar(BAR)))
-                for context in contexts:
-                    for feature in context.features:
-                        values = found[feature]
-                        if context.ttl:
-                            limit = pa.scalar(timedelta(seconds=context.ttl))
-                            values = pc.if_else(pc.greater(age, limit), None, values)
-                        name = _named(context.name, feature, full_feature_names)
-                        table = table.append_column(name, values)
+            _refuse_missing(table, {key for _, keys in parts for key in keys})
+            with _one_publish(config, timeout) as connection:
+                for (of, keys), contexts in parts.items():
+                    wanted = [_column(views[c.name], name) for c in contexts for name in c.features]
+                    schema = pa.schema({one.name: one for one in [BUCKET, *wanted]}.values())
+                    found = _snapshot(connection, of, entities, keys, moments, schema)
+                    for context in contexts:
+                        for feature, values in _values(context, of, found, moments):
+                            name = _named(context.name, feature, full_feature_names)
+                            table = table.append_column(name, values)
             return table
 
         return PitRetrievalJob(
@@ -279,10 +286,10 @@ class PitOfflineStore(PostgreSQLOfflineStore):
         """What an online store should hold at end_date, or at the last publish before it.
 
         One row per series, whatever changed since start_date, and as its event time the moment for
-        which feature_pit_snapshot() gives the same: a row that went stale overwrites the last
-        value, and a later moment every earlier one.
+        which the set's snapshot gives the same: a row that went stale overwrites the last value,
+        and a later moment every earlier one.
         """
-        if not _reads_log(data_source):
+        if _set_of(data_source) is None:
             return PostgreSQLOfflineStore.pull_latest_from_table_or_query(
                 config,
                 data_source,
@@ -300,6 +307,7 @@ class PitOfflineStore(PostgreSQLOfflineStore):
         ]
         query = sql.SQL(SNAPSHOT_ALL).format(
             columns=sql.SQL(", ").join(columns),
+            function=sql.Identifier(f"{data_source.name}_all"),
             moment=sql.Literal(end_date if end_date.tzinfo else end_date.replace(tzinfo=UTC)),
         )
         return PostgreSQLRetrievalJob(
@@ -318,7 +326,7 @@ class PitOfflineStore(PostgreSQLOfflineStore):
         end_date: datetime | None = None,
     ) -> RetrievalJob:
         """For the log, the same as pull_latest_from_table_or_query(); else Feast's own."""
-        if not _reads_log(data_source):
+        if _set_of(data_source) is None:
             return PostgreSQLOfflineStore.pull_all_from_table_or_query(
                 config,
                 data_source,
@@ -342,23 +350,56 @@ class PitOfflineStore(PostgreSQLOfflineStore):
         )
 
 
-def _reads_log(source: DataSource | None) -> bool:
-    return source is not None and source.name == SOURCE
+def _set_of(source: DataSource | None) -> FeatureSet | None:
+    """The set whose log a source is; None: another source."""
+    return None if source is None else SOURCES.get(source.name)
 
 
-def _keys(view: FeatureView) -> tuple[str, str]:
+def _keys(view: FeatureView) -> Keys:
     """Columns of the entity frame that hold a view's tenant and symbol."""
     renamed = view.projection.join_key_map
     return renamed.get("tenant_id", "tenant_id"), renamed.get("symbol", "symbol")
 
 
-def _refuse_other_sources(views: list[FeatureView]) -> None:
-    others = sorted(view.name for view in views if not _reads_log(view.batch_source))
+def _sets_of(views: list[FeatureView]) -> dict[str, FeatureSet]:
+    """The set of each view by the view's name. Errors: ValueError for what none can answer."""
+    found = {view.name: (_set_of(view.batch_source), view.ttl) for view in views}
+    others = sorted(name for name, (of, _) in found.items() if of is None)
     if others:
         raise ValueError(
-            f"the views {', '.join(others)} do not read {SOURCE}: ask for them in a call of their "
-            "own, with Feast's own PostgreSQL store"
+            f"the views {', '.join(others)} do not read {' or '.join(SOURCES)}: ask for them in a "
+            "call of their own, with Feast's own PostgreSQL store"
         )
+    sets_of = {name: of for name, (of, _) in found.items() if of is not None}
+    wrong = sorted(name for name, of in sets_of.items() if found[name][1] and of.span is None)
+    if wrong:
+        raise ValueError(
+            f"the views {', '.join(wrong)} have a ttl, which counts from a bar's close, and a "
+            "snapshot does not tell when a session closed: give them ttl=timedelta(0)"
+        )
+    return sets_of
+
+
+def _refuse_missing(entities: pa.Table, keys: set[str]) -> None:
+    missing = sorted(key for key in keys if key not in entities.column_names)
+    if missing:
+        raise ValueError(
+            f"the entity frame has no column {', '.join(missing)}: it has "
+            f"{', '.join(entities.column_names)}"
+        )
+
+
+def _values(
+    context: FeatureViewQueryContext, of: FeatureSet, found: pa.Table, moments: pa.ChunkedArray
+) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    """The features of a view by name, without those of bars that closed longer before than ttl."""
+    is_old = None
+    if context.ttl and of.span:
+        age = pc.subtract(moments, pc.add(found["bucket"], pa.scalar(of.span)))
+        is_old = pc.greater(age, pa.scalar(timedelta(seconds=context.ttl)))
+    for feature in context.features:
+        values = found[feature]
+        yield feature, values if is_old is None else pc.if_else(is_old, None, values)
 
 
 def _column(view: FeatureView, feature: str) -> pa.Field:
@@ -426,39 +467,38 @@ def _moments(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     return column.cast(pa.timestamp("us", tz="UTC"), safe=False)
 
 
-def _snapshot(
-    config: RepoConfig,
-    entities: pa.Table,
-    keys: tuple[str, str],
-    moments: pa.ChunkedArray,
-    schema: pa.Schema,
-    timeout: int | None,
-) -> pa.Table:
-    missing = [key for key in keys if key not in entities.column_names]
-    if missing:
-        raise ValueError(
-            f"the entity frame has no column {', '.join(missing)}: it has "
-            f"{', '.join(entities.column_names)}"
-        )
-    tenants = entities[keys[0]].to_pylist()
-    symbols = entities[keys[1]].to_pylist()
-    as_ofs = moments.cast(pa.timestamp("us")).to_numpy().astype("datetime64[us]").tolist()
-    query = sql.SQL(SNAPSHOT).format(
-        columns=sql.SQL(", ").join(sql.Identifier("a", name) for name in schema.names)
-    )
-    batches = []
-    with (
-        internals.connect(config.offline_store) as connection,
-        tqdm(total=len(symbols), unit="rows", disable=len(symbols) <= BATCH) as progress,
-    ):
-        # one view of the log for all batches
+@contextmanager
+def _one_publish(config: RepoConfig, timeout: int | None) -> Iterator[psycopg.Connection]:
+    """A connection with one view of the logs for all sets and batches; timeout: of a statement."""
+    with internals.connect(config.offline_store) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         if timeout is not None:
             connection.execute("select set_config('statement_timeout', %s, true)", [f"{timeout}s"])
-        if len(symbols) > BATCH:
-            # a name that only a later batch has
-            connection.execute(NAMES, [symbols, tenants])
+        yield connection
+
+
+def _snapshot(
+    connection: psycopg.Connection,
+    of: FeatureSet,
+    entities: pa.Table,
+    keys: Keys,
+    moments: pa.ChunkedArray,
+    schema: pa.Schema,
+) -> pa.Table:
+    tenants = entities[keys[0]].to_pylist()
+    symbols = entities[keys[1]].to_pylist()
+    as_ofs = moments.cast(pa.timestamp("us")).to_numpy().astype("datetime64[us]").tolist()
+    function = sql.Identifier(of.snapshot)
+    query = sql.SQL(SNAPSHOT).format(
+        columns=sql.SQL(", ").join(sql.Identifier("a", name) for name in schema.names),
+        function=function,
+    )
+    if len(symbols) > BATCH:
+        # a name that only a later batch has
+        connection.execute(sql.SQL(NAMES).format(function=function), [symbols, tenants])
+    batches = []
+    with tqdm(total=len(symbols), unit="rows", disable=len(symbols) <= BATCH) as progress:
         for begin in range(0, len(symbols), BATCH):
             part = slice(begin, begin + BATCH)
             rows = connection.execute(

@@ -16,9 +16,10 @@ import pandas as pd
 import psycopg
 from feast import FeatureStore
 from feast.types import Float64, String, UnixTimestamp
+from psycopg import sql
 from psycopg.rows import dict_row
 
-from feast_repo import internals
+from feast_repo import internals, sets
 from feast_repo.definitions import feature_views
 from feast_repo.store import database_url
 from telemetry.hooks import PushTelemetry
@@ -41,15 +42,22 @@ PANDAS: dict[Any, str] = {
     String: "object",
     UnixTimestamp: "datetime64[us, UTC]",
 }
-# Of each feature view the columns, and how pandas holds them.
+# Of each set of features the function that answers for all series, and of each of its feature views
+# the columns, and how pandas holds them.
+SNAPSHOTS = {one.name: sql.Identifier(f"{one.snapshot}_all") for one in sets.read()}
 COLUMNS = {
-    name: {field.name: PANDAS[field.dtype] for field in view.features}
-    for name, view in feature_views().items()
+    of: {
+        name: {field.name: PANDAS[field.dtype] for field in view.features}
+        for name, view in views.items()
+    }
+    for of, views in feature_views().items()
 }
+VIEWS = [name for views in COLUMNS.values() for name in views]
 KEY = ["tenant_id", "symbol"]
 log = logging.getLogger("feast_repo.push")
 
 Row = dict[str, Any]
+Key = tuple[Hashable, ...]
 
 
 class Push:
@@ -62,9 +70,9 @@ class Push:
         self.telemetry = telemetry or PushTelemetry()
         self._store = store
         self._url = url
-        self._views = {name: store.get_feature_view(name) for name in COLUMNS}
+        self._views = {name: store.get_feature_view(name) for name in VIEWS}
         self._connection: psycopg.Connection[Row] | None = None
-        self._written: dict[tuple[Hashable, ...], tuple[Any, ...]] = {}
+        self._written: dict[Key, tuple[Any, ...]] = {}
         self._renewed_at = float("-inf")
 
     def close(self) -> None:
@@ -93,54 +101,70 @@ class Push:
             rows = self._published()
         now = time.monotonic()
         due = now - self._renewed_at >= RENEW_S
-        found = {tuple(row[name] for name in KEY): _values(row) for row in rows}
+        found = {key: _values(of_sets) for key, of_sets in rows.items()}
         wanted = [
-            row
-            for row, (key, values) in zip(rows, found.items(), strict=True)
-            if due or self._written.get(key) != values
+            rows[key] for key, values in found.items() if due or self._written.get(key) != values
         ]
         if wanted:
             with self.telemetry.health.waiting("online store"):
-                self._write(pd.DataFrame(wanted))
+                self._write(wanted)
         self._written = found
         if due:
             self._renewed_at = now
-        at = max((row["as_of"].timestamp() for row in rows), default=None)
+        times = (row["as_of"].timestamp() for of_sets in rows.values() for row in of_sets.values())
+        at = max(times, default=None)
         took_s = time.monotonic() - began
-        self.telemetry.pushed(len(wanted), len(wanted) * len(COLUMNS), took_s, at)
+        self.telemetry.pushed(len(wanted), len(wanted) * len(VIEWS), took_s, at)
         return len(wanted)
 
-    def _published(self) -> list[Row]:
-        """Publish, and read what is known then."""
+    def _published(self) -> dict[Key, dict[str, Row]]:
+        """Publish, and read what is known then: of each series a row of each set."""
         if self._connection is None:
             self._connection = psycopg.connect(
                 self._url, autocommit=True, row_factory=dict_row, **TIMEOUTS
             )
         self._connection.execute("call feature.publish()")
         (aside,) = self._connection.execute(
-            "select count(*) as series from feature.set_aside"
+            "select count(distinct (tenant_id, symbol)) as series from feature.set_aside"
         ).fetchall()
         self.telemetry.set_aside(aside["series"])
-        return self._connection.execute("select * from feature_pit_snapshot_all()").fetchall()
+        # of one moment for all sets, also where another push publishes meanwhile
+        (clock,) = self._connection.execute("select published_at from feature.clock").fetchall()
+        found: dict[Key, dict[str, Row]] = {}
+        for of, function in SNAPSHOTS.items():
+            statement = sql.SQL("select * from {}(%s)").format(function)
+            for row in self._connection.execute(statement, [clock["published_at"]]).fetchall():
+                found.setdefault(tuple(row[name] for name in KEY), {})[of] = row
+        # a series that came or went between two of these reads: the next round has it
+        return {key: of_sets for key, of_sets in found.items() if len(of_sets) == len(SNAPSHOTS)}
 
-    def _write(self, frame: pd.DataFrame) -> None:
+    def _write(self, wanted: list[dict[str, Row]]) -> None:
+        # All views of a series, whichever changed: the API takes one whose views are of several
+        # moments for one that is being written.
         # not write_to_online_store(), which leaves out what is NULL throughout: what is stale must
         # overwrite the last value
         prepared = []
-        for name, columns in COLUMNS.items():
-            # its event time is as_of: a later one always overwrites an earlier one
-            part = frame[[*KEY, *columns, "as_of"]].rename(columns={"as_of": "known_at"})
-            # a column of NULLs alone has no type of its own
-            part = part.astype(columns)
-            view = self._views[name]
-            prepared.append((view, internals.rows_to_write(view, part)))
+        for of, views in COLUMNS.items():
+            frame = pd.DataFrame([of_sets[of] for of_sets in wanted])
+            for name, columns in views.items():
+                # its event time is as_of: a later one always overwrites an earlier one
+                part = frame[[*KEY, *columns, "as_of"]].rename(columns={"as_of": "known_at"})
+                # a column of NULLs alone has no type of its own
+                part = part.astype(columns)
+                view = self._views[name]
+                prepared.append((view, internals.rows_to_write(view, part)))
         # all at once, so that a reader in between is rare; the API reads such a row again
         for view, rows in prepared:
             internals.online_write(self._store, view, rows)
 
 
-def _values(row: Row) -> tuple[Any, ...]:
-    return tuple(row[name] for names in COLUMNS.values() for name in names)
+def _values(of_sets: dict[str, Row]) -> tuple[Any, ...]:
+    return tuple(
+        of_sets[of][name]
+        for of, views in COLUMNS.items()
+        for names in views.values()
+        for name in names
+    )
 
 
 def ticks(stop: threading.Event) -> Iterator[None]:

@@ -14,7 +14,7 @@ INPUTS = ("high", "low", "close", "vwap", "sma_20")
 
 
 def ratio_view(views: Mapping[str, FeatureView]) -> Any:
-    """The on-demand view over those of the contract; None where the contract lacks an input."""
+    """The on-demand view over those of one set; None where the set lacks an input."""
     held = {field.name: view for view in views.values() for field in view.features}
     if not held.keys() >= set(INPUTS):
         return None

@@ -19,7 +19,11 @@
             where
                 c.relkind in ('v', 'r', 'm')
                 and n.nspname in ('staging', 'intermediate', 'feature')
-                and c.relname ~ '__former_[0-9a-f]{8}$'
+                and (
+                    c.relname ~ '__former_[0-9a-f]{8}$'
+                    -- a model of earlier releases
+                    or (n.nspname, c.relname) = ('feature', 'formula_reach')
+                )
                 and pg_has_role(c.relowner, 'usage')
             group by 1
         {%- endset -%}

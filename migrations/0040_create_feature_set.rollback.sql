@@ -1,8 +1,21 @@
 -- loses: all sets of features but market_1m, with their fields of the contract; their logs stay
 set local role market_owner;
-delete from market.contract where feature_set <> 'market_1m';
-delete from feature.set_aside where feature_set <> 'market_1m';
-delete from feature.backfill_run where feature_set <> 'market_1m';
+-- what reads them: no release before makes or drops it
+do $$
+begin
+    if to_regprocedure('feature.drop_readers(text)') is not null then
+        perform feature.drop_readers(s.feature_set)
+        from market.feature_set as s
+        where s.feature_set <> 'market_1m';
+    end if;
+end
+$$;
+delete from market.contract
+where feature_set <> 'market_1m';
+delete from feature.set_aside
+where feature_set <> 'market_1m';
+delete from feature.backfill_run
+where feature_set <> 'market_1m';
 alter table feature.set_aside
 drop constraint set_aside_pkey,
 add primary key (tenant_id, symbol);

@@ -70,8 +70,8 @@ comment on column feature.birth.born_at is
 'Stamp of the last publish before the field was compiled; of the first fields '
 'feature.clock.live_from.';
 comment on column feature.birth.ended_at is
-'Stamp of the last publish that wrote it, where the contract has it no more; its log keeps what was '
-'said.';
+'Stamp of the last publish that wrote it, where the contract has it no more; its log keeps what '
+'was said.';
 
 create table feature.waiting_bar (
     feature_set text not null,
@@ -145,7 +145,6 @@ drop function if exists feature.leave_out();
 drop function if exists feature.published_list(text, text);
 drop function if exists feature.published_field();
 drop function if exists feature.reach();
-drop function if exists feature.define_reach();
 drop function if exists feature.define_fields(text[], text[]);
 drop function if exists feature.window_inputs(text[]);
 drop function if exists feature.window_query(regclass, regclass);

@@ -5,6 +5,7 @@ from pathlib import Path
 
 CONTRACT = Path(__file__).resolve().parents[1] / "seeds" / "smartdb_contract.csv"
 RSI = {
+    "feature_set": "market_1m",
     "field": "rsi_14",
     "data_type": "double precision",
     "unit": "index in [0, 100]",
@@ -13,17 +14,19 @@ RSI = {
     "available_after_s": "60",
     "max_staleness_s": "900",
     "inputs": "close",
-    "feature_view": "momentum",
+    "feature_view": "strength",
 }
 
 
 def contract(*without: str, more: dict[str, str] | None = None) -> list[dict[str, str]]:
-    """The lines of seeds/, without the fields of these names, and with another one at the end."""
+    """The lines of seeds/, market_1m's without these fields and with another one at their end."""
     with CONTRACT.open(newline="", encoding="utf-8") as file:
-        lines = [line for line in csv.DictReader(file) if line["field"] not in without]
+        lines = list(csv.DictReader(file))
+    first = [line for line in lines if line["feature_set"] == "market_1m"]
+    kept = [line for line in first if line["field"] not in without]
     if more is not None:
-        lines.append({"ordinal": str(int(lines[-1]["ordinal"]) + 1), **more})
-    return lines
+        kept.append({"ordinal": str(int(kept[-1]["ordinal"]) + 1), **more})
+    return kept + [line for line in lines if line["feature_set"] != "market_1m"]
 
 
 def written(directory: Path, lines: list[dict[str, str]]) -> Path:

@@ -24,7 +24,7 @@ LOG = """
     select format(
         $$select symbol, bucket + interval '1 minute' as event_timestamp, known_at, %s
         from feature.log$$,
-        feature.field_list('%1$I')
+        feature.field_list('market_1m', '%1$I')
     )
 """
 TEMP_FILE_LIMIT = "40GB"

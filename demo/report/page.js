@@ -593,12 +593,28 @@ function percent(share) {
   return (share === 1 ? "100" : (Math.floor(share * 1e4) / 100).toFixed(2)) + " %";
 }
 
+// What each field of each set promises.
+function contractTable(fields) {
+  const cell = (text, className = "") => make("td", text, { className });
+  $("contract").tBodies[0].replaceChildren(
+    ...fields.map((one) => {
+      const row = make("tr", [
+        cell([one.field, make("small", one.unit)]), cell(one.feature_set), cell(one.grain, "wide"),
+        cell(span(one.due_s), "wide"), cell(span(one.stale_s), "wide"), cell(one.formula),
+      ]);
+      Object.assign(row.dataset, { set: one.feature_set, field: one.field });
+      return row;
+    }),
+  );
+}
+
 (async () => {
   const [about] = await unpack("facts");
   const asked = new URLSearchParams(location.hash.slice(1));
   $("main").hidden = !about.days.length;
   $("empty").hidden = Boolean(about.days.length);
   if (!about.days.length) return;
+  contractTable(about.sets);
   if (about.left_out) $("left-out").textContent = ` ${about.left_out} more ${about.left_out === 1 ? "day of a series is" : "days of series are"} in the database; this page is full.`;
   const groups = new Map();
   for (const [tenant, symbol] of about.days) {

@@ -53,6 +53,7 @@ def write(
         "made_us": round(made.timestamp() * 1_000_000),
         "left_out": len(found) - len(packed),
         "contract": fields,
+        "sets": contract.of_all_sets(connection),
         "lead": contract.lead(fields),
         "reach": reach,
         "causes": CAUSES,

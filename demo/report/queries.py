@@ -50,7 +50,7 @@ CLOCK = """
     from feature.clock
 """
 
-REACH = "select r.minutes, r.bars from feature.reach() as r"
+REACH = "select s.minutes, s.bars from feature.published_of('market_1m') as s"
 
 # All versions of the day's bars, and of the hour of bars before it: the day's first moments are
 # answered with those.

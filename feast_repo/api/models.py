@@ -20,8 +20,13 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 def example(views: Mapping[str, Sequence[str]]) -> list[str]:
-    """A selection of features: the first of each feature view."""
-    return [f"{view}:{fields[0]}" for view, fields in views.items()]
+    """A selection of features: the first of each feature view that no view before has so named."""
+    found: dict[str, str] = {}
+    for view, fields in views.items():
+        name = next((name for name in fields if name not in found), None)
+        if name is not None:
+            found[name] = f"{view}:{name}"
+    return list(found.values())
 
 
 class Entities(BaseModel):
@@ -78,7 +83,7 @@ class Vector(BaseModel):
     values: list[float | str | None]
     statuses: list[Literal["INVALID", "PRESENT", "NULL_VALUE", "NOT_FOUND", "OUTSIDE_MAX_AGE"]]
     event_timestamps: list[str] = Field(
-        description="Moment for which feature_pit_snapshot() gives the same, RFC 3339."
+        description="Moment for which the snapshot of the feature's set gives the same, RFC 3339."
     )
 
 

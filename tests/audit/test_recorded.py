@@ -18,7 +18,7 @@ def test_a_load_without_a_change_records_nothing(database: str, connection: Conn
     reference.load(database)
     assert since(connection, before) == []
     connection.execute("update market.tenant set name = 'other' where tenant_id = 2")
-    connection.execute("delete from market.contract where field = 'vwap'")
+    connection.execute("delete from market.contract where field = 'vwap'")  # of market_1m
     before, _ = head(connection)
     reference.load(database)
     found = sorted(since(connection, before), reverse=True)
@@ -31,7 +31,7 @@ def test_a_load_without_a_change_records_nothing(database: str, connection: Conn
         "old": {"name": "other"},
         "new": {"name": "demo_b"},
     }
-    assert found[1][3]["key"] == {"ordinal": 6}
+    assert found[1][3]["key"] == {"feature_set": "market_1m", "ordinal": 6}
     assert found[1][3]["new"]["field"] == "vwap"
 
 
@@ -182,8 +182,11 @@ def test_what_runs_every_day_records_only_the_backfill(
     assert since(connection, before) == []
 
     connection.execute("call feature.backfill('2024-03-04Z', '2024-03-08Z')")
-    versions = connection.execute("select versions from feature.backfill_run").fetchone()
-    assert versions == (19,)
+    runs = connection.execute("select feature_set, versions from feature.backfill_run").fetchall()
+    assert runs == [("market_1m", 19)]
+    # of a series that always trades, a day is a session
+    row = connection.execute("select count(*) from feature.daily_log").fetchone()
+    assert row == (4,)
     begun, ended = since(connection, before)
     assert begun[:3] == ("backfill", "insert", "feature.backfill_run")
     assert begun[3]["new"]["range_to"][:10] == "2024-03-08"

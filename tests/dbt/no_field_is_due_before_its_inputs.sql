@@ -6,8 +6,7 @@ select
 from {{ ref('smartdb_contract') }} as output
 cross join lateral string_to_table(output.inputs, ' ') as needed (input)
 left join {{ ref('smartdb_contract') }} as made_from
-    on needed.input in (
-        made_from.feature_set || '.' || made_from.field,
-        case when made_from.feature_set = output.feature_set then made_from.field end
-    )
+    on
+        needed.input = made_from.feature_set || '.' || made_from.field
+        or output.feature_set = made_from.feature_set and needed.input = made_from.field
 where made_from.field is null or made_from.available_after_s > output.available_after_s

@@ -40,6 +40,20 @@ def described(*without: str, more: dict[str, str] | None = None) -> Any:
             }
         )
         for line in contract(*without, more=more)
+        if line["feature_set"] == "market_1m"
+    ]
+
+
+def promised() -> list[dict[str, Any]]:
+    """The lines of all sets as the report's table has them."""
+    return [
+        {
+            **{name: line[name] for name in ("feature_set", "field", "unit", "formula")},
+            "grain": "any",
+            "due_s": int(line["available_after_s"]),
+            "stale_s": int(line["max_staleness_s"]),
+        }
+        for line in contract()
     ]
 
 
@@ -107,6 +121,7 @@ def report(path: Path, fields: Any) -> None:
         **{"days": [[1, "ESH6", f"{STARTS:%Y-%m-%d}"]], "made_us": STARTS_US, "left_out": 0},
         **{"contract": fields, "lead": contracts.lead(fields), "causes": CAUSES},
         **{"reach": {"minutes": 60, "bars": 20}, "refused": [], "verdict": ""},
+        "sets": promised(),
         "published_us": STARTS_US + (BARS + 10) * MINUTE,
     }
     packed = [pack(day, list(columns.values()))]
@@ -158,6 +173,10 @@ def test_the_report_draws_what_the_contract_has(
     changed = "return [...document.querySelectorAll('#why li:last-child td:first-child')].map("
     assert page.run(f"{changed}(one) => one.textContent)") == [
         one["field"] for one in fields if one["kind"] != "word" and not one["bounds"]
+    ]
+    listed = "return [...document.querySelectorAll('#contract tbody tr')].map("
+    assert page.run(f"{listed}(one) => [one.dataset.set, one.dataset.field])") == [
+        [one["feature_set"], one["field"]] for one in promised()
     ]
     if more == RSI:
         assert shown["rsi_14"][1] == "0.50"

@@ -82,7 +82,26 @@ def rows(url: str) -> dict[str, list[tuple[str, str]]]:
         ("calendar_holiday", "cme_globex,2024-02-30,a,,", "day '2024-02-30' is no date"),
         ("calendar_holiday", "cme_globex,2024-02-29,a,09:00,", "breaks the rule ((opens IS NULL)"),
         ("tenant", "3,demo_a", "name 'demo_a' stands in line 2 already"),
-        ("smartdb_contract", '12,"x', "unexpected end of data"),
+        ("smartdb_contract", 'daily,12,"x', "unexpected end of data"),
+        (
+            "feature_set",
+            "prediction,1 minute,m,b,tick,0,0,x",
+            "feature_set 'prediction': the name is taken by api.prediction",
+        ),
+        (
+            "feature_set",
+            "feature,1 minute,m,b,tick,0,0,x",
+            "feature_set 'feature': the name is taken by the functions of market_1m",
+        ),
+        (
+            "feature_set",
+            "daily,1 hour,m,b,market_1m,0,0,x",
+            "feature_set 'daily' stands in line 4 ",
+        ),
+        ("feature_set", "Two,1 hour,m,b,market_1m,0,0,x", "breaks the rule (feature_set ~ "),
+        ("feature_set", "two,2 hours,m,b,market_1m,0,0,x", "breaks the rule (grain = ANY "),
+        ("feature_set", "two,1 hour,m,b,tick,0,0,x", "breaks the rule ((made_of = 'tick'"),
+        ("feature_set", "two,1 hour,m,b,market_1m,-1,0,x", "breaks the rule ((reach_bars >= 0)"),
     ],
 )
 def test_a_wrong_line_is_named_and_nothing_is_loaded(
@@ -104,15 +123,51 @@ def test_a_wrong_line_is_named_and_nothing_is_loaded(
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("3,low,double precision", "3,low,text", "line 4: data_type 'text' of 'low' is 'double "),
-        ("11,order_imbalance", "1,order_imbalance", "line 12: ordinal '1' stands in line 2 "),
-        ("1,open", "12,open", "line 2: field 'open' is number 11 by its ordinal and number 1 of "),
         (
-            "11,order_imbalance",
-            "11,rsi_14",
-            "line 12: field 'rsi_14' is no column of feature.log: ",
+            "market_1m,3,low,double precision",
+            "market_1m,3,low,text",
+            "line 4: data_type 'text' of 'low' is 'double precision' in feature.log, which keeps ",
         ),
-        ("\n7,sma_20", "\n7,symbol", "line 1: the field 'sma_20' of feature.log is missing"),
+        (
+            "market_1m,11,order_imbalance",
+            "market_1m,1,order_imbalance",
+            "line 12: feature_set, ordinal 'market_1m, 1' stands in line 2 ",
+        ),
+        (
+            "momentum_1m,2,sma_50",
+            "momentum_1m,2,rsi_14",
+            "line 14: feature_set, field 'momentum_1m, rsi_14' stands in line 13 ",
+        ),
+        (
+            "market_1m,1,open",
+            "market_1m,12,open",
+            "line 3: field 'high' comes before 'open', which the answers of market_1m have had ",
+        ),
+        (
+            "daily,7,gap",
+            "daily,7,jump",
+            "line 24: field 'jump' comes before 'atr_14', which the answers of daily have had ",
+        ),
+        (
+            "market_1m,11,order_imbalance",
+            "market_1m,11,known_at",
+            "line 12: field 'known_at': the name is taken: every log and answer has a column of it",
+        ),
+        (
+            "market_1m,11,order_imbalance",
+            "market_1m,11,Imbalance",
+            "line 12: field 'Imbalance': a name has small letters, digits and _",
+        ),
+        (
+            "market_1m,11,order_imbalance,double precision",
+            "market_1m,11,sides,integer",
+            "line 12: data_type 'integer': a field is double precision or text",
+        ),
+        (
+            "momentum_1m,5,microprice",
+            "momentum,5,microprice",
+            "line 17: feature_set 'momentum' is in no line of seeds/feature_set.csv",
+        ),
     ],
 )
 def test_the_contract_names_what_the_log_holds(

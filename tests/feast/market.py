@@ -6,14 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from feast_repo.definitions import VIEWS
+from feast_repo import sets
 from tests.pit.oracle import Event, Quote, Trade
 from tests.pit.world import World
 
 SYMBOLS = ("SYN_BTCUSD", "SYN_ETHUSD")
 START = datetime(2024, 3, 4, 10, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-FIELDS = ("bucket", *(field for fields in VIEWS.values() for field in fields))
+SETS = {one.name: one for one in sets.read()}
+# of each set, as its answers have them
+FIELDS_OF = {
+    name: ("bucket", *(field for fields in one.views.values() for field in fields))
+    for name, one in SETS.items()
+}
+FIELDS = FIELDS_OF["market_1m"]
 
 
 class Market:

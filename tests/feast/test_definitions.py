@@ -24,7 +24,7 @@ from feast_repo.api.models import example
 from feast_repo.api.read import Catalog
 from feast_repo.offline_store import PitOfflineStoreConfig
 from tests.contracts import RSI, contract, written
-from tests.feast.market import Market
+from tests.feast.market import FIELDS_OF, Market
 
 ROOT = Path(__file__).resolve().parents[2]
 RATIOS = ["close_to_vwap", "close_to_sma_20", "range_bps"]
@@ -33,18 +33,31 @@ RATIOS = ["close_to_vwap", "close_to_sma_20", "range_bps"]
 def test_every_field_of_the_contract_is_in_one_view(market: Market) -> None:
     """By the database's own copy of it, with type, unit and formula."""
     contract = market.world.connection.execute(
-        "select field, data_type, unit, formula from market.contract order by ordinal"
+        "select feature_set, feature_view, field, data_type, unit, formula from market.contract"
+        " order by feature_set, ordinal"
     ).fetchall()
-    views = (definitions.bar, definitions.signal, definitions.liquidity)
     found = {
-        field.name: (str(field.dtype), field.tags["unit"], field.description)
-        for view in views
+        (of, name, field.name): (str(field.dtype), field.tags["unit"], field.description)
+        for of, views in definitions.feature_views().items()
+        for name, view in views.items()
         for field in view.features
         if field.name != "bucket"
     }
     feast_types = {"double precision": "Float64", "text": "String"}
-    assert found == {name: (feast_types[kind], *rest) for name, kind, *rest in contract}
-    assert len(contract) == 11
+    assert found == {
+        (of, view, name): (feast_types[kind], *rest) for of, view, name, kind, *rest in contract
+    }
+    assert len(contract) == 25
+
+
+def test_the_first_view_of_each_set_has_the_bucket() -> None:
+    having = [
+        view.name
+        for views in definitions.feature_views().values()
+        for view in views.values()
+        if "bucket" in {field.name for field in view.features}
+    ]
+    assert having == ["bar", "momentum", "session_bar"]
 
 
 def registered(directory: Path, path: Path) -> FeatureStore:
@@ -72,17 +85,22 @@ def test_a_field_more_in_the_contract_is_a_feature_more(tmp_path: Path) -> None:
     before = list(definitions.contract_fields())
     assert list(definitions.contract_fields(path)) == [*before, "rsi_14"]
     views = definitions.contract_views(path)
-    assert views == {**definitions.VIEWS, "momentum": ("rsi_14",)}
+    assert views == {**definitions.VIEWS, "strength": ("rsi_14",)}
     store = registered(tmp_path, path)
-    (field,) = store.get_feature_view("momentum").features
+    (field,) = store.get_feature_view("strength").features
     assert (str(field.dtype), field.tags["unit"]) == ("Float64", RSI["unit"])
     assert served(store, "market_v1") == ["bucket", *before, "rsi_14"]
     assert example(views) == [
         "bar:open",
         "signal:sma_20",
         "liquidity:spread_bps",
-        "momentum:rsi_14",
+        "strength:rsi_14",
+        "momentum:sma_50",
+        "pressure:order_flow_imbalance",
+        "session_bar:high",
+        "session_signal:previous_close",
     ]
+    assert served(store, "market_1m") == served(store, "market_v1")
 
 
 @pytest.mark.parametrize("gone", ["spread_bps", "vwap"])
@@ -93,7 +111,7 @@ def test_a_field_less_in_the_contract_is_a_feature_less(tmp_path: Path, gone: st
     names = ["bucket", *(name for name in definitions.contract_fields() if name != gone)]
     assert served(store, "market_v1") == names
     others = {"spread_bps": ["market_ratios_v1"], "vwap": []}[gone]
-    assert sorted(Catalog.read(store).services) == [*others, "market_v1"]
+    assert set(Catalog.read(store).services) == {*others, "market_v1", *definitions.LOGS}
     for service in others:
         assert served(store, service) == [*names, *RATIOS]
 
@@ -102,6 +120,30 @@ def test_a_type_that_feast_cannot_hold_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, contract(more={**RSI, "data_type": "money"}))
     with pytest.raises(ValueError, match=r"rsi_14 is of the type 'money'; a feature can be double"):
         definitions.contract_fields(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"feature_view": "session_bar"},
+            "the feature view session_bar has fields of market_1m and of daily; it belongs to one",
+        ),
+        ({"feature_view": "daily"}, "daily is there twice among the names of entities, feature"),
+        ({"feature_view": "ratio"}, "ratio is there twice"),
+        ({"feature_set": "hourly"}, "rsi_14 is of 'hourly', which is no set"),
+    ],
+)
+def test_a_name_that_two_things_would_have_is_refused(
+    tmp_path: Path, change: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        definitions.objects(written(tmp_path, contract(more={**RSI, **change})))
+
+
+def test_a_set_is_a_service_by_its_name(store: FeatureStore) -> None:
+    assert served(store, "momentum_1m") == [*FIELDS_OF["momentum_1m"]]
+    assert served(store, "daily") == [*FIELDS_OF["daily"]]
 
 
 def test_the_registry_has_them(store: FeatureStore) -> None:

@@ -21,11 +21,11 @@ from psycopg.conninfo import make_conninfo
 
 from feast_repo import definitions, offline_store
 from tests.conftest import Databases
-from tests.feast.market import FIELDS, MINUTE, START, SYMBOLS, Market, rows
+from tests.feast.market import FIELDS, MINUTE, SETS, START, SYMBOLS, Market, rows
 
 ALL = [
     "bar:bucket",
-    *(f"{view}:{field}" for view, fields in definitions.VIEWS.items() for field in fields),
+    *(f"{view}:{field}" for view, fields in SETS["market_1m"].views.items() for field in fields),
 ]
 Key = tuple[int, str, datetime]
 places = st.tuples(st.integers(0, 1), st.sampled_from([*SYMBOLS, "SYN_GC"]))

@@ -255,7 +255,7 @@ def test_what_was_pushed_is_on_the_metrics_endpoint(
         push.run(pushing, stop)
         found = scrape(telemetry)
         assert found["feature_push_series_total",] == written[0] >= len(SYMBOLS)
-        assert found["feature_push_rows_total",] == written[0] * len(push.COLUMNS)
+        assert found["feature_push_rows_total",] == written[0] * len(push.VIEWS)
         assert found["feature_push_failures_total",] == 1
         assert found["feature_push_round_duration_seconds_count",] == 1
         age_s = time.time() - world.published_at().timestamp()

@@ -15,25 +15,10 @@ from engine.errors import MigrationFailed, ReferenceRefused
 from engine.migrate import MIGRATIONS, migrate, pending
 from tests.conftest import Databases
 from tests.migrations import catalog
-from tests.migrations.test_migrations import names
 from tests.migrations.test_migrations import own_copy as own_copy
 
 MADE = [one.path for one in objects.read(MIGRATIONS) if "market.contract" in one.header("rows")]
 AT = datetime(2024, 3, 4, 10, tzinfo=UTC)
-# a field more: rule 12 of migrations/README.md
-ADDED = """
--- depends: {last}
-set local role market_owner;
-alter table feature.log add column rsi_14 double precision;
-drop function feature.pit_snapshot_of(integer[], timestamptz);
-drop function public.feature_pit_snapshot_all(timestamptz);
-drop function api.feature_pit_snapshot_all(timestamptz);
-drop type feature.pit_row cascade;
-create type feature.pit_row as (
-    symbol text, as_of timestamptz, known_as_of timestamptz, bucket timestamptz,
-    known_at timestamptz, {fields}, rsi_14 double precision, is_stale boolean
-);
-"""
 FILLED = """
     insert into feature.log (tenant_id, symbol, bucket, known_at, open, high, low, close, rsi_14,
         cause)
@@ -64,13 +49,14 @@ def edit(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1))
 
 
-def add_line(contract: Path, field: str) -> None:
-    """A field more, at the end; else as the one before it."""
+def add_line(contract: Path, field: str, feature_set: str = "market_1m") -> None:
+    """A field more, at the end of its set; else as the last one there is."""
     with contract.open(newline="") as file:
-        last = list(csv.DictReader(file))[-1]
-    added = {**last, "ordinal": str(int(last["ordinal"]) + 1), "field": field}
+        lines = list(csv.DictReader(file))
+    places = [int(line["ordinal"]) for line in lines if line["feature_set"] == feature_set]
+    own = {"feature_set": feature_set, "ordinal": str(max(places, default=0) + 1), "field": field}
     with contract.open("a", newline="") as file:
-        csv.DictWriter(file, list(added)).writerow(added)
+        csv.DictWriter(file, list(lines[0])).writerow({**lines[-1], **own, "inputs": ""})
 
 
 def test_a_contract_that_changed_makes_exactly_what_is_made_of_it(
@@ -104,7 +90,8 @@ def test_no_reader_names_a_field() -> None:
 
 def test_what_is_made_of_the_contract_comes_last(own_database: str) -> None:
     paths = [one.path for one in objects.read(MIGRATIONS)]
-    others = {"functions/market/apply_policies"}
+    # and what depends on it
+    others = {"functions/feature/define", "functions/market/apply_policies"}
     assert set(paths[-len(MADE) - len(others) :]) == {*MADE, *others}
     with psycopg.connect(own_database, autocommit=True) as connection:
         connection.execute("update market.contract set unit = 'x' where ordinal = 1")
@@ -116,8 +103,8 @@ def test_a_contract_that_cannot_be_is_refused_and_nothing_is_replaced(
 ) -> None:
     edit(own_copy / "functions/api/acting_role.sql", "select case", "select  case")
     before = catalog.lines(own_database, catalog.OURS)
-    add_line(contract, "rsi_14")
-    with pytest.raises(ReferenceRefused, match=r"smartdb_contract\.csv line 13: field 'rsi_14' "):
+    add_line(contract, "known_at")
+    with pytest.raises(ReferenceRefused, match=r"smartdb_contract\.csv line 27: field 'known_at'"):
         migrate(own_database)
     assert catalog.lines(own_database, catalog.OURS) == before
 
@@ -146,7 +133,7 @@ def test_marks_become_the_fields(database: str, text: str, made: str) -> None:
         # gaps in the ordinals do not matter, and the order of the rows does not
         connection.execute("delete from market.contract where ordinal > 3")
         connection.execute("update market.contract set ordinal = ordinal * 10")
-        found = connection.execute("select feature.with_fields(%s)", [text]).fetchone()
+        found = connection.execute("select feature.with_fields('market_1m', %s)", [text]).fetchone()
         connection.rollback()
     assert found == (made,)
 
@@ -159,29 +146,32 @@ def test_other_braces_are_refused(database: str, text: str) -> None:
         psycopg.connect(database) as connection,
         pytest.raises(psycopg.errors.SyntaxError, match="no mark of fields: "),
     ):
-        connection.execute("select feature.with_fields(%s)", [text])
+        connection.execute("select feature.with_fields('market_1m', %s)", [text])
 
 
 def test_without_a_contract_nothing_can_be_made_of_it(database: str) -> None:
     with psycopg.connect(database) as connection:
         connection.execute("delete from market.contract")
-        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="is empty"):
+        with pytest.raises(
+            psycopg.errors.ObjectNotInPrerequisiteState, match="has no field in market"
+        ):
             connection.execute("call feature.define('select { %I }')")
 
 
-def test_a_field_more_reaches_every_reader(
-    own_database: str, own_copy: Path, contract: Path
-) -> None:
-    """By its line and its column alone."""
+def test_a_field_more_reaches_every_reader(own_database: str, contract: Path) -> None:
+    """By its line alone, in a database with rows."""
     with psycopg.connect(own_database, autocommit=True) as connection:
-        row = connection.execute("select feature.field_list('%I %s')").fetchone()
-    assert row is not None
+        connection.execute("insert into feature.series values ('SYN_BTCUSD', 1)")
+        connection.execute(
+            "insert into feature.log (tenant_id, symbol, bucket, known_at, open, high, low, close,"
+            " cause) values (1, 'SYN_BTCUSD', %(at)s - interval '1 minute', %(at)s, 2, 2, 2, 2,"
+            " 'close')",
+            {"at": AT},
+        )
+    told: list[str] = []
     add_line(contract, "rsi_14")
-    (own_copy / "0099_add_rsi_14.sql").write_text(
-        ADDED.format(last=names()[-1], fields=row[0]).lstrip()
-    )
-    (own_copy / "0099_add_rsi_14.rollback.sql").write_text("-- loses: nothing\nselect 1;\n")
-    assert set(MADE) < set(migrate(own_database))
+    assert set(MADE) == set(migrate(own_database, told.append))
+    assert told == ["contract: 1 added"]
     assert migrate(own_database) == []
     with psycopg.connect(own_database, autocommit=True) as connection:
 
@@ -191,7 +181,7 @@ def test_a_field_more_reaches_every_reader(
             return found[0]
 
         later = AT + timedelta(minutes=3)
-        connection.execute("insert into feature.series values ('SYN_BTCUSD', 1)")
+        assert one("select close from feature_pit_snapshot(array['SYN_BTCUSD'], %(at)s)") == 2
         for statement in FILLED.split(";")[:-1]:
             connection.execute(statement.encode(), {"at": AT, "was": 40.0, "is": 60.0})
         pair = "array['SYN_BTCUSD'], array[%(later)s - interval '1 minute']"

@@ -15,6 +15,13 @@ from tests.migrations import catalog
 from tests.migrations.test_migrations import own_copy as own_copy
 
 PATHS = [one.path for one in objects.read(MIGRATIONS)]
+# made once for each set of features
+SETS = [
+    one.path
+    for one in objects.read(MIGRATIONS)
+    if "market.feature_set" in one.header("rows") and "call feature.define(" in one.text
+]
+LEAKAGE = {"functions/feature/leakage"}
 
 
 @pytest.fixture
@@ -58,6 +65,8 @@ def test_one_line_changed_replaces_that_function_alone(own_database: str, own_co
     ("statement", "made_again"),
     [
         ("drop view api.feature_1m cascade", {"views/api/feature_1m", "views/api/regime"}),
+        ("drop view api.momentum_1m", {"views/api/feature_1m"}),
+        ("drop function feature.daily_leakage(text[], timestamptz[], integer)", LEAKAGE),
         ("drop function feature.record_added() cascade", {"functions/feature/record_added"}),
         ("drop trigger log_is_never_emptied on feature.log", {"functions/feature/refuse_change"}),
         (
@@ -77,15 +86,16 @@ def test_what_is_missing_is_made_again(database: str, statement: str, made_again
 
 def test_a_file_that_is_gone_takes_its_function_along(own_database: str, own_copy: Path) -> None:
     (own_copy / "functions/api/trade_tape.sql").unlink()
-    (own_copy / "functions/feature/refuse_change.sql").unlink()
-    gone = ["functions/api/trade_tape", "functions/feature/refuse_change"]
-    assert migrate(own_database) == gone
+    (own_copy / "functions/audit/refuse_change.sql").unlink()
+    (own_copy / "functions/feature/leakage.sql").unlink()
+    gone = ["functions/api/trade_tape", "functions/audit/refuse_change"]
+    assert migrate(own_database) == [*gone, "functions/feature/leakage"]
     with psycopg.connect(own_database) as connection:
         left = connection.execute(
             "select p.oid::regprocedure::text from pg_proc as p"
-            " where p.proname in ('trade_tape', 'refuse_change') order by 1"
+            " where p.proname ~ '(^trade_tape|^refuse_change|leakage)$' order by 1"
         ).fetchall()
-    assert left == [("audit.refuse_change()",)]
+    assert left == [("feature.refuse_change()",)]
     assert migrate(own_database) == []
 
 
@@ -164,6 +174,17 @@ def test_a_dependency_that_cannot_be_is_refused(own_copy: Path, header: str, sai
         objects.read(own_copy)
 
 
+def of_first_set(path: str, name: str) -> str:
+    """The path of the file that makes this for a set of this name."""
+    kind, schema, own = path.split("/")
+    rest = own.removeprefix(name).removeprefix("_")
+    if not rest:
+        rest = "feature_1m"
+    elif rest.startswith("pit_") and schema in ("public", "api"):
+        rest = f"feature_{rest}"
+    return f"{kind}/{schema}/{rest}"
+
+
 def test_every_function_and_view_has_a_file_of_its_name(database: str) -> None:
     with psycopg.connect(database) as connection:
         found = connection.execute(
@@ -184,7 +205,17 @@ def test_every_function_and_view_has_a_file_of_its_name(database: str) -> None:
                 )
             """
         ).fetchall()
-    assert sorted(path for (path,) in found) == sorted(PATHS)
+        sets = connection.execute(
+            "select s.feature_set from market.feature_set as s where s.feature_set <> 'market_1m'"
+        ).fetchall()
+    paths = {path for (path,) in found}
+    assert len(sets) > 1
+    for (name,) in sets:
+        # a set has by its name what the first one has by the file's
+        own = {path for path in paths if re.match(rf"{name}(_|$)", path.split("/")[2])}
+        assert {of_first_set(path, name) for path in own} == {*SETS}
+        paths -= own
+    assert sorted(paths) == sorted(PATHS)
 
 
 def test_numbered_migrations_call_no_function_of_ours() -> None:
@@ -198,7 +229,10 @@ def test_numbered_migrations_call_no_function_of_ours() -> None:
         if file.stem.endswith(".rollback"):
             continue
         code = re.sub(
-            r"^(?:comment on|drop function) .*?;$|--[^\n]*", "", file.read_text(), flags=re.M | re.S
+            r"^(?:comment on|drop function|drop procedure) .*?;$|--[^\n]*",
+            "",
+            file.read_text(),
+            flags=re.M | re.S,
         )
         assert re.findall(rf"\b(?:{ours})\(", code) == [], file.name
         # a view that is put back as it was found, whoever made it, is no text of ours

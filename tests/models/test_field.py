@@ -52,10 +52,10 @@ def world(
     column = "      - {name: volume_5, data_type: double precision}\n\nunit_tests:"
     edit(project, "feature_1m", "\nunit_tests:", column, "yml")
     world.connection.execute(
-        "insert into market.contract (ordinal, field, data_type, unit, formula, null_when,"
-        " available_after_s, max_staleness_s, inputs, feature_view) values (12, 'volume_5',"
-        " 'double precision', 'units traded', 'sum of volume of 5 bars', 'never', 30, 900,"
-        " 'volume', 'bar')"
+        "insert into market.contract (feature_set, ordinal, field, data_type, unit, formula,"
+        " null_when, available_after_s, max_staleness_s, inputs, feature_view) values"
+        " ('market_1m', 12, 'volume_5', 'double precision', 'units traded',"
+        " 'sum of volume of 5 bars', 'never', 30, 900, 'volume', 'bar')"
     )
     world.connection.execute("alter table feature.log add column volume_5 double precision")
     build(world, project)

@@ -1,4 +1,4 @@
-"""The logs of the sets beside market_1m against their oracles, of all that was known at a moment."""
+"""The logs of the sets beside market_1m against oracles, of all that was known at a moment."""
 
 from collections.abc import Iterable
 from dataclasses import asdict

@@ -14,7 +14,7 @@ from tests.pit.conftest import DAY, SYMBOL, Scene
 from tests.pit.oracle import Event, Trade
 
 HOLD = 2718
-BODY = "pg_catalog.pg_get_functiondef('feature.find_moments(timestamptz)'::regprocedure)"
+BODY = "pg_catalog.pg_get_functiondef('feature.find_moments(text, timestamptz)'::regprocedure)"
 LIVE_FROM = DAY + timedelta(hours=12)
 
 

@@ -11,8 +11,9 @@ BARS, WINDOWS, MODEL = (
     "feature.feature_1m",
 )
 CONTRACT = (
-    "insert into market.contract (ordinal, field, data_type, unit, formula, available_after_s,"
-    " max_staleness_s, feature_view) values (12, '{}', '{}', 'x', 'x', 30, 900, 'x')"
+    "insert into market.contract (feature_set, ordinal, field, data_type, unit, formula,"
+    " available_after_s, max_staleness_s, feature_view)"
+    " values ('market_1m', 12, '{}', '{}', 'x', 'x', 30, 900, 'x')"
 )
 
 
@@ -87,11 +88,11 @@ def test_what_a_model_may_not_read_is_refused(scene: Scene, source: str, said: s
         ),
         (
             "alter table feature.log rename column vwap to average",
-            r"vwap is no column of feature\.log with type double precision: add it there in a num",
+            r"vwap is no column of feature\.log with type double precision: run make migrate",
         ),
         (
             "update market.contract set null_when = 'at times'",
-            r"no own field of market\.contract is there in every bar: one must have an empty null",
+            r"no own field of market_1m is there in every bar: one must have an empty null",
         ),
         ("delete from market.contract", r"market\.contract has no field: run make migrate"),
     ],
@@ -147,11 +148,11 @@ def test_feature_1m_joins_by_the_key_and_passes_on(
         ),
         (
             f"(select * from {BARS})",
-            rf"{WINDOWS} reads open of {BARS}, which no window's field in market\.contract has",
+            rf"{WINDOWS} reads open of {BARS}, which no window's field of market_1m in market",
         ),
         (
             f"(select tenant_id, symbol, bucket, close from {BARS} where volume > 0)",
-            rf"{WINDOWS} reads volume of {BARS}, which no window's field in market\.contract has",
+            rf"{WINDOWS} reads volume of {BARS}, which no window's field of market_1m in market",
         ),
     ],
     ids=["bar", "aggregate", "staging", "tick", "every column", "not among the inputs"],

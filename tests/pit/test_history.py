@@ -157,7 +157,7 @@ def test_a_series_that_is_left_out_waits_on(past: Past) -> None:
             " as 'delete from slice'"
         )
         connection.execute(
-            "select feature.backfill_slice(array[%s], array[%s], %s, %s)",
+            "select feature.backfill_slice('market_1m', array[%s], array[%s], %s, %s)",
             [past.tenant, SYMBOL, past.day, past.day + timedelta(days=1)],
         )
         assert waits(past)[0][1] == 2
@@ -194,8 +194,9 @@ def test_ticks_that_came_after_the_backfill_are_said_to_change_nothing(past: Pas
     for minute in (1, 2, 4):
         past.quote(past.at(minute, 10), 99, 101)
     (said,) = warnings(past)
+    # of market_1m and of momentum_1m, which both have what only quotes say
     assert said.startswith(
-        "3 bars of 1 series stay as they were first said, though ticks that came since say "
+        "6 bars of 1 series stay as they were first said, though ticks that came since say "
         f"otherwise: {SYMBOL} of tenant {past.tenant} "
     )
     assert "docs/point-in-time.md" in said
@@ -224,6 +225,6 @@ def test_bars_of_several_days_and_series_are_added_up(past: Past) -> None:
     everywhere(1, quotes=True)
     (said,) = warnings(past)
     assert said.startswith(
-        "4 bars of 2 series stay as they were first said, though ticks that came since say "
+        "8 bars of 2 series stay as they were first said, though ticks that came since say "
         f"otherwise: SYN_BTCUSD of tenant {past.tenant}, SYN_ETHUSD of tenant {past.tenant} "
     )

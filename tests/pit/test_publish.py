@@ -1,6 +1,8 @@
 """feature.publish(): which versions it appends, and when."""
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -103,19 +105,41 @@ def test_a_correction_that_keeps_the_close_keeps_the_windows(scene: Scene) -> No
     assert len(found) == 31
 
 
+@contextmanager
+def asked_of_windows(scene: Scene) -> Iterator[Callable[[], list[tuple[datetime]]]]:
+    """Until the end, which bars publishes ask the windows of market_1m of."""
+    execute = scene.world.connection.execute
+    row = execute("select pg_get_function_result('feature.window_value'::regproc)").fetchone()
+    assert row is not None
+    execute("set role market_owner")
+    execute("create table feature.asked (bucket timestamptz)")
+    execute("alter function feature.window_value() rename to window_value_away")
+    try:
+        execute(
+            f"create function feature.window_value() returns {row[0]} language plpgsql as $$ begin"
+            " insert into feature.asked select w.bucket from pg_temp.window_output as w;"
+            " return query select * from feature.window_value_away(); end $$".encode()
+        )
+        yield lambda: execute("select bucket from feature.asked order by bucket").fetchall()
+    finally:
+        execute("drop function if exists feature.window_value()")
+        execute("alter function feature.window_value_away() rename to window_value")
+        execute("drop table feature.asked")
+        execute("reset role")
+
+
 def test_windows_are_asked_again_only_where_what_they_read_has_changed(scene: Scene) -> None:
     bars = scene.bars(3)
     scene.world.publish(scene.at(3))
-    for price, moved in ((None, []), (60.0, [(scene.at(1),)])):
+    for price, moved in ((None, []), (60.0, [(scene.at(1),), (scene.at(2),)])):
         # another size, then another price
         event = replace(bars[1], action="correction", known_at=scene.world.published_at())
         assert isinstance(event.values, Trade)
         values = replace(event.values, size=7.0, price=price or event.values.price)
         scene.world.apply([replace(event, values=values)])
-        with scene.world.connection.transaction():
+        with asked_of_windows(scene) as asked:
             scene.world.publish(scene.world.published_at() + MINUTE)
-            found = scene.world.connection.execute("select bucket from pg_temp.moved").fetchall()
-        assert found == moved
+            assert asked() == moved
     assert scene.log("volume, close") == [(1, 100), (1, 100.25), (7, 100.25), (7, 60), (1, 100.5)]
 
 

@@ -33,10 +33,11 @@ def changed(world: World, change: str, undo: str) -> Iterator[None]:
 @pytest.mark.parametrize("tenant", VISIBLE)
 def test_a_view_shows_own_and_entitled_rows(world: World, view: str, tenant: int) -> None:
     relation = {
-        **{"feature_version": "feature.log", "regime": "feature.log"},
+        **dict.fromkeys(("feature_version", "feature_1m", "regime"), "feature.log"),
+        **dict.fromkeys(("momentum_1m_feature_version", "momentum_1m"), "feature.momentum_1m_log"),
+        **dict.fromkeys(("daily_feature_version", "daily"), "feature.daily_log"),
         **{"set_aside": "feature.set_aside"},
-    }.get(view)
-    relation = relation or ("feature.log" if view == "feature_1m" else f"market.{view}")
+    }.get(view, f"market.{view}")
     with psycopg.connect(world.url) as everything:
         held = everything.execute(
             f"select distinct tenant_id, symbol from {relation} where tenant_id = any(%s)",

@@ -103,6 +103,15 @@ def test_row_counts_of_others_show_in_explain_analyze(
             "select bucket, close, is_stale from api.feature_pit_snapshot(array['NONE'],"
             " timestamptz '2024-01-01 01:00+00')",
         ),
+        *(
+            (
+                f"select bucket, is_stale from api.{name}_pit_snapshot(array['FEED'],"
+                " timestamptz '2024-01-02 01:00+00')",
+                f"select bucket, is_stale from api.{name}_pit_snapshot(array['NONE'],"
+                " timestamptz '2024-01-02 01:00+00')",
+            )
+            for name in ("momentum_1m", "daily")
+        ),
         (
             "select name from api.tenant where tenant_id = 1",
             "select name from api.tenant where tenant_id = 999",
@@ -175,7 +184,8 @@ INTENDED = {
     *(f"relation api.{name}" for name in ("api_key", "access_log")),
     *(f"routine api.{name}" for name in ("acting_role", "own_tenant", "visible_tenants")),
     *(f"routine api.{name}" for name in ("create_api_key", "revoke_api_key")),
-    *(f"routine api.{name}" for name in ("feature_pit_snapshot", "feature_pit_snapshot_all")),
+    *(f"routine api.{name}_pit_snapshot" for name in ("feature", "momentum_1m", "daily")),
+    *(f"routine api.{name}_pit_snapshot_all" for name in ("feature", "momentum_1m", "daily")),
     *(f"routine api.{name}" for name in ("latest_trade", "latest_quote")),
     *(f"routine api.{name}" for name in ("trade_tape", "quote_tape")),
     *(f"routine public.{name}" for name in ("time_bucket", "time_bucket_gapfill", "locf")),

@@ -16,6 +16,7 @@ VIEWS = (
     *("trade", "quote", "bar", "ohlc_1m", "ohlc_5m", "ohlc_15m", "ohlc_1h", "ohlc_1d", "flow_1m"),
     *("flow_1h", "quote_1m", "quote_1h", "mid_1m", "range_1h", "latency_1m"),
     *("feature_version", "feature_1m", "regime", "set_aside"),
+    *("momentum_1m_feature_version", "momentum_1m", "daily_feature_version", "daily"),
 )
 AGGREGATES = VIEWS[3:15]
 NO_LOGINS = "the embedded engine lets everybody in as its one superuser"
@@ -39,6 +40,14 @@ FILL = """
     select tenant_id, symbol, bucket, bucket + interval '61 s' + n * interval '1 hour',
         open, high, low, close + n, volume, 'range', case n when 0 then 'close' else 'late' end
     from market.ohlc_1m cross join generate_series(0, 1) as n;
+    insert into feature.momentum_1m_log (
+        tenant_id, symbol, bucket, known_at, closes_at, rsi_14, cause
+    )
+    select tenant_id, symbol, bucket, known_at, bucket + interval '1 minute', close, cause
+    from feature.log;
+    insert into feature.daily_log (tenant_id, symbol, bucket, known_at, closes_at, close, cause)
+    select tenant_id, symbol, '2024-01-01Z', '2024-01-02Z', '2024-01-02Z', max(close), 'close'
+    from feature.log group by 1, 2;
     insert into feature.series (symbol, tenant_id)
     select distinct symbol, tenant_id from feature.log;
     insert into feature.set_aside (

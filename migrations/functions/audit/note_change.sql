@@ -1,4 +1,4 @@
--- depends: functions/audit/record_net_change
+-- depends: functions/audit/record_net_change functions/audit/row_key
 create or replace function audit.note_change() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -30,5 +30,25 @@ for each statement execute function audit.note_change('contract');
 insert into audit.last_recorded (relation, kind, key_columns)
 values
 ('market.tenant', 'entitlement', array['tenant_id']),
-('market.contract', 'contract', array['ordinal'])
+('market.contract', 'contract', array['feature_set', 'ordinal'])
 on conflict (relation) do nothing;
+
+-- of a database from before there were sets of features
+update audit.last_recorded as l
+set
+    key_columns = array['feature_set', 'ordinal'],
+    content = (
+        select
+            coalesce(
+                jsonb_object_agg(
+                    audit.row_key(
+                        '{"feature_set": "market_1m"}'::jsonb || c.value,
+                        array['feature_set', 'ordinal']
+                    )::text,
+                    c.value
+                ),
+                '{}'
+            )
+        from jsonb_each(l.content) as c
+    )
+where l.relation = 'market.contract' and l.key_columns = array['ordinal'];

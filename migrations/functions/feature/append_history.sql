@@ -89,6 +89,6 @@ $$;
 revoke all on function feature.append_history(text, timestamptz) from public;
 comment on function feature.append_history(text, timestamptz) is
 'Appends to the log of the set p_set those of history_version that are before a bar''s first '
-'version, of market_1m notes new series in feature.series, and queues the bars within this history '
-'that had been published, and the first one behind it: their windows were short. Returns the number of versions. Last step of '
-'feature.backfill_slice().';
+'version, of market_1m notes new series in feature.series, and queues the bars within this '
+'history that had been published, and the first one behind it: their windows were short. Returns '
+'the number of versions. Last step of feature.backfill_slice().';

@@ -65,7 +65,7 @@ end
 $$;
 revoke all on function feature.append_versions(text, timestamptz) from public;
 comment on function feature.append_versions(text, timestamptz) is
-'Appends to the log of the set p_set, with the stamp p_known_at, those of next_version that differ from the '
-'last version; of market_1m it notes new series in feature.series, and in feature.restatement which bars'' ticks '
-'were behind it. Returns the number of versions. Last step of '
-'feature.publish_set().';
+'Appends to the log of the set p_set, with the stamp p_known_at, those of next_version that '
+'differ from the last version; of market_1m it notes new series in feature.series, and in '
+'feature.restatement which bars'' ticks were behind it. Returns the number of versions. Last '
+'step of feature.publish_set().';

@@ -51,12 +51,14 @@ grant execute on procedure feature.backfill(timestamptz, timestamptz, text) to m
 comment on procedure feature.backfill(timestamptz, timestamptz, text) is -- noqa: LT01
 'Builds the versions of history, bars with bucket in [p_from, p_to), from the ticks: one version '
 'at each moment, up to when the set was first published (feature.born_at()), at which an event '
-'became known or ceased to be believed and changed a value, stamped with that moment. p_set: the set '
-'of features and what it reads, default each. What a bar''s first version in the log has said stays: nothing is written at or after it, so a second call adds nothing. Load history '
-'first, then call it once; of a set that reads others what earlier history is still missing for '
-'waits in feature.waiting_range for the call that brings it. Works in slices of a day and 20 series, '
-'each committed, with a notice per day; an interrupted call is taken up by the same call. It cannot '
-'run inside a transaction. A series that a formula fails on is left out of its slice, with a warning; all others are built, '
-'and at the end the error 22000 names those. A warning at the end counts the bars that stay as '
-'they were first said though ticks that came since say otherwise. Errors: 22023 for an empty '
-'range, 42704 for another set, 42P01 when "dbt run" has not made the models, 2D000 in a transaction.';
+'became known or ceased to be believed and changed a value, stamped with that moment. p_set: the '
+'set of features and what it reads, default each. What a bar''s first version in the log has said '
+'stays: nothing is written at or after it, so a second call adds nothing. Load history first, then '
+'call it once; of a set that reads others what earlier history is still missing for waits in '
+'feature.waiting_range for the call that brings it. Works in slices of a day and 20 series, each '
+'committed, with a notice per day; an interrupted call is taken up by the same call. It cannot run '
+'inside a transaction. A series that a formula fails on is left out of its slice, with a warning; '
+'all others are built, and at the end the error 22000 names those. A warning at the end counts the '
+'bars that stay as they were first said though ticks that came since say otherwise. Errors: 22023 '
+'for an empty range, 42704 for another set, 42P01 when "dbt run" has not made the models, 2D000 in '
+'a transaction.';

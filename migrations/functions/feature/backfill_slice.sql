@@ -58,8 +58,8 @@ grant execute on function feature.backfill_slice(
 comment on function feature.backfill_slice(text, integer[], text[], timestamptz, timestamptz) is
 'The versions of some series'' bars of the set p_set with bucket in [p_from, p_to), built from the '
 'ticks, or from the logs that the set reads, and appended where a bar has none as early. '
-'p_tenant_ids, p_symbols: the series, element by element. Returns how many were appended. Publishes '
-'wait only while it appends; when what counts as history or the history of a series changed before, '
-'it is built anew. A series whose formulas fail is left out, with a warning and in the setting '
-'feature.left_out; bars that stay against their ticks are counted in the setting feature.against. '
-'Called by feature.backfill().';
+'p_tenant_ids, p_symbols: the series, element by element. Returns how many were appended. '
+'Publishes wait only while it appends; when what counts as history or the history of a series '
+'changed before, it is built anew. A series whose formulas fail is left out, with a warning and in '
+'the setting feature.left_out; bars that stay against their ticks are counted in the setting '
+'feature.against. Called by feature.backfill().';

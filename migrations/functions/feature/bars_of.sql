@@ -58,5 +58,5 @@ as $$
 $$;
 revoke all on function feature.bars_of(text, text[], timestamptz[]) from public;
 comment on function feature.bars_of(text, text[], timestamptz[]) is
-'Which bars of p_grain (market.feature_set) the one-minute bars of p_symbols and p_minutes, element '
-'by element, lie in: bucket and closes_at, once each. A minute in no session has none.';
+'Which bars of p_grain (market.feature_set) the one-minute bars of p_symbols and p_minutes, '
+'element by element, lie in: bucket and closes_at, once each. A minute in no session has none.';

@@ -1,5 +1,5 @@
--- depends: functions/feature/made_of functions/feature/minutes_model functions/feature/refuse_formula
---   functions/market/tick_kinds
+-- depends: functions/feature/made_of functions/feature/minutes_model
+--   functions/feature/refuse_formula functions/market/tick_kinds
 create or replace function feature.check_models(
     p_set text, p_model regclass, p_bars regclass
 ) returns void
@@ -80,5 +80,5 @@ $$;
 revoke all on function feature.check_models(text, regclass, regclass) from public;
 comment on function feature.check_models(text, regclass, regclass) is
 'Refuses models that a bar could not be recomputed with, for another moment than now: those that '
-'the model p_model of the set p_set and its bar model p_bars are made of, other sets left out. Errors: 0A000 with the relation and the rule that '
-'it breaks.';
+'the model p_model of the set p_set and its bar model p_bars are made of, other sets left out. '
+'Errors: 0A000 with the relation and the rule that it breaks.';

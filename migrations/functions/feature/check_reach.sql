@@ -9,12 +9,14 @@ declare
     c_formula constant text := feature.name_of(p_set, 'window_value');
     v_table text;
     v_problem record;
+    v_series bigint;
 begin
     if feature.published_list(p_set, 'window', '%s') = '' then
         return;
     end if;
     perform feature.drop_steps();
     perform feature.make_trial_bars(p_set);
+    v_series := (select count(*) from window_output);
     perform set_config('feature.moment', now()::text, true);
     execute format('create temp table together on commit drop as select * from feature.%I()', c_formula);
     -- the series with all bars once more, without the others
@@ -51,8 +53,8 @@ begin
             '{}',
             null
         where
-            (select count(*) from together) <> 9
-            or (select count(distinct t.series_no) from together as t) <> 9
+            (select count(*) from together) <> v_series
+            or (select count(distinct t.series_no) from together as t) <> v_series
     ) as r
     inner join feature.published_field() as f on f.feature_set = p_set and not f.is_own
     where r.got -> f.field is distinct from r.wanted -> f.field or r.question is null
@@ -67,6 +69,6 @@ end
 $$;
 revoke all on function feature.check_reach(text) from public;
 comment on function feature.check_reach(text) is
-'Refuses a set whose windows read farther back than its reach, later bars, or other series, or give '
-'a bar twice: they are evaluated over feature.make_trial_bars(). For feature.compile(). Errors: '
-'0A000 with the field.';
+'Refuses a set whose windows read farther back than its reach, later bars, or other series, or '
+'give a bar twice: they are evaluated over feature.make_trial_bars(). For feature.compile(). '
+'Errors: 0A000 with the field.';

@@ -69,6 +69,7 @@ end
 $$;
 revoke all on function feature.collect_epoch_bars(text) from public;
 comment on function feature.collect_epoch_bars(text) is
-'Makes the temporary table window_bar: for each epoch (series_no) the own fields that windows '
-'of the set p_set read, and those of other sets, in window_bar_<set> too, as its end knew them, of the bars that are wanted and of as many before them as theirs '
-'reach; with window_output what feature.window_value() reads. Step of feature.backfill_slice().';
+'Makes the temporary table window_bar: for each epoch (series_no) the own fields that windows of '
+'the set p_set read, and those of other sets, in window_bar_<set> too, as its end knew them, of '
+'the bars that are wanted and of as many before them as theirs reach; with window_output what '
+'feature.window_value() reads. Step of feature.backfill_slice().';

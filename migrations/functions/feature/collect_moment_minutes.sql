@@ -29,6 +29,6 @@ end
 $$;
 revoke all on function feature.collect_moment_minutes(text) from public;
 comment on function feature.collect_moment_minutes(text) is
-'Makes the temporary table series_minute: what was known of the minutes of each moment''s bar then, '
-'with the moment''s number as series_no, by it and bucket: what the set p_set''s own values are made '
-'of. Step of feature.backfill_slice().';
+'Makes the temporary table series_minute: what was known of the minutes of each moment''s bar '
+'then, with the moment''s number as series_no, by it and bucket: what the set p_set''s own values '
+'are made of. Step of feature.backfill_slice().';

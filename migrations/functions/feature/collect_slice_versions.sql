@@ -85,7 +85,7 @@ $$;
 revoke all on function feature.collect_slice_versions(text, timestamptz, timestamptz) from public;
 comment on function feature.collect_slice_versions(text, timestamptz, timestamptz) is
 'Makes the temporary tables slice_minute, where the set p_set is made of one-minute bars, and '
-'slice_read_<set>, for each set that its windows read: the versions of these, known by p_born_at, of '
-'the series in slice, from its context_from to before p_to, each with when the next one came '
+'slice_read_<set>, for each set that its windows read: the versions of these, known by p_born_at, '
+'of the series in slice, from its context_from to before p_to, each with when the next one came '
 '(superseded_at) and whether it has a bar (is_there); slice_minute with the bar that the minute is '
 'in (bar, closes_at). Step of feature.backfill_slice().';

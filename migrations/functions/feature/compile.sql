@@ -1,6 +1,6 @@
--- depends: functions/feature/check_reach functions/feature/check_set functions/feature/compile_former
---   functions/feature/compile_set functions/feature/define_fields functions/feature/note_births
---   functions/feature/set_order functions/feature/try_formulas
+-- depends: functions/feature/check_reach functions/feature/check_set
+--   functions/feature/compile_former functions/feature/compile_set functions/feature/define_fields
+--   functions/feature/note_births functions/feature/set_order functions/feature/try_formulas
 --   functions/feature/collect_changed_ticks views/market/trade_belief views/market/quote_belief
 --   views/market/bar_belief views/market/bar_1m
 create or replace procedure feature.compile()
@@ -47,12 +47,13 @@ $$;
 revoke all on procedure feature.compile() from public;
 grant execute on procedure feature.compile() to market_deploy;
 comment on procedure feature.compile() is -- noqa: LT01
-'Makes the functions that publish and backfill compute with, of market.feature_set, market.contract '
-'and the dbt models as they stand in this database: feature.published_set(), published_field(), '
-'read_field(), and of each set whose models are there own_value and window_value '
-'(feature.name_of()). dbt calls it at the end of a run or build; look at them with \sf. Errors: '
-'0A000, with the set, model or field and the rule, for what cannot be recomputed or is not as the '
-'contract says; else what the models'' query says. Where it fails all stays as it was.';
+'Makes the functions that publish and backfill compute with, of market.feature_set, '
+'market.contract and the dbt models as they stand in this database: feature.published_set(), '
+'published_field(), read_field(), and of each set whose models are there own_value and '
+'window_value (feature.name_of()). dbt calls it at the end of a run or build; look at them with '
+'\sf. Errors: 0A000, with the set, model or field and the rule, for what cannot be recomputed or '
+'is not as the contract says; else what the models'' query says. Where it fails all stays as it '
+'was.';
 
 do $$
 begin

@@ -85,5 +85,5 @@ end
 $$;
 revoke all on function feature.compile_set(market.feature_set) from public;
 comment on function feature.compile_set(market.feature_set) is
-'Makes the functions own_value and window_value of a set (feature.name_of()) of its dbt models. For '
-'feature.compile().';
+'Makes the functions own_value and window_value of a set (feature.name_of()) of its dbt models. '
+'For feature.compile().';

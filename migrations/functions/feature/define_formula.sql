@@ -13,12 +13,13 @@ declare
 begin
     select
         p.prosrc,
-        pg_get_function_result(p.oid) as result
+        pg_get_function_result(p.oid) as result,
+        obj_description(p.oid, 'pg_proc') as said
     into v_there
     from pg_proc as p
     where p.oid = to_regproc(c_name);
     -- unchanged: nothing for the audit
-    if v_there.prosrc = c_body and v_there.result = c_result then
+    if v_there.prosrc = c_body and v_there.result = c_result and v_there.said = p_comment then
         return;
     elsif v_there.result <> c_result then
         -- other columns, which nothing else can depend on
@@ -46,5 +47,5 @@ $$;
 revoke all on function feature.define_formula(text, text, text) from public;
 comment on function feature.define_formula(text, text, text) is
 'Makes the function p_signature (name, arguments and what it returns) with the body p_query, '
-'unless it is there with that body. What it returns is written as pg_get_function_result() says '
-'it. For feature.compile().';
+'unless it is there with that body and comment. What it returns is written as '
+'pg_get_function_result() says it. For feature.compile().';

@@ -24,7 +24,8 @@ begin
         where
             p.pronamespace in ('feature'::regnamespace, 'public'::regnamespace, 'api'::regnamespace)
             and p.proname = any(array[
-                c_prefix || '_pit_snapshot', c_prefix || '_pit_snapshot_all', c_prefix || '_pit_hash',
+                c_prefix || '_pit_snapshot', c_prefix || '_pit_snapshot_all',
+                c_prefix || '_pit_served', c_prefix || '_pit_hash',
                 feature.name_of(p_set, 'pit_query'), feature.name_of(p_set, 'pit_branch'),
                 feature.name_of(p_set, 'pit_snapshot_of'), feature.name_of(p_set, 'leakage')
             ])
@@ -36,5 +37,5 @@ end
 $$;
 revoke all on function feature.drop_readers(text) from public;
 comment on function feature.drop_readers(text) is
-'Drops what answers of a set, before its files make it again with other fields, or because there is '
-'no such set any more. Its log stays. Step of feature.make_logs().';
+'Drops what answers of a set, before its files make it again with other fields, or because there '
+'is no such set any more. Its log stays. Step of feature.make_logs().';

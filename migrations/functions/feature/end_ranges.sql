@@ -23,5 +23,5 @@ revoke all on function feature.end_ranges(text, integer[], text[], timestamptz) 
 grant execute on function feature.end_ranges(text, integer[], text[], timestamptz)
 to market_operator;
 comment on function feature.end_ranges(text, integer[], text[], timestamptz) is
-'Takes what is before p_to, which is built, out of feature.waiting_range, of some series of the set '
-'p_set: p_tenant_ids, p_symbols, element by element. Step of feature.backfill_derived().';
+'Takes what is before p_to, which is built, out of feature.waiting_range, of some series of the '
+'set p_set: p_tenant_ids, p_symbols, element by element. Step of feature.backfill_derived().';

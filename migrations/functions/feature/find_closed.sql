@@ -28,6 +28,20 @@ begin
         $q$,
         'next_version_' || c_set.made_of
     ) using p_set, c_causes;
+    -- a correction or a cancel is tried at once
+    execute format(
+        $q$
+            update feature.set_aside as s set try_after = '-infinity'
+            from %I as n
+            where
+                s.feature_set = $1
+                and s.tenant_id = n.tenant_id
+                and s.symbol = n.symbol
+                and s.try_after > '-infinity'
+                and n.cause_rank > 1
+        $q$,
+        'next_version_' || c_set.made_of
+    ) using p_set;
 
     execute format(
         $q$
@@ -91,6 +105,6 @@ $$;
 revoke all on function feature.find_closed(text, timestamptz) from public;
 comment on function feature.find_closed(text, timestamptz) is
 'Makes the temporary tables changed and series_minute for a set that is made of one-minute bars: '
-'its closed bars of which minutes have changed, with their last version in the set''s log, and what '
-'is known of their minutes at the stamp p_known_at, by series_no and bucket. Bars that are still '
-'open stay in feature.waiting_bar. Step of feature.publish_set().';
+'its closed bars of which minutes have changed, with their last version in the set''s log, and '
+'what is known of their minutes at the stamp p_known_at, by series_no and bucket. Bars that are '
+'still open stay in feature.waiting_bar. Step of feature.publish_set().';

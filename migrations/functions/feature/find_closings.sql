@@ -83,6 +83,6 @@ end
 $$;
 revoke all on function feature.find_closings(text) from public;
 comment on function feature.find_closings(text) is
-'Makes the temporary table closing, where the set p_set reads logs: when a bar could first be known '
-'(closed_at): with its close in history, with the next publish after it since. Step of '
+'Makes the temporary table closing, where the set p_set reads logs: when a bar could first be '
+'known (closed_at): with its close in history, with the next publish after it since. Step of '
 'feature.backfill_slice().';

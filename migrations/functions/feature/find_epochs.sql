@@ -107,8 +107,8 @@ $$;
 revoke all on function feature.find_epochs(text) from public;
 comment on function feature.find_epochs(text) is
 'Makes the temporary tables bar_state, each moment with whether its bar was there (is_there), what '
-'windows of the set p_set read of it, and whether either changed then, after it had closed (is_moved); stable, the '
-'bars that are there at any knowledge time, numbered per series (place); disturbance, each bar '
-'that moved, with the last bar that windows bring that to (reached_to); and epoch, per series the '
-'stretches of knowledge time between disturbances, numbered (epoch_no). Step of '
-'feature.backfill_slice().';
+'windows of the set p_set read of it, and whether either changed then, after it had closed '
+'(is_moved); stable, the bars that are there at any knowledge time, numbered per series (place); '
+'disturbance, each bar that moved, with the last bar that windows bring that to (reached_to); and '
+'epoch, per series the stretches of knowledge time between disturbances, numbered (epoch_no). Step '
+'of feature.backfill_slice().';

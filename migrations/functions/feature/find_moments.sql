@@ -82,7 +82,8 @@ end
 $$;
 revoke all on function feature.find_moments(text, timestamptz) from public;
 comment on function feature.find_moments(text, timestamptz) is
-'Makes the temporary table moment: one row per moment, up to p_born_at, at which what is known of a '
-'closed bar of the set p_set changes, in the slice, numbered by series, bar and time (moment_no), '
-'with closed_at, the first moment at which the bar can be known, its cause_rank (1 late, 2 '
-'correction, 3 cancel) and next_known_at, the bar''s next moment. Step of feature.backfill_slice().';
+'Makes the temporary table moment: one row per moment, up to p_born_at, at which what is known of '
+'a closed bar of the set p_set changes, in the slice, numbered by series, bar and time '
+'(moment_no), with closed_at, the first moment at which the bar can be known, its cause_rank (1 '
+'late, 2 correction, 3 cancel) and next_known_at, the bar''s next moment. Step of '
+'feature.backfill_slice().';

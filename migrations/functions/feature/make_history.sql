@@ -93,8 +93,8 @@ revoke all on function feature.make_history(
 comment on function feature.make_history(
     text, integer[], text[], timestamptz, timestamptz, timestamptz
 ) is
-'Makes the temporary tables slice, the series with what their bars are made of (bars_from) and '
-'the moment from which these are read (context_from), timeline and history_version: what is '
-'to be appended to the set p_set of the series'' bars with bucket in [p_from, p_to). It reads ticks '
+'Makes the temporary tables slice, the series with what their bars are made of (bars_from) and the '
+'moment from which these are read (context_from), timeline and history_version: what is to be '
+'appended to the set p_set of the series'' bars with bucket in [p_from, p_to). It reads ticks '
 'known by p_born_at, of other sets the log, and of p_set no log. p_tenant_ids, p_symbols: the '
 'series, element by element. Step of feature.backfill_slice().';

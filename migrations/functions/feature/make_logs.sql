@@ -1,4 +1,5 @@
--- depends: functions/feature/drop_readers functions/feature/make_log functions/feature/make_row_type functions/feature/set_order
+-- depends: functions/feature/drop_readers functions/feature/make_log
+--   functions/feature/make_row_type functions/feature/set_order
 -- rows: market.contract market.feature_set
 create or replace function feature.make_logs() returns void
 language plpgsql volatile
@@ -11,9 +12,18 @@ begin
         perform feature.make_log(v_set);
         perform feature.make_row_type(v_set.feature_set);
     end loop;
-    perform feature.drop_readers(b.feature_set)
-    from (select distinct r.feature_set from feature.birth as r) as b
-    where not exists (select from market.feature_set as s where s.feature_set = b.feature_set);
+    -- of a set that has gone the log stays
+    perform feature.drop_readers(l.feature_set)
+    from (
+        select regexp_replace(c.relname, '_log$', '') as feature_set
+        from pg_trigger as t
+        inner join pg_class as c on t.tgrelid = c.oid
+        where
+            t.tgname = 'log_is_append_only'
+            and c.relnamespace = 'feature'::regnamespace
+            and c.relname ~ '_log$'
+    ) as l
+    where not exists (select from market.feature_set as s where s.feature_set = l.feature_set);
 end
 $$;
 revoke all on function feature.make_logs() from public;

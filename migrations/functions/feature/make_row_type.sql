@@ -37,6 +37,6 @@ end
 $$;
 revoke all on function feature.make_row_type(text) from public;
 comment on function feature.make_row_type(text) is
-'Makes the row type of a set''s answers (feature.name_of(), pit_row), unless it is there with the '
-'fields of market.contract. What answers with the former one goes, and is made again by its files. Step of '
-'feature.make_logs().';
+'Makes the row type of a set''s answers (feature.name_of(), pit_row), unless it is there with '
+'the fields of market.contract. What answers with the former one goes, and is made again by its '
+'files. Step of feature.make_logs().';

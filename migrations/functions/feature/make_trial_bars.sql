@@ -5,23 +5,29 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     c_set constant record := feature.published_of(p_set);
-    -- minutes between bars: one, with gaps, and hours
-    c_steps constant integer[] := array[1, 7, 90];
+    -- minutes between bars: one, with gaps, hours, and more than reach_minutes
+    c_steps constant integer[] := array[1, 7, 90, 3 * (c_set.minutes + 1)];
     -- beyond what a publish reads of them
     c_more constant integer := 200;
     c_last constant integer := c_set.bars + c_set.minutes + c_more;
     v_set text;
     v_fields text;
 begin
-    -- 10 * step + question: 0 has all bars up to the last, 1 those that a publish reads, 2 later ones
+    -- 10 * (step, up or down) + question: 0 has all bars up to the last, 1 those that a publish
+    -- reads, 2 later ones
     create temp table trial on commit drop as
     select
-        10 * s.place + q.question as series_no,
+        10 * (2 * s.place + u.up) + q.question as series_no,
+        10 ^ (6 * u.up - 3) as far,
         timestamptz '2020-01-06 00:00:00+00'
         + (b.no * c_steps[s.place] + b.no % 3 * (c_steps[s.place] / 3)) * interval '1 minute'
             as bucket,
-        b.no
+        b.no,
+        -- the last hours move most
+        0.01 + (b.no / c_last::double precision) ^ 6 as amplitude,
+        false as is_beyond
     from generate_series(1, cardinality(c_steps)) as s (place)
+    cross join generate_series(0, 1) as u (up)
     cross join generate_series(0, 2) as q (question)
     cross join generate_series(1, c_last + c_more) as b (no)
     where b.no <= c_last or q.question = 2;
@@ -31,8 +37,9 @@ begin
         t.bucket
     from trial as t
     where t.no = c_last;
-    delete from trial as t
-    using (
+    -- what a publish would not read is far above or below the rest: whoever reads it shall see it
+    update trial as t set is_beyond = true
+    from (
         select
             c.series_no,
             c.no,
@@ -45,8 +52,9 @@ begin
     where
         t.series_no = r.series_no
         and t.no = r.no
-        and t.series_no % 10 = 1
         and t.no < r.last_before - c_set.bars;
+    delete from trial as t
+    where t.is_beyond and t.series_no % 10 = 1;
 
     foreach v_set in array array[p_set] || feature.sets_read(p_set) loop
         if v_set = p_set then
@@ -68,8 +76,9 @@ begin
                             f.name
                         )
                         else format(
-                            ', ((t.no * (7919 + 31 * %s)) %% 997 + 500)::%s as %s', c.ordinal,
-                            c.data_type, f.name
+                            ', ((t.no * (7919 + 31 * %s) %% 997 * t.amplitude + 500)'
+                            ' * case when t.is_beyond then t.far else 1 end)::%s as %s',
+                            c.ordinal, c.data_type, f.name
                         )
                     end, ''
                 )
@@ -84,7 +93,7 @@ end
 $$;
 revoke all on function feature.make_trial_bars(text) from public;
 comment on function feature.make_trial_bars(text) is
-'Makes the temporary tables window_bar, window_bar_<set> and window_output of the set p_set of nine '
-'made series, a minute, some minutes and hours from bar to bar: three that have all bars up to the '
-'one in window_output, three that have what a publish would read, and three that have later ones. '
-'Step of feature.check_reach().';
+'Makes the temporary tables window_bar, window_bar_<set> and window_output of the set p_set of '
+'made series, a minute, some minutes, hours and more than its reach from bar to bar: of each one '
+'that has all bars up to the one in window_output, one that has what a publish would read, and '
+'one that has later ones. Step of feature.check_reach().';

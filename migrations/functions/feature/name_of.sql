@@ -6,5 +6,5 @@ as $$
 $$;
 revoke all on function feature.name_of(text, text) from public;
 comment on function feature.name_of(text, text) is
-'Name of what a set has: p_what is log, pit_row, own_value or window_value. The first set''s have no '
-'name of a set before theirs.';
+'Name of what a set has: p_what is log, pit_row, own_value or window_value. The first set''s have '
+'no name of a set before theirs.';

@@ -42,7 +42,8 @@ begin
                 where
                     b.feature_set = f.feature_set and b.field = f.field and b.ended_at is null
             )
-        on conflict do nothing;
+        -- ended and begun again without a publish between
+        on conflict (feature_set, field, born_at) do update set ended_at = null;
         continue when not v_set.is_new or v_set.made_of = 'tick';
         -- bars that are open now: of their minutes some have been published
         execute format(

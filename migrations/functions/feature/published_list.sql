@@ -22,7 +22,7 @@ end
 $$;
 revoke all on function feature.published_list(text, text, text) from public;
 comment on function feature.published_list(text, text, text) is
-'Fields of the set p_set in feature.published_field() in their order, each put into p_format as its '
-'%1$I, one after the other: what the SQL of a publish or backfill is put together from. p_part: '
-'all; own, what a bar has by itself; window, the others; input, own ones that windows read; always, '
-'the one that tells whether a version has a bar.';
+'Fields of the set p_set in feature.published_field() in their order, each put into p_format as '
+'its %1$I, one after the other: what the SQL of a publish or backfill is put together from. '
+'p_part: all; own, what a bar has by itself; window, the others; input, own ones that windows '
+'read; always, the one that tells whether a version has a bar.';

@@ -30,7 +30,7 @@ $$;
 revoke all on function feature.published_of(text) from public;
 comment on function feature.published_of(text) is
 'A set as publishes and backfills take it: its place among the sets of feature.published_set(); '
-'made_of, tick or the set that its bars are made of; span, how long a bar is, NULL: a session; log, '
-'the table of its versions; always, the column that every bar has and none that has gone; bars and '
-'minutes, how far back windows look: earlier bars that are there, and bars that start less than so '
-'many minutes before.';
+'made_of, tick or the set that its bars are made of; span, how long a bar is, NULL: a session; '
+'log, the table of its versions; always, the column that every bar has and none that has gone; '
+'bars and minutes, how far back windows look: earlier bars that are there, and bars that start '
+'less than so many minutes before.';

@@ -72,6 +72,6 @@ end
 $$;
 revoke all on function feature.put_aside(text, timestamptz) from public;
 comment on function feature.put_aside(text, timestamptz) is
-'Takes the series in the temporary table failed, if it is there, out of the publish of the set p_set '
-'stamped p_known_at: puts their bars back into the queue and notes them in feature.set_aside, with a '
-'warning each. Step of feature.publish(), after each evaluation.';
+'Takes the series in the temporary table failed, if it is there, out of the publish of the set '
+'p_set stamped p_known_at: puts their bars back into the queue and notes them in '
+'feature.set_aside, with a warning each. Step of feature.publish(), after each evaluation.';

@@ -12,8 +12,8 @@ end
 $$;
 revoke all on function feature.refuse_change() from public;
 comment on function feature.refuse_change() is
-'Trigger of feature.log and the logs of other sets: refuses UPDATE, DELETE and TRUNCATE to everyone, its owner included. '
-'Errors: 55000, always.';
+'Trigger of feature.log and the logs of other sets: refuses UPDATE, DELETE and TRUNCATE to '
+'everyone, its owner included. Errors: 55000, always.';
 
 create or replace trigger log_is_append_only
 before update or delete on feature.log

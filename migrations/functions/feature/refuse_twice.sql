@@ -18,5 +18,5 @@ end
 $$;
 revoke all on function feature.refuse_twice(text) from public;
 comment on function feature.refuse_twice(text) is
-'Refuses a result of a formula, a temporary table, that has two rows for a bar. Errors: 21000. Step of '
-'feature.evaluate().';
+'Refuses a result of a formula, a temporary table, that has two rows for a bar. Errors: 21000. '
+'Step of feature.evaluate().';

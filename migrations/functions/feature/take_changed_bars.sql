@@ -92,22 +92,7 @@ begin
     from known as k
     where not k.is_history;
     get diagnostics v_bars = row_count;
-    -- that one set alone is still to make
-    insert into due
-    select
-        v_bars + row_number() over ()::integer,
-        w.tenant_id,
-        w.symbol,
-        w.bucket,
-        array_position(c_causes, w.cause),
-        p_clock.published_at,
-        p_clock.published_at,
-        w.bars_before,
-        null,
-        w.feature_set
-    from market.feature_set as f
-    cross join lateral feature.take_waiting(f.feature_set, p_clock.published_at) as w
-    where f.made_of = 'tick';
+    perform feature.take_apart(p_clock.published_at);
     analyze due;
     return v_bars;
 end

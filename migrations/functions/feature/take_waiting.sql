@@ -14,13 +14,11 @@ as $$
                 and s.symbol = w.symbol
                 and s.feature_set = p_set
                 and s.try_after > p_known_at
-                -- a correction or a cancel is tried at once
-                and w.cause = 'late'
         )
     returning w.*
 $$;
 revoke all on function feature.take_waiting(text, timestamptz) from public;
 comment on function feature.take_waiting(text, timestamptz) is
-'Takes from feature.waiting_bar the bars of a set that are to be made by the stamp p_known_at. Those '
-'of a series that is set aside in it stay until it is to be tried again. Step of '
+'Takes from feature.waiting_bar the bars of a set that are to be made by the stamp p_known_at. '
+'Those of a series that is set aside in it stay until it is to be tried again. Step of '
 'feature.publish().';

@@ -56,6 +56,6 @@ end
 $$;
 revoke all on function feature.wait_behind(text, timestamptz) from public;
 comment on function feature.wait_behind(text, timestamptz) is
-'Queues in feature.waiting_bar the bars of the set p_set within the history that was just appended, '
-'and the first one behind it, that had been published: their windows were short. Step of '
+'Queues in feature.waiting_bar the bars of the set p_set within the history that was just '
+'appended, and the first one behind it, that had been published: their windows were short. Step of '
 'feature.append_history().';

@@ -1,4 +1,5 @@
--- depends: functions/feature/define functions/access/expose functions/access/describe_view functions/api/visible_tenants
+-- depends: functions/feature/define functions/access/expose functions/access/describe_view
+--   functions/api/visible_tenants
 -- rows: market.contract market.feature_set
 call feature.define($sql$
 call access.expose('feature.{name log}', '{name feature_version}');

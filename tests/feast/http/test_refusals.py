@@ -253,7 +253,7 @@ def test_only_what_is_keyed_by_tenant_is_served(online_world: Served) -> None:
         catalog = Catalog.read(store)
         assert {view.name for view in store.list_feature_views()} > set(catalog.views)
         assert set(catalog.views) == set(definitions.VIEWS)
-        assert set(catalog.services) == {MARKET, RATIOS}
+        assert set(catalog.services) == {MARKET, RATIOS, *definitions.LOGS}
     finally:
         store.apply([], objects_to_delete=[service, shared], partial=False)
         store.apply(definitions.OBJECTS)

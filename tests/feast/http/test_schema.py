@@ -22,7 +22,6 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from feast_repo import definitions
 from feast_repo.store import materialize
 from tests.feast.market import MINUTE, SYMBOLS
 from tests.feast.served import Served
@@ -70,7 +69,8 @@ def test_the_schema_says_what_is_answered(
 def test_a_row_is_never_of_two_moments(online_world: Served) -> None:
     """A writer sets its views one after another, again and again; each answer is of one moment."""
     world = online_world
-    views = [world.store.get_feature_view(name) for name in definitions.VIEWS]
+    written = ("bar", "signal", "liquidity", "session_signal")
+    views = [world.store.get_feature_view(name) for name in written]
     provider = world.store._get_provider()
     symbol = SYMBOLS[1]
     start = datetime.now(UTC)
@@ -97,10 +97,16 @@ def test_a_row_is_never_of_two_moments(online_world: Served) -> None:
     writer.start()
     try:
         seen = set()
-        for service in ("market_v1", "market_ratios_v1") * 100:
-            found = world.ask({"feature_service": service, "entities": {"symbol": [symbol]}}).json()
+        selections: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+            ({"feature_service": "market_v1"}, ("close", "sma_20", "spread_bps")),
+            ({"feature_service": "market_ratios_v1"}, ("close", "sma_20", "spread_bps")),
+            # of two sets
+            ({"features": ["bar:close", "session_signal:gap"]}, ("close", "gap")),
+        ]
+        for selection, names in selections * 70:
+            found = world.ask({**selection, "entities": {"symbol": [symbol]}}).json()
             columns = dict(zip(found["metadata"]["feature_names"], found["results"], strict=True))
-            moment = {columns[name]["values"][0] for name in ("close", "sma_20", "spread_bps")}
+            moment = {columns[name]["values"][0] for name in names}
             assert len(moment) == 1, moment
             seen |= moment
     finally:

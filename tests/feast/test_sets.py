@@ -1,0 +1,248 @@
+"""Fields of several sets at once are each set's own snapshot: training sets, online, over HTTP."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psycopg
+import pytest
+import redis
+from feast import FeatureStore, FeatureView
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+
+from feast_repo import definitions, push
+from feast_repo.store import materialize, open_store
+from tests.conftest import Databases
+from tests.feast.market import FIELDS_OF, MINUTE, SETS, SYMBOLS, Market, amended, rows
+from tests.feast.served import Served
+from tests.pit.oracle import Event, Trade
+from tests.pit.world import World
+
+# two hours before a session of the day ends, at midnight of UTC
+BEGIN = datetime(2024, 3, 4, 22, tzinfo=UTC)
+DAY = timedelta(days=1)
+VIEWS = {name: list(one.views) for name, one in SETS.items()}
+ALL = [
+    f"{view.name}:{field.name}"
+    for views in definitions.feature_views().values()
+    for view in views.values()
+    for field in view.features
+]
+Key = tuple[int, str, datetime]
+
+
+@pytest.fixture(scope="module")
+def market(databases: Databases, database: str) -> Iterator[Market]:
+    """Two hours over the end of a session, and the last minutes of the next one."""
+    world = World(database, databases.kind)
+    made = Market(world, BEGIN)
+    made.minutes(125, seed=1, publish_every=25)
+    made.now = BEGIN + DAY + 100 * MINUTE
+    made.minutes(25, seed=2, publish_every=25)
+    yield made
+    world.close()
+
+
+def known(world: World, of: str, keys: list[Key]) -> list[tuple[Any, ...]]:
+    """What psql says of a set, one call per row."""
+    statement = sql.SQL("select * from {}(array[%s], %s::timestamptz, p_tenant_id => %s)").format(
+        sql.Identifier(SETS[of].snapshot)
+    )
+    found: list[Any] = []
+    with world.connection.cursor(row_factory=dict_row) as cursor:
+        for tenant, symbol, at in keys:
+            found.append(cursor.execute(statement, [symbol, at, tenant]).fetchone())
+    return rows(found, FIELDS_OF[of])
+
+
+def of_set(of: str, found: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """A set's fields of rows whose columns are view__field."""
+    short = [
+        {name.partition("__")[2]: row[name] for name in row if name.split("__")[0] in VIEWS[of]}
+        for row in found
+    ]
+    return rows(short, FIELDS_OF[of])
+
+
+def trained(store: FeatureStore, keys: list[Key]) -> list[dict[str, Any]]:
+    frame = pd.DataFrame(keys, columns=["tenant_id", "symbol", "event_timestamp"])
+    found: list[dict[str, Any]] = (
+        store.get_historical_features(frame, ALL, full_feature_names=True).to_arrow().to_pylist()
+    )
+    return found
+
+
+def online(store: FeatureStore, keys: list[tuple[int, str]]) -> list[dict[str, Any]]:
+    entities = [{"tenant_id": tenant, "symbol": symbol} for tenant, symbol in keys]
+    found = store.get_online_features(ALL, entities, full_feature_names=True).to_dict()
+    return [dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)]
+
+
+def test_a_training_set_of_several_sets_is_the_snapshot_of_each(
+    market: Market, store: FeatureStore
+) -> None:
+    """Before the first bar, within a session, after it, stale in one set and in all."""
+    after = (0, 61, 119, 120, 121, 125, 140, 200, 1540, 1559, 1560, 1561, 1565)
+    moments = [BEGIN + minute * MINUTE + timedelta(seconds=20) for minute in after]
+    keys = [
+        (tenant, symbol, at)
+        for at in reversed([*moments, market.now + 3 * DAY])
+        for tenant in market.tenants
+        for symbol in (*SYMBOLS, "SYN_GC")
+    ]
+    found = trained(store, [*keys, *keys[:3]])
+    expected = {of: known(market.world, of, [*keys, *keys[:3]]) for of in SETS}
+    for of in SETS:
+        assert of_set(of, found) == expected[of], of
+        filled = [[value is not None for value in row] for row in expected[of]]
+        # what no row has would be the same by chance
+        wanting = [n for n, *there in zip(FIELDS_OF[of], *filled, strict=True) if not any(there)]
+        assert set(wanting) <= {"order_flow_imbalance", "atr_14", "realised_volatility_20"}
+        assert not all(map(any, filled))
+    minutes, days = expected["market_1m"], expected["daily"]
+    seen = {(m[0] is None, d[0] is None) for m, d in zip(minutes, days, strict=True)}
+    assert seen == {(True, True), (False, True), (True, False), (False, False)}
+
+
+def test_online_and_over_http_each_set_is_its_snapshot(
+    market: Market, online_world: Served
+) -> None:
+    store = online_world.store
+    pairs = [(tenant, symbol) for tenant in market.tenants for symbol in SYMBOLS]
+    for quiet in (timedelta(0), 20 * MINUTE, 3 * DAY):
+        at = market.publish(quiet + timedelta(microseconds=7))
+        assert materialize(store) == at
+        keys = [(tenant, symbol, at) for tenant, symbol in pairs]
+        found = online(store, pairs)
+        told = []
+        for tenant in market.tenants:
+            body = {
+                "features": ALL,
+                "full_feature_names": True,
+                "entities": {"symbol": list(SYMBOLS), "tenant_id": [tenant] * len(SYMBOLS)},
+            }
+            answer = online_world.ask(body, online_world.keys[tenant])
+            assert answer.status_code == 200, answer.text
+            told += answered(answer.json(), at)
+        for of in SETS:
+            expected = known(market.world, of, keys)
+            assert of_set(of, found) == expected, (of, quiet)
+            assert of_set(of, told) == expected, (of, quiet)
+            if quiet == timedelta(0):
+                assert all(row[0] is not None for row in expected)
+        stale = {of: known(market.world, of, keys)[0][0] is None for of in SETS}
+        assert stale["market_1m"] == stale["momentum_1m"] == (quiet > timedelta(0))
+        assert stale["daily"] == (quiet > DAY)
+
+
+def answered(body: dict[str, Any], at: datetime) -> list[dict[str, Any]]:
+    """The rows of an answer, all of whose features are of the moment at."""
+    names = body["metadata"]["feature_names"]
+    for name, column in zip(names, body["results"], strict=True):
+        if name not in ("symbol", "tenant_id"):
+            assert {*map(datetime.fromisoformat, column["event_timestamps"])} == {at}
+        if name.endswith("__bucket"):
+            column["values"] = [v and datetime.fromtimestamp(v, UTC) for v in column["values"]]
+    values = zip(*(column["values"] for column in body["results"]), strict=True)
+    return [dict(zip(names, row, strict=True)) for row in values]
+
+
+def test_a_tenant_sees_its_own_in_every_set(
+    market: Market,
+    online_world: Served,
+    databases: Databases,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By its key, and by a login of its own over the schema api."""
+    first, second = market.tenants
+    keys = [(second, symbol, BEGIN + 126 * MINUTE) for symbol in SYMBOLS]
+    for of in SETS:
+        assert known(market.world, of, keys) != known(
+            market.world, of, [(first, symbol, at) for _, symbol, at in keys]
+        )
+        body = {"feature_service": of, "entities": {"symbol": [SYMBOLS[0]], "tenant_id": [first]}}
+        refused = online_world.ask(body, online_world.keys[second])
+        assert refused.status_code == 403
+    if databases.kind == "embedded":
+        pytest.skip("the embedded engine lets everybody in as its one superuser")
+    for name, value in {
+        "DATABASE_URL": make_conninfo(market.world.url, user=online_world.logins[second]),
+        "FEAST_REGISTRY": f"sqlite:///{tmp_path}/registry.db",
+        "FEAST_DB_SCHEMA": "api",
+    }.items():
+        monkeypatch.setenv(name, value)
+    theirs = open_store()
+    theirs.apply(definitions.OBJECTS)
+    found = trained(theirs, keys)
+    for of in SETS:
+        assert of_set(of, found) == known(market.world, of, keys)
+        (view, *_) = VIEWS[of]
+        frame = pd.DataFrame(
+            [(first, SYMBOLS[0], BEGIN)], columns=["tenant_id", "symbol", "event_timestamp"]
+        )
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="not yours to read"):
+            theirs.get_historical_features(frame, [f"{view}:bucket"]).to_df()
+
+
+def test_a_ttl_over_sessions_is_refused(market: Market, store: FeatureStore) -> None:
+    short = FeatureView(
+        name="short_session",
+        entities=[definitions.tenant, definitions.instrument],
+        schema=definitions.session_bar.schema,
+        source=definitions.LOGS["daily"],
+        ttl=DAY,
+        online=False,
+    )
+    store.apply(short)
+    frame = pd.DataFrame(
+        [(market.tenants[0], SYMBOLS[0], BEGIN)], columns=["tenant_id", "symbol", "event_timestamp"]
+    )
+    with pytest.raises(ValueError, match=r"short_session have a ttl, .* when a session closed"):
+        store.get_historical_features(frame, ["short_session:close"])
+
+
+def test_a_corrected_tick_reaches_what_is_derived_of_it_by_push(
+    market: Market,
+    store: FeatureStore,
+    database: str,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same bars stay online, with other values; of yesterday's tick the session's alone."""
+    monkeypatch.setattr(push, "RENEW_S", 1e9)
+    world = market.world
+    world.set_clock(datetime.now(UTC) - 3 * DAY, datetime.now(UTC) - timedelta(seconds=1))
+    tenant, symbol, now = world.tenant(), SYMBOLS[0], datetime.now(UTC)
+    noon = now.replace(hour=12, minute=0, second=0, microsecond=0) - DAY
+    # no window of today's bars reaches back to noon
+    times = [noon, *(now - minute * MINUTE for minute in range(370, 1, -1))]
+    trades = [
+        Event("new", tenant, symbol, ts, n, Trade(100 + n % 7, 1.0, "buy"), now)
+        for n, ts in enumerate(times)
+    ]
+    world.apply(trades)
+    pushing = push.Push(store, database)
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    try:
+        pushing.once()
+        for trade, changes in ((trades[0], "daily"), (trades[-2], "momentum_1m")):
+            before = online(store, [(tenant, symbol)])
+            world.apply([amended(trade, "correction", datetime.now(UTC), 300.0)])
+            assert pushing.once() == 1
+            after = online(store, [(tenant, symbol)])
+            for of in SETS:
+                keys = [(tenant, symbol, world.published_at())]
+                assert of_set(of, after) == known(world, of, keys), of
+            ((was_bar, *was),) = of_set(changes, before)
+            ((bar, *values),) = of_set(changes, after)
+            assert bar == was_bar is not None
+            assert values != was, changes
+        assert after[0]["session_bar__high"] == 300.0
+    finally:
+        pushing.close()
