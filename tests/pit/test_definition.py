@@ -304,6 +304,8 @@ def test_any_log_is_answered_as_the_definition_says(scene: Scene, of: Set, stora
     world, tenant, draw = scene.world, scene.tenant, random.Random(storage)  # noqa: S311
     # one moment's last few bars are answered without a look at their age where none is too old
     with all_of(world, of, 17 if storage == "columns" else 2):
+        key = world.connection.execute("select to_regclass(%s)", [f"feature.{of.log}_bar_key"])
+        assert (key.fetchone() == (None,)) == of.has_sessions
         random_log(world, of, tenant, draw, SYMBOLS)
         random_log(world, of, Scene(world).tenant, draw, SYMBOLS)
         if storage != "rows":

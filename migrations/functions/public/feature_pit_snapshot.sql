@@ -78,9 +78,9 @@ comment on function public.{prefix}_pit_snapshot(text[], timestamptz[], timestam
 'is_stale. A field older than its max_staleness_s, counted from the bar''s close in trading hours '
 'of the symbol''s calendar, is NULL and the row is_stale; so is a symbol without a bar, or whose '
 'bar is more than 31 days old. Errors: 22004 for NULL, 2202E when the arrays differ in length or '
-'have more than one dimension, 22023 for a time in the future or before the year 1, 42P08 when several '
-'tenants have the symbol, 42704 for a symbol that neither market.instrument nor any feature has, '
-'and for such a tenant.';
+'have more than one dimension, 22023 for a time in the future or before the year 1, 42P08 when '
+'several tenants have the symbol, 42704 for a symbol that neither market.instrument nor any '
+'feature has, and for such a tenant.';
 
 create or replace function public.{prefix}_pit_snapshot(
     p_symbols text[], p_as_of timestamptz, p_known_as_of timestamptz default null,
