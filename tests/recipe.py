@@ -86,7 +86,8 @@ class Copy:
 
     def psql(self, query: str) -> str:
         """What psql answers, unaligned."""
-        return self._run(["make", "-s", f"VENV={sys.prefix}", "psql", f'ARGS=-Atc "{query}"'])
+        line = " ".join(query.split())
+        return self._run(["make", "-s", f"VENV={sys.prefix}", "psql", f'ARGS=-Atc "{line}"'])
 
     def _run(self, command: list[str]) -> str:
         done = subprocess.run(

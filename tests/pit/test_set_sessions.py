@@ -184,7 +184,7 @@ def test_a_reader_sees_a_session_once_it_has_closed_and_was_published(early: Sce
             [[symbol], as_of, early.tenant],
         ).fetchone()
         assert row is not None
-        return row
+        return tuple(row)
 
     assert ask(closes - MICROSECOND) == (None, None)
     assert ask(closes) == (opens, 100)
