@@ -72,5 +72,5 @@ def database(url: str, name: str, keep: bool = False) -> Iterator[tuple[str, boo
 
 
 def _digest() -> str:
-    files = sorted(Path(MIGRATIONS).glob("*.sql"))
+    files = sorted(Path(MIGRATIONS).rglob("*.sql"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

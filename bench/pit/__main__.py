@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,7 @@ from bench.server import database, say, server
 from bench.timing import median, percentile, timed
 from embedded.errors import UserError
 
+LATER = timedelta(hours=3)
 PEERS = ("feast", "duckdb", "polars", "psycopg", "pyarrow", "adbc-driver-postgresql")
 Samples = dict[str, list[float]]
 
@@ -141,29 +143,36 @@ def _training_set(
         add("ours, kept as a table in the server", seconds)
         seconds, answer = timed(lambda: ours.as_rows(connection, pairs))
         as_rows = add("ours, pairs sent, all rows to Python tuples", seconds)
-    with adbc.connect(url) as arrow:
-        seconds, _ = timed(lambda: ours.as_arrow(arrow, count))
-    as_arrow = add("ours, all rows to Arrow (ADBC)", seconds)
+    with adbc.connect(url) as arrow, adbc.connect(url) as other:
+        seconds, whole = timed(lambda: ours.as_arrow(arrow, count))
+        as_arrow = add("ours, all rows to Arrow (ADBC)", seconds)
+        seconds, parts = timed(lambda: ours.as_arrow_parts([arrow, other], count))
+        add("ours, all rows to Arrow, on 2 connections", seconds)
+        if not parts.equals(whole):
+            raise AssertionError("parts of the pairs are answered otherwise than all of them")
 
     say(f"{count:,} pairs: DuckDB")
     duck = peers.Duck(path, pairs)
     compared: list[Figure] = []
     against = f"compared, {count:,} pairs"
+    duck.load()
     for what, query, note in (
-        ("event time only", peers.EVENT_TIME, "leaks what became known later"),
-        ("on known_at", peers.KNOWN_AT, "old bar after its correction"),
-        ("on known_at of latest bars", peers.LATEST_KNOWN, "right while known_as_of = as_of"),
+        ("ASOF event time only", peers.EVENT_TIME, "leaks what became known later"),
+        ("ASOF on known_at", peers.KNOWN_AT, "old bar after its correction"),
+        ("ASOF on known_at of latest bars", peers.LATEST_KNOWN, "right while known_as_of = as_of"),
+        ("on three minutes", peers.GRID.format(log="log"), "where the bar is no older"),
+        ("on three minutes of its own table", peers.GRID.format(log="stored"), "loaded before"),
     ):
         seconds, summed = timed(lambda query=query: duck.as_sum(query))  # type: ignore[misc]
-        duck_sum = add(f"DuckDB ASOF {what}, count and sum", seconds, note)
+        duck_sum = add(f"DuckDB {what}, count and sum", seconds, note)
         seconds, table = timed(lambda query=query: duck.as_arrow(query))  # type: ignore[misc]
-        duck_arrow = add(f"DuckDB ASOF {what}, all rows to Arrow", seconds, note)
+        duck_arrow = add(f"DuckDB {what}, all rows to Arrow", seconds, note)
         rows = zip(*(table[c].to_pylist() for c in ("place", "known_at", "close")), strict=True)
         theirs = {place: (known_at, close) for place, known_at, close in rows}
         compared.append(
             Figure(
                 against,
-                f"DuckDB ASOF {what}, pairs answered otherwise than ours",
+                f"DuckDB {what}, pairs answered otherwise than ours",
                 peers.differing(answer, theirs.get),
                 "pairs",
                 f"sum(close) {summed[1]:,.2f}, ours {total[1]:,.2f}",
@@ -174,12 +183,43 @@ def _training_set(
             Figure(against, f"DuckDB {what} / ours: all rows to Arrow", duck_arrow / as_arrow, "x"),
         ]
 
+    figures += _later(url, path, replace(pairs, later=LATER), answer, samples)
     say(f"{count:,} pairs: polars")
     frame = peers.Polars(path, pairs)
     add("polars, read the Parquet file", timed(frame.read)[0])
     add("polars, sort log and pairs", timed(frame.sort)[0])
     add("polars, join_asof by event time", timed(frame.join)[0], "leaks; read and sorted before")
     return figures + _feast(options, url, pairs, answer, as_rows, group, samples) + compared
+
+
+def _later(
+    url: str, path: Path, pairs: data.Pairs, answer: list[tuple[Any, ...]], samples: Samples
+) -> list[Figure]:
+    """The same pairs, known as of some hours later: corrections count. answer: without these."""
+    count = len(pairs.symbols)
+    group = f"training set of {count:,} pairs, known as of {LATER} later, all rows to Arrow"
+    say(f"{count:,} pairs, known as of {LATER} later")
+    ours.store(url, pairs)
+    with adbc.connect(url) as arrow:
+        seconds, table = timed(lambda: ours.as_arrow_later(arrow, count))
+    rows = [tuple(row.values()) for row in table.to_pylist()]
+    corrected = sum(row[4] != first[4] for row, first in zip(rows, answer, strict=True))
+    samples[f"{count}: ours, later"] = seconds
+    figures = [
+        Figure(group, "ours", median(seconds), note=f"{corrected} are others than as of then")
+    ]
+    duck = peers.Duck(path, pairs)
+    duck.load()
+    for what, log in (("on three minutes", "log"), ("on three minutes of its own table", "stored")):
+        query = peers.GRID.format(log=log)
+        seconds, table = timed(lambda query=query: duck.as_arrow(query))  # type: ignore[misc]
+        samples[f"{count}: DuckDB {what}, later"] = seconds
+        found = zip(*(table[c].to_pylist() for c in ("place", "known_at", "close")), strict=True)
+        theirs = {place: (known_at, close) for place, known_at, close in found}
+        differ = peers.differing(rows, theirs.get)
+        note = f"{differ} pairs answered otherwise than ours"
+        figures.append(Figure(group, f"DuckDB {what}", median(seconds), note=note))
+    return figures
 
 
 def _feast(

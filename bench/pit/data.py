@@ -100,10 +100,16 @@ CARRY = """
 
 @dataclass(frozen=True)
 class Pairs:
-    """What a training set asks for: at which moment, for which symbol."""
+    """What a training set asks for: at which moment, for which symbol, and known how much later."""
 
     symbols: list[str]
     as_of: list[datetime]
+    later: timedelta = timedelta(0)
+
+    @property
+    def known_as_of(self) -> list[datetime]:
+        """By when it is to be known."""
+        return [moment + self.later for moment in self.as_of]
 
     def arrow(self) -> pa.Table:
         """The pairs with their place from 0."""
@@ -112,6 +118,7 @@ class Pairs:
                 "place": pa.array(range(len(self.symbols)), pa.int64()),
                 "symbol": pa.array(self.symbols, pa.string()),
                 "as_of": pa.array(self.as_of, pa.timestamp("us", "UTC")),
+                "known_as_of": pa.array(self.known_as_of, pa.timestamp("us", "UTC")),
             }
         )
 

@@ -2,6 +2,8 @@
 
 import random
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,9 +17,20 @@ ONE_MOMENT = "select * from feature_pit_snapshot(%s::text[], %s::timestamptz)"
 PAIRS = "select * from feature_pit_snapshot(%s::text[], %s::timestamptz[])"
 # the arrays lie in the server: what is timed is the function, not their way there
 STORE = """
-    create table if not exists bench_pair (pairs integer primary key, symbols text[], as_of timestamptz[])
-"""  # noqa: E501
+    create table if not exists bench_pair (
+        pairs integer primary key, symbols text[], as_of timestamptz[], known_as_of timestamptz[]
+    )
+"""
 STORED = "from bench_pair as p, feature_pit_snapshot(p.symbols, p.as_of) as s where p.pairs = %s"
+LATER = """
+    from bench_pair as p, feature_pit_snapshot(p.symbols, p.as_of, p.known_as_of) as s
+    where p.pairs = $1
+"""
+PART = """
+    select s.*
+    from bench_pair as p, feature_pit_snapshot(p.symbols[$2:$3], p.as_of[$2:$3]) as s
+    where p.pairs = $1
+"""
 WARM_UP = 200
 
 
@@ -48,9 +61,10 @@ def store(url: str, pairs: Pairs) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(STORE)
         connection.execute(
-            "insert into bench_pair values (%s, %s, %s) on conflict (pairs) do update"
-            " set symbols = excluded.symbols, as_of = excluded.as_of",
-            (len(pairs.symbols), pairs.symbols, pairs.as_of),
+            "insert into bench_pair values (%s, %s, %s, %s) on conflict (pairs) do update set"
+            " symbols = excluded.symbols, as_of = excluded.as_of,"
+            " known_as_of = excluded.known_as_of",
+            (len(pairs.symbols), pairs.symbols, pairs.as_of, pairs.known_as_of),
         )
 
 
@@ -79,3 +93,27 @@ def as_arrow(connection: adbc.Connection, count: int) -> pa.Table:
     with connection.cursor() as cursor:
         cursor.execute(f"select s.* {STORED % '$1'}", (count,))
         return cursor.fetch_arrow_table()
+
+
+def as_arrow_later(connection: adbc.Connection, count: int) -> pa.Table:
+    """The same with each pair's own known_as_of."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"select s.* {LATER}", (count,))
+        return cursor.fetch_arrow_table()
+
+
+def as_arrow_parts(connections: Sequence[adbc.Connection], count: int) -> pa.Table:
+    """All rows as an Arrow table, a part of the pairs on each connection, in their order.
+
+    What was known at a moment does not change: the parts need no common snapshot.
+    """
+    share = -(-count // len(connections))
+
+    def part(number: int, connection: adbc.Connection) -> pa.Table:
+        first = number * share
+        with connection.cursor() as cursor:
+            cursor.execute(PART, (count, first + 1, min(first + share, count)))
+            return cursor.fetch_arrow_table()
+
+    with ThreadPoolExecutor(len(connections)) as pool:
+        return pa.concat_tables(pool.map(part, range(len(connections)), connections))

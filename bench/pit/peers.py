@@ -57,6 +57,29 @@ LATEST_KNOWN = """
     from pair as p
     asof left join latest as l on p.symbol = l.symbol and p.as_of >= l.known_at
 """
+# Right for any known_as_of, for who knows that bars lie on minutes: the newest version of the three
+# minutes before. A pair whose bar is older, or has gone, would need another query.
+GRID = """
+    with candidate as (
+        select p.*, date_trunc('minute', p.as_of) - to_minutes(n) as event_timestamp
+        from pair as p, range(3) as r (n)
+    ),
+
+    newest as (
+        select
+            c.place,
+            any_value(c.as_of) as as_of,
+            arg_max(l, (l.event_timestamp, l.known_at)) as version
+        from candidate as c
+        inner join {log} as l
+            on c.symbol = l.symbol
+            and c.event_timestamp = l.event_timestamp
+            and l.known_at <= c.known_as_of
+        group by c.place
+    )
+
+    select n.place, n.as_of, unnest(n.version) from newest as n
+"""
 
 
 def _log(url: str) -> str:
@@ -86,6 +109,10 @@ class Duck:
         self.connection.execute(f"create view log as select * from read_parquet('{path}')")
         self.connection.execute("set timezone = 'UTC'")
         self.connection.register("pair", pairs.arrow())
+
+    def load(self) -> None:
+        """Copy the Parquet into a table of DuckDB's own, `stored`."""
+        self.connection.execute("create or replace table stored as select * from log")
 
     def as_arrow(self, query: str) -> pa.Table:
         """The whole training set as an Arrow table."""
@@ -191,7 +218,9 @@ class FeastStore:
 
     def as_frame(self, pairs: Pairs, filter_by_created_timestamp: bool) -> Any:
         """get_historical_features().to_df(); None when it takes longer than the limit."""
-        asked = pairs.arrow().drop_columns("place").rename_columns(["symbol", "event_timestamp"])
+        asked = (
+            pairs.arrow().select(["symbol", "as_of"]).rename_columns(["symbol", "event_timestamp"])
+        )
         with self._limits():
             try:
                 return self.store.get_historical_features(

@@ -26,8 +26,8 @@ begin
             and p.proname = any(array[
                 c_prefix || '_pit_snapshot', c_prefix || '_pit_snapshot_all',
                 c_prefix || '_pit_served', c_prefix || '_pit_hash',
-                feature.name_of(p_set, 'pit_version'), feature.name_of(p_set, 'pit_snapshot_of'),
-                feature.name_of(p_set, 'leakage')
+                feature.name_of(p_set, 'pit_query'), feature.name_of(p_set, 'pit_branch'),
+                feature.name_of(p_set, 'pit_snapshot_of'), feature.name_of(p_set, 'leakage')
             ])
     loop
         execute format('drop function %s', v_made);

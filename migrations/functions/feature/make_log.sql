@@ -1,5 +1,6 @@
--- depends: functions/feature/chunk_of functions/feature/comment_log functions/feature/name_of
---   functions/feature/refuse_change functions/feature/refuse_formula
+-- depends: functions/feature/chunk_of functions/feature/comment_log functions/feature/index_log
+--   functions/feature/name_of functions/feature/refuse_change functions/feature/refuse_formula
+--   functions/feature/span_of
 create or replace function feature.make_log(p_set market.feature_set) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -56,6 +57,9 @@ begin
         );
         perform feature.comment_log(c_name, p_set.feature_set);
     end if;
+    if feature.span_of(p_set.grain) is not null then
+        call feature.index_log(format('feature.%I', c_name));
+    end if;
 
     for v_field in
         select
@@ -91,6 +95,7 @@ end
 $$;
 revoke all on function feature.make_log(market.feature_set) from public;
 comment on function feature.make_log(market.feature_set) is
-'Makes the log of a set (feature.name_of()) unless it is there, and gives it the columns that '
-'market.contract has and it has not. A column that the contract has no more stays, with what it '
-'says. Step of feature.make_logs(). Errors: 0A000 for a field of another type than its column.';
+'Makes the log of a set (feature.name_of()) and its index (feature.index_log(); a log of sessions '
+'has none) unless they are there, and gives it the columns that market.contract has and it has '
+'not. A column that the contract has no more stays, with what it says. Step of '
+'feature.make_logs(). Errors: 0A000 for a field of another type than its column.';

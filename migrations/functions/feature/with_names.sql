@@ -15,7 +15,7 @@ begin
     for v_mark in
         select distinct m.found
         from regexp_matches(
-            p_sql, '(\{(name|newest|prefix|set|gone|ends|closed|last|chunk)((?: [^{}]+)?)\})', 'g'
+            p_sql, '(\{(name|newest|prefix|set|gone|ends|closed|begins|keyed|last|chunk)((?: [^{}]+)?)\})', 'g'
         ) as m (found)
     loop
         v_mark := v_mark || string_to_array(btrim(v_mark[3]), ' ');
@@ -42,6 +42,12 @@ begin
                     )
                     else format('%s.bucket <= %s - interval %L', v_mark[4], v_mark[5], c_grain)
                 end
+            when 'begins' then
+                case
+                    when c_span is null then v_mark[4]
+                    else format('%s - interval %L', v_mark[4], c_grain)
+                end
+            when 'keyed' then (c_span is not null)::text
             -- nearly always the last few bars hold the answer
             when 'last' then (coalesce(c_span, interval '1 day') * 4)::text
             when 'chunk' then feature.chunk_of(c_grain)::text
@@ -54,6 +60,7 @@ revoke all on function feature.with_names(text, text) from public;
 comment on function feature.with_names(text, text) is
 'p_sql with what the set p_set has in place of each mark: {set}, its name; {prefix}, what the '
 'names of its functions in public begin with; {name x}, feature.name_of(set, x); {newest}, its '
-'view in api; {chunk}, the length of its log''s chunks; {last}, that of its last few bars. Of a '
-'version l of a bar: {ends l}, when the bar ends; {closed l t}, whether it has ended by t; {gone '
-'l}, whether it has gone. Step of feature.with_fields().';
+'view in api; {chunk}, the length of its log''s chunks; {last}, that of its last few bars; '
+'{keyed}, whether its log has the index of feature.index_log(); {begins t}, after which no bar '
+'begins that has ended by t. Of a version l of a bar: {ends l}, when the bar ends; {closed l t}, '
+'whether it has ended by t; {gone l}, whether it has gone. Step of feature.with_fields().';
