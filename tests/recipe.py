@@ -8,12 +8,12 @@ what was asked and what came. The copy and its engine are removed at the end.
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -137,6 +137,10 @@ def _get(path: str, key: str, body: object = None) -> str | None:
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
             said: str = answer.read().decode()
             return said
+    except urllib.error.HTTPError as refused:
+        if body is not None:
+            print(f"  {path}: {refused.code} {refused.read().decode()[:300]}", flush=True)
+        return None
     except OSError:
         return None
 
@@ -163,12 +167,12 @@ def perform(copy: Copy) -> None:
         online = copy.python(ONLINE)
         training = copy.python(TRAINING.replace("AS_OF", asked["as_of"]))
         with copy.served():
-            key = re.search(r"[A-Za-z0-9_-]{30,}", copy.make("-s", "tenant", f"ARGS=key {TENANT}"))
+            key = copy.make("-s", "tenant", f"ARGS=key {TENANT}").splitlines()[-1]
             body = {
                 "features": [f"{VIEW}:{NAME}"],
                 "entities": {"tenant_id": [TENANT], "symbol": [SYMBOL]},
             }
-            http = _get("/get-online-features", key[0] if key else "", body)
+            http = _get("/get-online-features", key, body)
         value = json.loads(http)["results"][-1]["values"][0] if http else None
         answers = {
             "psql": asked["value"],
