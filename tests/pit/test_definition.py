@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from psycopg import sql
+from psycopg.errors import ObjectNotInPrerequisiteState
 
 from engine import objects
 from engine.migrate import MIGRATIONS
@@ -346,3 +347,14 @@ def test_series_whose_keys_collide_are_told_apart(scene: Scene, of: Set) -> None
         for is_named in (True, False):
             found, defined = both(world, of, tenant, pairs, True, is_named)
             assert found == defined
+
+
+def test_without_a_contract_nothing_is_fresh_for_ever(scene: Scene) -> None:
+    world, tenant = scene.world, scene.tenant
+    with all_of(world, DAILY):
+        random_log(world, DAILY, tenant, random.Random(1), ["SYN_AAPL"])  # noqa: S311
+        world.connection.execute("delete from market.contract where feature_set = 'daily'")
+        with pytest.raises(ObjectNotInPrerequisiteState, match="set daily has no field"):
+            world.connection.execute(
+                "select * from daily_pit_snapshot(array['SYN_AAPL'], %s::timestamptz)", [DAILY.cut]
+            )

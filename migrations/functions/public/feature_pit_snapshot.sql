@@ -52,6 +52,10 @@ begin
     into v_max, v_shortest, v_longest
     from market.contract as c
     where c.feature_set = '{set}';
+    if v_shortest is null then
+        raise exception 'set {set} has no field in market.contract'
+            using errcode = 'object_not_in_prerequisite_state', hint = 'Run "make migrate".';
+    end if;
     if cardinality(p_as_of) = 0 then
         return;
     end if;
@@ -104,10 +108,11 @@ begin
     select
         least(coalesce(p_known_as_of, p_as_of), c.published_at),
         -- no bar of the last minutes is stale, and nothing waits that one must be warned of
-        not exists (
-            select from market.contract as t
-            where t.feature_set = '{set}' and t.max_staleness_s < extract(epoch from c_last)
-        )
+        coalesce((
+            select min(t.max_staleness_s) >= extract(epoch from c_last)
+            from market.contract as t
+            where t.feature_set = '{set}'
+        ), false)
         and not exists (select from feature.waiting_history)
     into strict v_known_as_of, v_is_plain
     from feature.clock as c;
