@@ -9,6 +9,7 @@ what was asked and what came. The copy and its engine are removed at the end.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -187,7 +188,8 @@ def perform(copy: Copy) -> None:
 
 
 def main() -> int:
-    """Perform it; returns 1 with what went wrong."""
+    """Perform it; returns 1 with what went wrong. Ended by a signal, it leaves nothing running."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="recipe-") as directory:
         copy = Copy(Path(directory) / "copy")
         try:
