@@ -14,6 +14,13 @@ begin
             select from feature.published_field() as f
             where f.feature_set = b.feature_set and f.field = b.field
         );
+    -- nobody makes any more what these wait for
+    delete from feature.waiting_bar as w
+    where w.feature_set not in (select s.feature_set from feature.published_set() as s);
+    delete from feature.waiting_range as w
+    where w.feature_set not in (select s.feature_set from feature.published_set() as s);
+    delete from feature.set_aside as a
+    where a.feature_set not in (select s.feature_set from feature.published_set() as s);
     for v_set in
         select
             s.feature_set,
