@@ -6,8 +6,8 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_model constant regclass := format('feature.%I', p_set.model);
-    c_bars constant regclass := format('intermediate.%I', p_set.bar_model);
+    c_model constant regclass := format('feature.%I', p_set.model)::regclass;
+    c_bars constant regclass := format('intermediate.%I', p_set.bar_model)::regclass;
     v_own text[];
     v_inputs text[];
     v_problem text;

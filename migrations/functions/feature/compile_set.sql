@@ -7,8 +7,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     c_name constant text := p_set.feature_set;
-    c_model constant regclass := format('feature.%I', p_set.model);
-    c_bars constant regclass := format('intermediate.%I', p_set.bar_model);
+    c_model constant regclass := format('feature.%I', p_set.model)::regclass;
+    c_bars constant regclass := format('intermediate.%I', p_set.bar_model)::regclass;
     c_keys constant text := 'series_no integer, bucket timestamp with time zone';
     v_typed text[] := array['', ''];
     v_inputs jsonb := feature.tick_queries();
