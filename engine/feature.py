@@ -78,7 +78,7 @@ unit_tests:
         - {tenant_id: 1, symbol: A, bucket: "2026-03-02 10:01:00+00", $name: 1}
         - {tenant_id: 2, symbol: A, bucket: "2026-03-02 10:01:00+00", $name: null}
 """)
-FORMULA = "of the bar before it that is there: %s"
+FORMULA = "of the bar before it that is there"
 VIEW = Template("""\
 $view as (
     select * from {{ ref('$view') }}
@@ -215,7 +215,7 @@ def _described(path: Path, words: Line) -> str:
 
 
 def _documented(path: Path, words: Line) -> str:
-    said = f"{words['input']} {FORMULA % 'NULL of the first one'}."
+    said = f"{words['input']} {FORMULA}: NULL of the first one."
     return path.read_text() + f"{{% docs {words['name']} %}}{said}{{% enddocs %}}\n"
 
 
@@ -228,7 +228,7 @@ def _with_line(path: Path, own: list[Line], given: Line, words: Line, read: str)
         "field": words["name"],
         "data_type": given["data_type"],
         "unit": given["unit"],
-        "formula": f"{words['input']} of the bar before it that is there",
+        "formula": f"{words['input']} {FORMULA}",
         "null_when": "the first bar",
         "available_after_s": str(max(slowest, int(given["available_after_s"]))),
         "inputs": read,

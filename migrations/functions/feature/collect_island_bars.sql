@@ -1,3 +1,4 @@
+-- depends: functions/feature/collect_read_bars functions/feature/island_bars
 create or replace function feature.collect_island_bars(p_set text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -6,6 +7,9 @@ declare
     c_set constant record := feature.published_of(p_set);
     -- windows that read no own field want none of earlier bars
     c_has_inputs constant boolean := feature.published_list(p_set, 'input', '%s') <> '';
+    -- one more for the first return, and as many as can go with this publish
+    c_limit constant text := '$2 + (select count(*) from changed as c '
+        'where c.tenant_id = i.tenant_id and c.symbol = i.symbol)';
 begin
     -- What windows read of its bars and of those before it that theirs reach. Where that is one
     -- field: select ..., b.x from ... (select ..., l.x is not null as is_there, l.x ...) as b
@@ -15,46 +19,10 @@ begin
             select
                 i.series_no,
                 i.symbol,
-                b.bucket%4$s,
+                b.bucket%3$s,
                 b.bucket >= i.reached_from as is_wanted
             from island as i
-            cross join lateral (
-                (
-                    select distinct on (l.bucket)
-                        l.bucket,
-                        l.%1$I is not null as is_there%2$s
-                    from %5$s as l
-                    where
-                        l.tenant_id = i.tenant_id
-                        and l.symbol = i.symbol
-                        and l.bucket > i.reached_from - $1 * interval '1 minute'
-                        and l.bucket <= i.reached_to
-                    order by l.bucket desc, l.known_at desc
-                )
-                union all
-                (
-                    select e.*
-                    from (
-                        select distinct on (l.bucket)
-                            l.bucket,
-                            l.%1$I is not null as is_there%2$s
-                        from %5$s as l
-                        where
-                            l.tenant_id = i.tenant_id
-                            and l.symbol = i.symbol
-                            and l.bucket <= i.reached_from - $1 * interval '1 minute'
-                        order by l.bucket desc, l.known_at desc
-                    ) as e
-                    where e.is_there
-                    order by e.bucket desc
-                    -- one more for the first return, and as many as can go with this publish
-                    limit $2 + (
-                        select count(*)
-                        from changed as c
-                        where c.tenant_id = i.tenant_id and c.symbol = i.symbol
-                    )
-                )
-            ) as b
+            cross join lateral (%1$s) as b
             where
                 b.is_there
                 and not exists (
@@ -65,7 +33,7 @@ begin
             select
                 i.series_no,
                 i.symbol,
-                o.bucket%3$s,
+                o.bucket%2$s,
                 o.bucket >= i.reached_from
             from island as i
             inner join changed as c on i.tenant_id = c.tenant_id and i.symbol = c.symbol
@@ -73,9 +41,11 @@ begin
             where o.bucket <= i.reached_to
             order by 1, 3
         $q$,
-        c_set.always, feature.published_list(p_set, 'input', ', l.%I'),
+        feature.island_bars(
+            c_set.log, c_set.always, feature.published_list(p_set, 'input', ', l.%I'), c_limit
+        ),
         feature.published_list(p_set, 'input', ', o.%I'),
-        feature.published_list(p_set, 'input', ', b.%I'), c_set.log
+        feature.published_list(p_set, 'input', ', b.%I')
     ) using c_set.minutes, case when c_has_inputs then c_set.bars + 1 else 1 end;
     analyze window_bar;
 

@@ -1,3 +1,5 @@
+-- depends: functions/feature/island_bars functions/feature/published_of functions/feature/read_list
+--   functions/feature/sets_read
 create or replace function feature.collect_read_bars(p_set text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -18,47 +20,18 @@ begin
                 select
                     i.series_no,
                     i.symbol,
-                    b.bucket%3$s
+                    b.bucket%2$s
                 from island as i
-                cross join lateral (
-                    (
-                        select distinct on (l.bucket)
-                            l.bucket,
-                            l.%4$I is not null as is_there%2$s
-                        from %5$s as l
-                        where
-                            l.tenant_id = i.tenant_id
-                            and l.symbol = i.symbol
-                            and l.bucket > i.reached_from - $1 * interval '1 minute'
-                            and l.bucket <= i.reached_to
-                        order by l.bucket desc, l.known_at desc
-                    )
-                    union all
-                    (
-                        select e.*
-                        from (
-                            select distinct on (l.bucket)
-                                l.bucket,
-                                l.%4$I is not null as is_there%2$s
-                            from %5$s as l
-                            where
-                                l.tenant_id = i.tenant_id
-                                and l.symbol = i.symbol
-                                and l.bucket <= i.reached_from - $1 * interval '1 minute'
-                            order by l.bucket desc, l.known_at desc
-                        ) as e
-                        where e.is_there
-                        order by e.bucket desc
-                        limit $2 + 1
-                    )
-                ) as b
+                cross join lateral (%3$s) as b
                 where b.is_there
                 order by 1, 3
             $q$,
             'window_bar_' || v_from_set.feature_set,
-            feature.read_list(p_set, v_from_set.feature_set, ', l.%1$I'),
             feature.read_list(p_set, v_from_set.feature_set, ', b.%1$I'),
-            v_from_set.always, v_from_set.log
+            feature.island_bars(
+                v_from_set.log, v_from_set.always,
+                feature.read_list(p_set, v_from_set.feature_set, ', l.%1$I'), '$2 + 1'
+            )
         ) using c_set.minutes, c_set.bars;
         execute format('analyze %I', 'window_bar_' || v_from_set.feature_set);
     end loop;

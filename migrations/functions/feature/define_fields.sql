@@ -96,8 +96,6 @@ begin
         'The sets that publishes and backfills write, in their order (place), as '
         'market.feature_set says. Made as feature.published_field().'
     );
-    -- feature.backfill() asks it as whoever calls
-    grant execute on function feature.published_set() to market_operator;
 end
 $$;
 revoke all on function feature.define_fields(jsonb) from public;

@@ -27,7 +27,7 @@ begin
                     o.series_no is not null as is_there%1$s%4$s
                 from moment as m
                 left join own as o on m.moment_no = o.series_no
-                %6$s
+                %5$s
             )
 
             select
@@ -43,7 +43,7 @@ begin
         || feature.read_list(p_set, null, ', s.%2$I'),
         feature.published_list(p_set, 'input', ', lag(s.%I) over by_time')
         || feature.read_list(p_set, null, ', lag(s.%2$I) over by_time'),
-        feature.read_list(p_set, null, ', %2$I'), null, v_joins
+        feature.read_list(p_set, null, ', %2$I'), v_joins
     );
     create index on bar_state (series_no, bucket, known_at);
     analyze bar_state;

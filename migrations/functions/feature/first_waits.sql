@@ -1,3 +1,4 @@
+-- depends: functions/feature/queued_history
 create or replace function feature.first_waits(
     p_from timestamptz, p_to timestamptz
 ) returns table (tenant_id integer, symbol text, bucket timestamptz)
@@ -18,22 +19,7 @@ as $$
         where get_bit(h.minutes, m.minute) = 1
         union all
         -- what no publish has looked at yet
-        select
-            c.tenant_id,
-            c.symbol,
-            c.bucket
-        from feature.changed_bar as c
-        cross join feature.clock as k
-        left join market.instrument as i on c.symbol = i.symbol
-        where
-            c.kind = coalesce(i.bars_from, 'trade')
-            and c.known_to <= k.live_from
-            and c.bucket <= k.live_from - interval '1 minute'
-            and not exists (
-                select from feature.log as l
-                where
-                    l.tenant_id = c.tenant_id and l.symbol = c.symbol and l.bucket = c.bucket
-            )
+        select q.tenant_id, q.symbol, q.bucket from feature.queued_history() as q
     ) as w
     where w.bucket < p_from or w.bucket >= p_to
     group by w.tenant_id, w.symbol

@@ -1,3 +1,4 @@
+-- depends: functions/feature/queued_history
 create or replace function feature.history_waits() returns table (
     tenant_id integer, symbol text, bars bigint, first_day date, last_day date
 )
@@ -7,23 +8,11 @@ as $$
     -- what no publish has looked at yet
     with queued as (
         select
-            c.symbol,
-            c.tenant_id,
-            (c.bucket at time zone 'UTC')::date as day,
-            set_bit(0::bit(1440), feature.minute_of_day(c.bucket), 1) as minutes
-        from feature.changed_bar as c
-        cross join feature.clock as k
-        left join market.instrument as i on c.symbol = i.symbol
-        where
-            -- what its bars are made of
-            c.kind = coalesce(i.bars_from, 'trade')
-            and c.known_to <= k.live_from
-            and c.bucket <= k.live_from - interval '1 minute'
-            and not exists (
-                select from feature.log as l
-                where
-                    l.tenant_id = c.tenant_id and l.symbol = c.symbol and l.bucket = c.bucket
-            )
+            q.symbol,
+            q.tenant_id,
+            (q.bucket at time zone 'UTC')::date as day,
+            set_bit(0::bit(1440), feature.minute_of_day(q.bucket), 1) as minutes
+        from feature.queued_history() as q
     ),
 
     day as (
