@@ -126,10 +126,20 @@ class Api:
             if self.answered != told:
                 told = self.answered
                 log.info("%d requests for features answered so far", told)
-            try:
-                self.catalog = await asyncio.to_thread(Catalog.read, self.store)
-            except Exception as error:
-                log.error("the registry cannot be read, the last one stays: %s", error)
+            await self.reread()
+
+    async def reread(self) -> None:
+        """Take the registry as it is now; the last one stays where it cannot be read."""
+        try:
+            catalog = await asyncio.to_thread(Catalog.read, self.store)
+        except Exception as error:
+            log.error("the registry cannot be read, the last one stays: %s", error)
+            return
+        # somebody is making it anew: not a minute of answers without any name
+        if not catalog.services:
+            log.error("the registry is empty, the last one stays: run `make feast ARGS=apply`")
+            return
+        self.catalog = catalog
 
     async def features(self, request: Request) -> Response:
         """Answer POST /get-online-features. Errors: Refused."""

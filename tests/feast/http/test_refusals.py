@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from feast import FeatureService, FeatureView, Field
+from feast.infra.registry.sql import SqlRegistry
 from feast.types import Float64, String
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from engine.errors import ConfigError
 from feast_repo import definitions
 from feast_repo.api import app as api
 from feast_repo.api.read import Catalog
+from feast_repo.store import apply
 from tests.feast.http.asking import (
     BOTH,
     MARKET,
@@ -257,3 +260,18 @@ def test_only_what_is_keyed_by_tenant_is_served(online_world: Served) -> None:
     finally:
         store.apply([], objects_to_delete=[service, shared], partial=False)
         store.apply(definitions.OBJECTS)
+
+
+def test_an_empty_registry_takes_nothing_away(online_world: Served) -> None:
+    """Somebody makes it anew, between `teardown` and `apply`."""
+    served = online_world.app.state.api
+    registry = online_world.store.registry
+    assert isinstance(registry, SqlRegistry)
+    try:
+        registry.teardown()  # type: ignore[no-untyped-call] # Feast gives it no types
+        asyncio.run(served.reread())
+        assert set(served.catalog.services) >= {MARKET, RATIOS}
+    finally:
+        apply(online_world.store)
+    asyncio.run(served.reread())
+    assert set(served.catalog.services) >= {MARKET, RATIOS}
