@@ -128,6 +128,16 @@ def asked_of_windows(scene: Scene) -> Iterator[Callable[[], list[tuple[datetime]
         execute("reset role")
 
 
+def test_windows_of_all_bars_are_not_asked_for_the_newest(scene: Scene) -> None:
+    scene.bars(3)
+    scene.world.publish(scene.at(3))
+    scene.bars(1, 3)
+    with asked_of_windows(scene) as asked:
+        scene.world.publish(scene.at(4))
+        assert asked() == []
+    assert len(scene.log()) == 4
+
+
 def test_windows_are_asked_again_only_where_what_they_read_has_changed(scene: Scene) -> None:
     bars = scene.bars(3)
     scene.world.publish(scene.at(3))

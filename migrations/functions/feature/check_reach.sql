@@ -1,5 +1,4 @@
--- depends: functions/feature/make_trial_bars functions/feature/published_of
---   functions/feature/refuse_formula
+-- depends: functions/feature/published_of functions/feature/refuse_formula
 create or replace function feature.check_reach(p_set text) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -9,16 +8,8 @@ declare
     c_formula constant text := feature.name_of(p_set, 'window_value');
     v_table text;
     v_problem record;
-    v_series bigint;
+    v_series constant bigint := (select count(*) from window_output);
 begin
-    if feature.published_list(p_set, 'window', '%s') = '' then
-        return;
-    end if;
-    perform feature.drop_steps();
-    perform feature.make_trial_bars(p_set);
-    v_series := (select count(*) from window_output);
-    perform set_config('feature.moment', now()::text, true);
-    execute format('create temp table together on commit drop as select * from feature.%I()', c_formula);
     -- the series with all bars once more, without the others
     foreach v_table in array array['window_bar', 'window_output']
         || array(select 'window_bar_' || s from unnest(feature.sets_read(p_set)) as s)
@@ -60,8 +51,7 @@ begin
     where r.got -> f.field is distinct from r.wanted -> f.field or r.question is null
     order by r.question nulls first, f.place
     limit 1;
-    drop table pg_temp.together, pg_temp.alone;
-    perform feature.drop_steps();
+    drop table pg_temp.alone;
     if v_problem.field is not null then
         perform feature.refuse_formula(format('%s of %s %s', v_problem.field, p_set, v_problem.rule));
     end if;
@@ -70,5 +60,5 @@ $$;
 revoke all on function feature.check_reach(text) from public;
 comment on function feature.check_reach(text) is
 'Refuses a set whose windows read farther back than its reach, later bars, or other series, or '
-'give a bar twice: they are evaluated over feature.make_trial_bars(). For feature.compile(). '
-'Errors: 0A000 with the field.';
+'give a bar twice, by what they gave over feature.make_trial_bars(), in the temporary table '
+'together. Step of feature.try_windows(). Errors: 0A000 with the field.';

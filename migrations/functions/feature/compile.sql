@@ -1,6 +1,7 @@
--- depends: functions/feature/check_reach functions/feature/check_set
---   functions/feature/compile_former functions/feature/compile_set functions/feature/define_fields
+-- depends: functions/feature/check_set functions/feature/compile_former
+--   functions/feature/compile_set functions/feature/define_fields functions/feature/index_inputs
 --   functions/feature/note_births functions/feature/set_order functions/feature/try_formulas
+--   functions/feature/try_windows
 --   functions/feature/collect_changed_ticks views/market/trade_belief views/market/quote_belief
 --   views/market/bar_belief views/market/bar_1m
 create or replace procedure feature.compile()
@@ -37,8 +38,9 @@ begin
     for v_set in select s.* from feature.set_order() as s where v_sets ? s.feature_set loop
         perform feature.compile_set(v_set);
         perform feature.try_formulas(v_set.feature_set);
-        perform feature.check_reach(v_set.feature_set);
+        perform feature.try_windows(v_set);
     end loop;
+    perform feature.index_inputs(s.feature_set) from feature.published_set() as s;
     perform feature.note_births();
     -- other formulas may not fail: the next publish tries
     update feature.set_aside as s set try_after = '-infinity' where s.try_after <> '-infinity';

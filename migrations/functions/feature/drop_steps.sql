@@ -17,7 +17,8 @@ begin
                     'own', 'moved', 'island', 'window_bar', 'window_output', 'window_value',
                     'next_version', 'failed', 'slice', 'slice_trade', 'slice_quote', 'slice_bar',
                     'slice_minute', 'slice_read', 'stamp', 'moment', 'bar_state', 'stable',
-                    'disturbance', 'epoch', 'epoch_output', 'span', 'timeline', 'history_version'
+                    'disturbance', 'epoch', 'epoch_output', 'span', 'timeline', 'history_version',
+                    'newest', 'newest_value'
                 ])
                 or c.relname ~ '^(window_bar|next_version)_'
             )

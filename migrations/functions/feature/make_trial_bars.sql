@@ -96,4 +96,4 @@ comment on function feature.make_trial_bars(text) is
 'Makes the temporary tables window_bar, window_bar_<set> and window_output of the set p_set of '
 'made series, a minute, some minutes, hours and more than its reach from bar to bar: of each one '
 'that has all bars up to the one in window_output, one that has what a publish would read, and '
-'one that has later ones. Step of feature.check_reach().';
+'one that has later ones. Step of feature.try_windows().';

@@ -25,14 +25,7 @@ begin
     perform feature.put_aside(p_set, p_known_at);
 
     if feature.published_list(p_set, 'window', '%s') <> '' then
-        perform feature.find_islands(p_set);
-        perform feature.collect_island_bars(p_set);
-        perform feature.evaluate(
-            feature.name_of(p_set, 'window_value'), 'window_value',
-            array['window_bar', 'window_output']
-            || array(select 'window_bar_' || s from unnest(feature.sets_read(p_set)) as s),
-            'select i.series_no, i.tenant_id, i.symbol from island as i'
-        );
+        perform feature.evaluate_windows(p_set);
         perform feature.put_aside(p_set, p_known_at);
     end if;
 
@@ -45,7 +38,7 @@ begin
     -- what the sets that read this one ask
     execute format('alter table pg_temp.next_version rename to %I', 'next_version_' || p_set);
     foreach v_read in array array['changed', 'own', 'moved', 'island', 'window_bar',
-        'window_output', 'window_value', 'series_minute']
+        'window_output', 'window_value', 'series_minute', 'newest', 'newest_value']
         || array(select 'window_bar_' || s from unnest(feature.sets_read(p_set)) as s)
     loop
         execute format('drop table if exists pg_temp.%I', v_read);
