@@ -20,15 +20,15 @@ declare
     v_place integer := 0;
 begin
     -- the last step with windows: what it selects, from what, and its windows
-    select s.found into v_step
-    from regexp_matches(
-        p_query, '(SELECT ((?:(?!SELECT ).)*)\n +FROM (\w+)\n +WINDOW ([^\n]+))', 'g'
-    ) with ordinality as s (found, place)
-    order by s.place desc
+    select s.step into v_step
+    from string_to_table(p_query, 'SELECT ') with ordinality as p (part, place)
+    cross join regexp_match(
+        p.part, '^((.*)\n +FROM (\w+)\n +WINDOW ([^\n]+))(.*)$'
+    ) as s (step)
+    where p.part ~ ' OVER '
+    order by p.place desc
     limit 1;
-    if v_step is null or strpos(
-        substr(p_query, strpos(p_query, v_step[1]) + length(v_step[1])), ' OVER '
-    ) > 0 then
+    if v_step is null or v_step[5] ~ ' OVER ' then
         return null;
     end if;
     -- where the newest bar's frame begins
@@ -77,7 +77,7 @@ begin
     return replace(
         p_query, v_step[1],
         format(
-            e'SELECT %1$s\nFROM %2$I\ncross join (\nselect %3$s\nfrom %2$I\ncross join (select %4$s) as '
+            e'%1$s\nFROM %2$I\ncross join (\nselect %3$s\nfrom %2$I\ncross join (select %4$s) as '
             'newest_start\n) as newest_frame\nwhere %2$I.bucket = %5$s',
             v_items, v_step[3], v_values,
             (
