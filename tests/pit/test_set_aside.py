@@ -21,10 +21,6 @@ SET_ASIDE = (
 @pytest.fixture(autouse=True)
 def nothing_left(scene: Scene) -> None:
     """Of another test, whose series would be set aside and left out as well."""
-    if scene.world.kind == "embedded":
-        pytest.skip(
-            "with three sets the embedded engine can end where a failed formula is replaced"
-        )
     scene.world.connection.execute(
         "truncate market.trade, market.trade_superseded, feature.changed_bar, feature.set_aside"
     )
