@@ -23,6 +23,10 @@ from feast_repo.ratio import ratio_view
 from feast_repo.sets import CONTRACT, FIRST, FeatureSet
 
 TYPES: dict[str, PrimitiveFeastType] = {"double precision": Float64, "text": String}
+# The tag of the contract's own feature views, which push writes; of others over a log it does not.
+OF_SET = "feature_set"
+# The tag that says how old the oldest of a view's fields may be, in seconds.
+STALE_S = "max_staleness_s"
 
 tenant = Entity(
     name="tenant",
@@ -92,6 +96,7 @@ def feature_views(path: Path = CONTRACT) -> dict[str, dict[str, FeatureView]]:
 
 def _views(one: FeatureSet, path: Path) -> dict[str, FeatureView]:
     fields = _fields(one, path)
+    stale_s = {line["field"]: int(line["max_staleness_s"]) for line in one.lines}
     source = log_of(one)
     return {
         name: FeatureView(
@@ -107,6 +112,7 @@ def _views(one: FeatureSet, path: Path) -> dict[str, FeatureView]:
             # how old a value may be is the contract's max_staleness_s, which the snapshot applies
             ttl=timedelta(0),
             description=f"The latest closed bar: {', '.join(names)}.",
+            tags={OF_SET: one.name, STALE_S: str(max(stale_s[held] for held in names))},
         )
         for place, (name, names) in enumerate(one.views.items())
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import psycopg
-from feast import FeatureStore, FeatureView
+from feast import FeatureStore, FeatureView, RepoConfig
 from feast.feature_server_utils import _timestamp_to_str, _value_to_native
 from feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source import (
     SavedDatasetPostgreSQLStorage,
@@ -62,6 +62,11 @@ def redis_address(connection_string: str) -> tuple[list[dict[str, Any]], dict[st
     """Nodes and parameters of a Redis, as the online store reads them of its setting."""
     nodes, parameters = RedisOnlineStore._parse_connection_string(connection_string)
     return nodes, parameters
+
+
+def redis_client(store: RedisOnlineStore, config: RepoConfig) -> Any:
+    """The client of redis-py that the online store writes with."""
+    return store._get_client(config.online_store)
 
 
 def redis_key(project: str, key: EntityKey, version: int) -> bytes:

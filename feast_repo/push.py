@@ -2,7 +2,8 @@
 
 Each second it calls feature.publish() and writes what changed to the online store. Every row is
 written again from time to time, so that keys in use do not expire and a store that lost its data
-is whole again. `materialize` repairs the same way, once.
+is whole again. `materialize` repairs the same way, once. What it writes is what the registry has of
+the contract, which it reads again from time to time: a running push follows `feast apply`.
 """
 
 import logging
@@ -14,13 +15,14 @@ from typing import Any
 
 import pandas as pd
 import psycopg
-from feast import FeatureStore
+from feast import FeatureStore, FeatureView
 from feast.types import Float64, String, UnixTimestamp
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from feast_repo import internals, sets
-from feast_repo.definitions import feature_views
+from engine.errors import EngineError
+from feast_repo import internals
+from feast_repo.definitions import OF_SET
 from feast_repo.store import database_url
 from telemetry.hooks import PushTelemetry
 
@@ -28,8 +30,10 @@ from telemetry.hooks import PushTelemetry
 # p99 is 0.2 s (README).
 PHASE_S = 0.3
 TELL_S = 60.0
-# Far below key_ttl_seconds of feature_store.yaml.
+# Far below key_ttl_seconds of feature_store.yaml, and any maximum staleness.
 RENEW_S = 10.0
+# As the API does.
+REREAD_S = 60.0
 # A database whose machine has gone says nothing: the wait for it ends within a minute.
 TIMEOUTS: dict[str, Any] = {
     "connect_timeout": 10,
@@ -42,22 +46,30 @@ PANDAS: dict[Any, str] = {
     String: "object",
     UnixTimestamp: "datetime64[us, UTC]",
 }
-# Of each set of features the function that answers for all series, and of each of its feature views
-# the columns, and how pandas holds them.
-SNAPSHOTS = {one.name: sql.Identifier(f"{one.snapshot}_all") for one in sets.read()}
-COLUMNS = {
-    of: {
-        name: {field.name: PANDAS[field.dtype] for field in view.features}
-        for name, view in views.items()
-    }
-    for of, views in feature_views().items()
-}
-VIEWS = [name for views in COLUMNS.values() for name in views]
 KEY = ["tenant_id", "symbol"]
 log = logging.getLogger("feast_repo.push")
 
 Row = dict[str, Any]
 Key = tuple[Hashable, ...]
+# The feature views of each set by the function that answers for it, say feature_pit_snapshot.
+Views = dict[str, list[FeatureView]]
+
+
+def registered(store: FeatureStore) -> Views:
+    """What the registry has of the contract, read anew.
+
+    Errors: EngineError where that is nothing; those of the registry's database.
+    """
+    store.refresh_registry()  # type: ignore[no-untyped-call]
+    found: Views = {}
+    for view in store.list_feature_views(allow_cache=True):
+        if OF_SET in view.tags and view.batch_source is not None:
+            found.setdefault(view.batch_source.name, []).append(view)
+    if not found:
+        raise EngineError(
+            "Feast's registry has no feature view of the contract: run `make feast` first"
+        )
+    return found
 
 
 class Push:
@@ -66,11 +78,12 @@ class Push:
     def __init__(
         self, store: FeatureStore, url: str, telemetry: PushTelemetry | None = None
     ) -> None:
-        """url: the database, as a login that may call feature.publish()."""
+        """url: the database, as a login that may call feature.publish(). Errors: registered()'s."""
         self.telemetry = telemetry or PushTelemetry()
         self._store = store
         self._url = url
-        self._views = {name: store.get_feature_view(name) for name in VIEWS}
+        self._views = registered(store)
+        self._read_at = time.monotonic()
         self._connection: psycopg.Connection[Row] | None = None
         self._written: dict[Key, tuple[Any, ...]] = {}
         self._renewed_at = float("-inf")
@@ -96,12 +109,16 @@ class Push:
 
     def _once(self) -> int:
         began = time.monotonic()
+        if began - self._read_at >= REREAD_S:
+            self._read_at = began
+            with self.telemetry.health.waiting("registry"):
+                self._reread()
         # a publish after an outage takes minutes: who restarted this meanwhile would begin it again
         with self.telemetry.health.waiting("database"):
             rows = self._published()
         now = time.monotonic()
         due = now - self._renewed_at >= RENEW_S
-        found = {key: _values(of_sets) for key, of_sets in rows.items()}
+        found = {key: self._values(of_sets) for key, of_sets in rows.items()}
         wanted = [
             rows[key] for key, values in found.items() if due or self._written.get(key) != values
         ]
@@ -114,8 +131,15 @@ class Push:
         times = (row["as_of"].timestamp() for of_sets in rows.values() for row in of_sets.values())
         at = max(times, default=None)
         took_s = time.monotonic() - began
-        self.telemetry.pushed(len(wanted), len(wanted) * len(VIEWS), took_s, at)
+        views = sum(map(len, self._views.values()))
+        self.telemetry.pushed(len(wanted), len(wanted) * views, took_s, at)
         return len(wanted)
+
+    def _reread(self) -> None:
+        try:
+            self._views = registered(self._store)
+        except Exception as error:
+            log.error("the registry cannot be read, the last one stays: %s", error)
 
     def _published(self) -> dict[Key, dict[str, Row]]:
         """Publish, and read what is known then: of each series a row of each set."""
@@ -131,12 +155,12 @@ class Push:
         # of one moment for all sets, also where another push publishes meanwhile
         (clock,) = self._connection.execute("select published_at from feature.clock").fetchall()
         found: dict[Key, dict[str, Row]] = {}
-        for of, function in SNAPSHOTS.items():
-            statement = sql.SQL("select * from {}(%s)").format(function)
+        for of in self._views:
+            statement = sql.SQL("select * from {}(%s)").format(sql.Identifier(f"{of}_all"))
             for row in self._connection.execute(statement, [clock["published_at"]]).fetchall():
                 found.setdefault(tuple(row[name] for name in KEY), {})[of] = row
         # a series that came or went between two of these reads: the next round has it
-        return {key: of_sets for key, of_sets in found.items() if len(of_sets) == len(SNAPSHOTS)}
+        return {key: of_sets for key, of_sets in found.items() if len(of_sets) == len(self._views)}
 
     def _write(self, wanted: list[dict[str, Row]]) -> None:
         # All views of a series, whichever changed: the API takes one whose views are of several
@@ -144,27 +168,26 @@ class Push:
         # not write_to_online_store(), which leaves out what is NULL throughout: what is stale must
         # overwrite the last value
         prepared = []
-        for of, views in COLUMNS.items():
+        for of, views in self._views.items():
             frame = pd.DataFrame([of_sets[of] for of_sets in wanted])
-            for name, columns in views.items():
+            for view in views:
+                columns = {field.name: PANDAS[field.dtype] for field in view.features}
                 # its event time is as_of: a later one always overwrites an earlier one
                 part = frame[[*KEY, *columns, "as_of"]].rename(columns={"as_of": "known_at"})
                 # a column of NULLs alone has no type of its own
                 part = part.astype(columns)
-                view = self._views[name]
                 prepared.append((view, internals.rows_to_write(view, part)))
         # all at once, so that a reader in between is rare; the API reads such a row again
         for view, rows in prepared:
             internals.online_write(self._store, view, rows)
 
-
-def _values(of_sets: dict[str, Row]) -> tuple[Any, ...]:
-    return tuple(
-        of_sets[of][name]
-        for of, views in COLUMNS.items()
-        for names in views.values()
-        for name in names
-    )
+    def _values(self, of_sets: dict[str, Row]) -> tuple[Any, ...]:
+        return tuple(
+            of_sets[of][field.name]
+            for of, views in self._views.items()
+            for view in views
+            for field in view.features
+        )
 
 
 def ticks(stop: threading.Event) -> Iterator[None]:
@@ -175,7 +198,7 @@ def ticks(stop: threading.Event) -> Iterator[None]:
 
 def main(store: FeatureStore, telemetry: PushTelemetry) -> None:
     """Push until SIGINT or SIGTERM."""
-    log.info("pushing to %s every second", store.config.online_store.type)
+    log.info("pushing every second")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -2,14 +2,15 @@
 
 python -m tests.recipe: starts the demo in the copy, with its feed and the scheduler's publishes;
 adds a field as README says, by make alone; waits until a publish of the scheduler has it; then asks
-psql, a training set, the online store and the HTTP API for it, and compares. Errors end it with
-what was asked and what came. The copy and its engine are removed at the end.
+the demo's API, another one of `make serve` and the online store for it, and of the moments that
+these say they are of, psql and a training set. All must give the same. Errors end it with what was
+asked and what came. Whatever ends it, nothing of it runs on; the copy is removed.
 """
 
 import json
 import os
+import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,36 +20,56 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
+
+from embedded.errors import INTERRUPTED
+from embedded.jvm.process import free_port
+from tests.supervised import supervise
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME, SET, VIEW = "close_before", "momentum_1m", "pressure"
 SYMBOL, TENANT = "SYN_BTCUSD", 1
-PORT = 6588
-PATIENCE = 180.0
-LATEST = f"""
-    select jsonb_build_object('as_of', s.as_of, 'value', s.{NAME})
-    from {SET}_pit_snapshot(array['{SYMBOL}'], now(), p_tenant_id => {TENANT}) as s
+PATIENCE_S = 300.0
+END_S = 30.0
+KNOWN = f"""
+    select s.{NAME}
+    from {SET}_pit_snapshot(array['{SYMBOL}'], %s, p_tenant_id => {TENANT}) as s
 """
 TRAINING = f"""
+import json, sys
 import pandas as pd
 from feast_repo.store import open_store
 
+moments = [pd.Timestamp(moment) for moment in json.loads(sys.argv[1])]
 asked = pd.DataFrame(
-    {{"tenant_id": [{TENANT}], "symbol": ["{SYMBOL}"], "event_timestamp": [pd.Timestamp("AS_OF")]}}
+    {{"tenant_id": {TENANT}, "symbol": "{SYMBOL}", "event_timestamp": moments}}
 )
 features = ["{VIEW}:{NAME}", "bar:close"]
-print(open_store().get_historical_features(asked, features).to_df()["{NAME}"].iloc[0])
+found = open_store().get_historical_features(asked, features).to_df()
+print(json.dumps([*found["{NAME}"]]))
 """
 ONLINE = f"""
+import json
+from datetime import UTC
 from feast_repo.store import open_store
 
 key = [{{"tenant_id": {TENANT}, "symbol": "{SYMBOL}"}}]
-print(open_store().get_online_features(["{VIEW}:{NAME}"], key).to_dict()["{NAME}"][0])
+answer = open_store().get_online_features(["{VIEW}:{NAME}"], key)
+(place,) = (n for n, name in enumerate(answer.proto.metadata.feature_names.val) if name == "{NAME}")
+moment = answer.proto.results[place].event_timestamps[0].ToDatetime(UTC)
+print(json.dumps([moment.isoformat(), answer.to_dict()["{NAME}"][0]]))
 """
+Found = TypeVar("Found")
+# The moment an online answer is of, and the value.
+Online = tuple[str, float]
 
 
 class RecipeFailed(Exception):
     """A step did not give what README says."""
+
+
+class NotYet(Exception):
+    """What is waited for is not there; says what came."""
 
 
 class Copy:
@@ -81,9 +102,10 @@ class Copy:
         print(f"  make {' '.join(arguments)}", flush=True)
         return self._run(["make", f"VENV={sys.prefix}", *arguments])
 
-    def python(self, program: str) -> str:
-        """Run a program as a user of the copy has it."""
-        return self._run([sys.executable, "-c", program])
+    def python(self, program: str, *arguments: str) -> Any:
+        """What a program prints as JSON, run as a user of the copy runs it."""
+        said = self._run([sys.executable, "-c", program, *arguments])
+        return json.loads(said.splitlines()[-1])
 
     def psql(self, query: str) -> str:
         """What psql answers, unaligned."""
@@ -99,56 +121,94 @@ class Copy:
         return done.stdout.strip()
 
     @contextmanager
-    def served(self) -> Iterator[None]:
-        """The feature API, until the end."""
-        process = subprocess.Popen(
-            ["make", f"VENV={sys.prefix}", "serve", f"ARGS=--port {PORT}"],
-            cwd=self.directory,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+    def served(self) -> Iterator[str]:
+        """Where another feature API answers, until the end."""
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        arguments = f"--port {port} --metrics-port 0"
+        print(f"  make serve ARGS={arguments!r}", flush=True)
+        log = self.directory / "serve.log"
+        with log.open("wb") as said:
+            process = subprocess.Popen(
+                ["make", f"VENV={sys.prefix}", "serve", f"ARGS={arguments}"],
+                cwd=self.directory,
+                env=self.environment,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+
+        def ready() -> str:
+            if process.poll() is not None:
+                raise RecipeFailed(f"make serve has ended:\n{log.read_text()}")
+            return _ask(f"{url}/ready")
+
         try:
-            until(lambda: _get("/ready", ""), "the API is ready")
-            yield
+            until(ready, "make serve is ready")
+            yield url
         finally:
             os.killpg(process.pid, 15)
-            process.wait()
+            try:
+                process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, 9)
+                process.wait()
 
 
-def until(ask: Callable[[], str | None], what: str) -> str:
-    """Ask again until there is an answer."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        answer = ask()
-        if answer:
-            return answer
+def until(ask: Callable[[], Found], what: str) -> Found:
+    """Ask again until there is an answer. Errors: RecipeFailed with what came last instead."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return ask()
+        except NotYet as came:
+            if time.monotonic() > end:
+                raise RecipeFailed(f"it was not so that {what}, but: {came}") from None
         time.sleep(1)
-    raise RecipeFailed(f"within {PATIENCE:.0f} s it was not so that {what}")
 
 
-def _get(path: str, key: str, body: object = None) -> str | None:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{PORT}{path}",
+def _ask(url: str, key: str = "", body: object = None) -> str:
+    request = urllib.request.Request(  # noqa: S310 - of this machine
+        url,
         data=None if body is None else json.dumps(body).encode(),
         headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - the same
             said: str = answer.read().decode()
             return said
     except urllib.error.HTTPError as refused:
-        if body is not None:
-            print(f"  {path}: {refused.code} {refused.read().decode()[:300]}", flush=True)
-        return None
-    except OSError:
-        return None
+        raise NotYet(f"{refused.code} {refused.read().decode()[:300]}") from None
+    except OSError as error:
+        raise NotYet(str(error)) from None
+
+
+def of_api(url: str, key: str) -> Online:
+    """What an API answers. Errors: NotYet, also for NULL."""
+    body = {
+        "features": [f"{VIEW}:{NAME}"],
+        "entities": {"tenant_id": [TENANT], "symbol": [SYMBOL]},
+    }
+    said = _ask(f"{url}/get-online-features", key, body)
+    answer = json.loads(said)["results"][-1]
+    if answer["values"] == [None]:
+        raise NotYet(said)
+    return answer["event_timestamps"][0], answer["values"][0]
+
+
+def published(copy: Copy) -> str:
+    """What psql knows now. Errors: NotYet for NULL."""
+    found = copy.psql(KNOWN.replace("%s", "now()"))
+    if not found:
+        raise NotYet("NULL")
+    return found
 
 
 def perform(copy: Copy) -> None:
-    """The recipe, and the four questions."""
-    copy.make("demo")
+    """The recipe, and the questions."""
+    shown = re.search(r"curl -s (http://[^/]+)/get-online-features", copy.make("demo"))
+    if shown is None:
+        raise RecipeFailed("make demo does not say how its API is asked")
     copy.make("feature", f"NAME={NAME}", f"SET={SET}")
     copy.make("migrate")
     copy.make("dbt")
@@ -156,50 +216,41 @@ def perform(copy: Copy) -> None:
     if f"{SET}.{NAME}: window, of market_1m.close" not in said:
         raise RecipeFailed(f"make feature-check does not know the field:\n{said}")
     print("  waiting for a publish of the scheduler", flush=True)
-    until(
-        lambda: copy.psql(f"select 1 from ({LATEST}) as s (x) where x ->> 'value' <> ''"),
-        f"{NAME} is in {SET}_pit_snapshot()",
-    )
+    until(lambda: published(copy), f"{NAME} is in {SET}_pit_snapshot()")
     copy.make("feast")
-    # the minute must not turn between the questions
-    for _ in range(3):
-        copy.make("materialize")
-        asked = json.loads(copy.psql(LATEST))
-        online = copy.python(ONLINE)
-        training = copy.python(TRAINING.replace("AS_OF", asked["as_of"]))
-        with copy.served():
-            key = copy.make("-s", "tenant", f"ARGS=key {TENANT}").splitlines()[-1]
-            body = {
-                "features": [f"{VIEW}:{NAME}"],
-                "entities": {"tenant_id": [TENANT], "symbol": [SYMBOL]},
-            }
-            http = _get("/get-online-features", key, body)
-        value = json.loads(http)["results"][-1]["values"][0] if http else None
-        answers = {
-            "psql": asked["value"],
-            "training set": float(training),
-            "online store": float(online),
-            "HTTP": value,
-        }
-        print(f"  {answers}", flush=True)
-        if len(set(answers.values())) == 1 and asked["value"] is not None:
-            return
-    raise RecipeFailed(f"the answers differ: {answers}")
+    key = copy.make("-s", "tenant", f"ARGS=key {TENANT}").splitlines()[-1]
+    print("  waiting for the demo's push and API", flush=True)
+    online = {"the demo's API": until(lambda: of_api(shown[1], key), "the demo's API has it")}
+    with copy.served() as url:
+        online["make serve"] = until(lambda: of_api(url, key), "make serve has it")
+    online["online store"] = tuple(copy.python(ONLINE))
+    moments = [moment for moment, _ in online.values()]
+    training = copy.python(TRAINING, json.dumps(moments))
+    for (who, (moment, value)), trained in zip(online.items(), training, strict=True):
+        known = float(copy.psql(KNOWN.replace("%s", f"timestamptz '{moment}'")))
+        answers = {who: value, "psql": known, "training set": trained}
+        print(f"  of {moment}: {answers}", flush=True)
+        if {*answers.values()} != {known}:
+            raise RecipeFailed(f"the answers of {moment} differ: {answers}")
 
 
 def main() -> int:
-    """Perform it; returns 1 with what went wrong. Ended by a signal, it leaves nothing running."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with tempfile.TemporaryDirectory(prefix="recipe-") as directory:
+    """Perform it; returns 1 with what went wrong."""
+    supervise()
+    # what a killed part of it still writes there is no reason to fail
+    with tempfile.TemporaryDirectory(prefix="recipe-", ignore_cleanup_errors=True) as directory:
         copy = Copy(Path(directory) / "copy")
         try:
             perform(copy)
         except RecipeFailed as failed:
             print(f"check-recipe: {failed}", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            print("check-recipe: interrupted", file=sys.stderr)
+            return INTERRUPTED
         finally:
             copy.make("down")
-    print("the recipe holds: psql, training set, online store and HTTP give the same")
+    print("the recipe holds: HTTP, the online store, psql and a training set give the same")
     return 0
 
 

@@ -29,8 +29,19 @@ LEFT_S = 5.0
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Fork, unless this is a worker of xdist, which has a supervisor above it."""
-    if not hasattr(config, "workerinput"):
-        _fork()
+    if hasattr(config, "workerinput"):
+        _listen()
+    else:
+        supervise()
+
+
+def supervise() -> None:
+    """Go on in a fork; a signal is then a KeyboardInterrupt, and nothing outlives the two."""
+    _fork()
+    _listen()
+
+
+def _listen() -> None:
     for number in SIGNALS:
         signal.signal(number, _interrupt)
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from anyio import to_thread
 from feast import FeatureService, FeatureStore
 from feast.feature_server_utils import convert_response_to_dict
-from feast.infra.online_stores.redis import RedisType
+from feast.infra.online_stores.redis import RedisOnlineStoreConfig, RedisType
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.type_map import NULL_TIMESTAMP_INT_VALUE
@@ -355,7 +355,7 @@ def _redis(store: FeatureStore) -> Redis | None:
     """A client of the online store's Redis; None where Feast has to read it."""
     config = store.config.online_store
     plain = (
-        config.type == "redis"
+        isinstance(config, RedisOnlineStoreConfig)
         and config.redis_type == RedisType.redis
         and not store.config.registry.enable_online_feature_view_versioning
     )

@@ -5,13 +5,16 @@ import time
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
+from unittest.mock import Mock
 
 import psycopg
 import pytest
 import redis
 from feast import FeatureStore
 
-from feast_repo import push
+from engine.errors import EngineError
+from feast_repo import definitions, push
+from feast_repo.store import apply
 from telemetry import start
 from telemetry.settings import TelemetryConfig
 from tests.conftest import Databases
@@ -98,6 +101,43 @@ def test_only_what_changed_is_written_between_renewals(
     monkeypatch.setattr(push, "RENEW_S", 0.0)
     assert pushing.once() == everything
     assert online(store, tenant) == psql(world, tenant)
+
+
+def test_a_running_push_follows_feast_apply(
+    pushed: tuple[push.Push, World, Any, int],
+    store: FeatureStore,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A field that comes while it runs is online; without the registry it goes on as it was."""
+    _, world, _, tenant = pushed
+    without = definitions.feature_views()["market_1m"]["bar"]
+    without.features = [field for field in without.features if field.name != "vwap"]
+    store.apply([without])
+    began = push.Push(store, database)
+    try:
+        trade(world, tenant)
+        began.once()
+        apply(store)
+        assert began.once() == 0
+        assert online(store, tenant) != psql(world, tenant)
+        monkeypatch.setattr(push, "REREAD_S", 0.0)
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "refresh_registry", Mock(side_effect=OSError("away")))
+            assert began.once() == 0
+        assert began.once() >= len(SYMBOLS)
+        assert online(store, tenant) == psql(world, tenant)
+    finally:
+        apply(store)
+        began.close()
+
+
+def test_a_registry_without_the_contract_is_refused(
+    store: FeatureStore, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "list_feature_views", Mock(return_value=[]))
+    with pytest.raises(EngineError, match="run `make feast` first"):
+        push.Push(store, database)
 
 
 def test_what_goes_stale_is_online_as_null(
@@ -255,7 +295,7 @@ def test_what_was_pushed_is_on_the_metrics_endpoint(
         push.run(pushing, stop)
         found = scrape(telemetry)
         assert found["feature_push_series_total",] == written[0] >= len(SYMBOLS)
-        assert found["feature_push_rows_total",] == written[0] * len(push.VIEWS)
+        assert found["feature_push_rows_total",] == written[0] * len(definitions.VIEWS)
         assert found["feature_push_failures_total",] == 1
         assert found["feature_push_round_duration_seconds_count",] == 1
         age_s = time.time() - world.published_at().timestamp()

@@ -14,10 +14,10 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from feast_repo import definitions, push
+from feast_repo import definitions, internals, push
 from feast_repo.store import materialize, open_store
 from tests.conftest import Databases
-from tests.feast.market import FIELDS_OF, MINUTE, SETS, SYMBOLS, Market, amended, rows
+from tests.feast.market import FIELDS_OF, MINUTE, SETS, SYMBOLS, Market, amended, bits, rows
 from tests.feast.served import Served
 from tests.pit.oracle import Event, Trade
 from tests.pit.world import World
@@ -106,6 +106,36 @@ def test_a_training_set_of_several_sets_is_the_snapshot_of_each(
     minutes, days = expected["market_1m"], expected["daily"]
     seen = {(m[0] is None, d[0] is None) for m, d in zip(minutes, days, strict=True)}
     assert seen == {(True, True), (False, True), (True, False), (False, False)}
+
+
+def test_a_minute_goes_from_redis_and_its_session_stays(
+    market: Market, online_world: Served, redis_url: str
+) -> None:
+    """Where nobody has written for the maximum staleness of a minute."""
+    store, tenant = online_world.store, market.tenants[0]
+    at = market.publish()
+    materialize(store)
+    pairs = [(tenant, symbol) for symbol in SYMBOLS]
+    sessions = known(market.world, "daily", [(*pair, at) for pair in pairs])
+    assert all(row[0] is not None for row in sessions)
+    with redis.Redis.from_url(redis_url) as server:
+        for key in server.scan_iter():
+            for view in VIEWS["market_1m"]:
+                names = definitions.VIEWS[view]
+                fields = (internals.redis_field(view, name) for name in (*names, "bucket"))
+                server.hexpire(key, 0, internals.time_field(view), *fields)
+    found = online(store, pairs)
+    assert of_set("market_1m", found) == [(None,) * len(FIELDS_OF["market_1m"])] * len(pairs)
+    assert of_set("daily", found) == sessions
+    body = {
+        "features": ["bar:close", "session_bar:high"],
+        "entities": {"symbol": list(SYMBOLS), "tenant_id": [tenant] * len(SYMBOLS)},
+    }
+    minute, session = online_world.ask(body, online_world.keys[tenant]).json()["results"][2:]
+    assert (minute["values"], minute["statuses"]) == ([None] * 2, ["NOT_FOUND"] * 2)
+    assert session["statuses"] == ["PRESENT"] * 2
+    high = FIELDS_OF["daily"].index("high")
+    assert [(bits(value),) for value in session["values"]] == [(row[high],) for row in sessions]
 
 
 def test_online_and_over_http_each_set_is_its_snapshot(
