@@ -95,7 +95,7 @@ feature: install ## add a field to a set: NAME=rsi_14 SET=momentum_1m, OF=market
 feature-check: install ## say whether each field can be published, what it reads, what its set costs
 	@$(BIN)/python -m engine feature-check
 
-check-recipe: install ## README's "add a feature" on a copy beside a live demo: psql, Feast, Redis, HTTP
+check-recipe: install ## README's "add a feature" and "a set" on a copy beside a live demo: psql to HTTP
 	@$(BIN)/python -m tests.recipe
 
 feast: install ## Feast on the engine; ARGS=apply, ARGS="feature-views list"

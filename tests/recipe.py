@@ -1,10 +1,12 @@
-"""README's recipe "add a feature", performed on a copy of the repository beside a live demo.
+"""README's recipes "add a feature" and "add a set", on a copy of the repository with a live demo.
 
 python -m tests.recipe: starts the demo in the copy, with its feed and the scheduler's publishes;
-adds a field as README says, by make alone; waits until a publish of the scheduler has it; then asks
-the demo's API, another one of `make serve` and the online store for it, and of the moments that
-these say they are of, psql and a training set. All must give the same. Errors end it with what was
-asked and what came. Whatever ends it, nothing of it runs on; the copy is removed.
+adds a field and a set of five-minute bars as README says; waits until a publish has the field; then
+asks the demo's API, another one of `make serve` and the online store for it, and of the moments
+that these say they are of, psql and a training set. All must give the same. The set's history comes
+by a backfill, and is not what was served; a bar of it that has one tick, and none after it, is
+published with its close while dbt runs. Errors end it with what was asked and what came. Whatever
+ends it, nothing of it runs on; the copy is removed.
 """
 
 import json
@@ -19,6 +21,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,6 +62,47 @@ answer = open_store().get_online_features(["{VIEW}:{NAME}"], key)
 moment = answer.proto.results[place].event_timestamps[0].ToDatetime(UTC)
 print(json.dumps([moment.isoformat(), answer.to_dict()["{NAME}"][0]]))
 """
+BARS = "bars_5m"
+# What README's "add a set" wants, by file; lines of seeds/ are appended.
+SEEDS = {
+    "seeds/feature_set.csv": f"{BARS},5 minutes,{BARS},int_{BARS}__own,market_1m,1,0,Of 5 minutes",
+    "seeds/smartdb_contract.csv": f"{BARS},1,close,double precision,price,last,,60,900,,of_5m",
+}
+MODELS = {
+    f"models/intermediate/int_{BARS}__own.sql": """
+        select tenant_id, symbol, bar as bucket, (array_agg(close order by bucket desc))[1] as close
+        from {{ ref('stg_market_1m__5m') }}
+        group by tenant_id, symbol, bar
+    """,
+    f"models/features/{BARS}.sql": f"""
+        select tenant_id, symbol, bucket, close from {{{{ ref('int_{BARS}__own') }}}}
+    """,
+    f"models/features/{BARS}.yml": f"""
+version: 2
+
+models:
+  - name: {BARS}
+    description: One row per (tenant, symbol, closed five minutes that have a minute).
+    columns:
+      - {{name: tenant_id, data_type: integer}}
+      - {{name: symbol, data_type: text}}
+      - {{name: bucket, data_type: timestamp with time zone}}
+      - {{name: close, data_type: double precision}}
+    """,
+}
+# Of a tenant of its own, so that no other tick comes.
+LONELY = 901
+TICK = f"""
+    insert into market.trade (tenant_id, symbol, ts, seq, price, size, side, known_at)
+    values ({LONELY}, '{SYMBOL}', now(), 1, 7, 1, 'buy', now())
+    returning extract(epoch from time_bucket('5 minutes', ts) + interval '5 minutes')
+"""
+CLOSED = f"""
+    select extract(epoch from known_at), cause, close
+    from feature.{BARS}_log where tenant_id = {LONELY}
+"""
+BAR_S = 300.0
+BEFORE_CLOSE_S = 20.0
 Found = TypeVar("Found")
 # The moment an online answer is of, and the value.
 Online = tuple[str, float]
@@ -101,6 +145,14 @@ class Copy:
         """Run make there; returns what it said."""
         print(f"  make {' '.join(arguments)}", flush=True)
         return self._run(["make", f"VENV={sys.prefix}", *arguments])
+
+    def add_set(self) -> None:
+        """Write the files of another set, as README says."""
+        for name, line in SEEDS.items():
+            with (self.directory / name).open("a") as file:
+                file.write(line + "\n")
+        for name, text in MODELS.items():
+            (self.directory / name).write_text(text)
 
     def python(self, program: str, *arguments: str) -> Any:
         """What a program prints as JSON, run as a user of the copy runs it."""
@@ -204,12 +256,45 @@ def published(copy: Copy) -> str:
     return found
 
 
+def check_history(copy: Copy) -> None:
+    """Backfill the set beside the scheduler: what is known of yesterday, and was not served."""
+    day = datetime.now(UTC).date() - timedelta(days=1)
+    print(f"  call feature.backfill() of {BARS}", flush=True)
+    copy.psql(f"call feature.backfill('{day}', '{day + timedelta(days=1)}', '{BARS}')")
+    of = f"(array['{SYMBOL}'], timestamptz '{day} 15:02+00', p_tenant_id => {TENANT})"
+    known, served = (
+        copy.psql(f"select close from {BARS}_pit_{asked}{of}") for asked in ("snapshot", "served")
+    )
+    if not known or served:
+        raise RecipeFailed(f"of {day} snapshot gives {known or 'NULL'}, served {served or 'NULL'}")
+
+
+def check_close(copy: Copy) -> None:
+    """A bar with one tick is published with its close, while dbt runs."""
+    left = BAR_S - time.time() % BAR_S
+    if left < 3 * BEFORE_CLOSE_S:
+        time.sleep(left)
+    closes_at = float(copy.psql(TICK).splitlines()[0])
+    print("  waiting for the end of five minutes", flush=True)
+    time.sleep(max(0.0, closes_at - time.time() - BEFORE_CLOSE_S))
+    began = time.time()
+    copy.make("dbt")
+    ended = time.time()
+    (version,) = copy.psql(CLOSED).splitlines()
+    known_at, cause, close = version.split("|")
+    if (cause, float(close)) != ("close", 7.0) or not closes_at <= float(known_at):
+        raise RecipeFailed(f"a bar that closed at {closes_at} was published as {version}")
+    if not began <= float(known_at) <= ended:
+        raise RecipeFailed(f"dbt ran from {began} to {ended}; of the bar there is {version}")
+
+
 def perform(copy: Copy) -> None:
     """The recipe, and the questions."""
     shown = re.search(r"curl -s (http://[^/]+)/get-online-features", copy.make("demo"))
     if shown is None:
         raise RecipeFailed("make demo does not say how its API is asked")
     copy.make("feature", f"NAME={NAME}", f"SET={SET}")
+    copy.add_set()
     copy.make("migrate")
     copy.make("dbt")
     said = copy.make("feature-check")
@@ -232,6 +317,8 @@ def perform(copy: Copy) -> None:
         print(f"  of {moment}: {answers}", flush=True)
         if {*answers.values()} != {known}:
             raise RecipeFailed(f"the answers of {moment} differ: {answers}")
+    check_history(copy)
+    check_close(copy)
 
 
 def main() -> int:
@@ -250,7 +337,10 @@ def main() -> int:
             return INTERRUPTED
         finally:
             copy.make("down")
-    print("the recipe holds: HTTP, the online store, psql and a training set give the same")
+    print(
+        "the recipe holds: HTTP, the online store, psql and a training set give the same; a set's"
+        " history is known and was not served; a bar comes with its close"
+    )
     return 0
 
 

@@ -39,7 +39,7 @@ def test_no_other_module_uses_a_private_name_of_feasts(path: Path) -> None:
 
 def test_that_one_has_them_all() -> None:
     assert private_names(INTERNALS.read_text()) == {
-        *("_get_conn", "_get_provider", "_mmh3", "_parse_connection_string"),
+        *("_get_client", "_get_conn", "_get_provider", "_mmh3", "_parse_connection_string"),
         *("_prep_rows_to_write_for_ingestion", "_redis_key", "_table", "_timestamp_to_str"),
         "_value_to_native",
     }
