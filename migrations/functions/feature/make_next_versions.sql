@@ -21,21 +21,30 @@ begin
     execute format(
         $q$
             create temp table next_version on commit drop as
-            with trailing_value as (
+            with moved_by as (
+                select
+                    i.series_no,
+                    t.bucket,
+                    max(m.cause_rank) as cause_rank
+                from island as i
+                inner join window_value as t on i.series_no = t.series_no
+                inner join moved as m
+                    on
+                        i.tenant_id = m.tenant_id
+                        and i.symbol = m.symbol
+                        and m.bucket between i.reached_from and t.bucket
+                group by i.series_no, t.bucket
+            ),
+
+            trailing_value as (
                 select
                     i.tenant_id,
                     i.symbol,
                     t.bucket%2$s,
-                    (
-                        select max(m.cause_rank)
-                        from moved as m
-                        where
-                            m.tenant_id = i.tenant_id
-                            and m.symbol = i.symbol
-                            and m.bucket between i.reached_from and t.bucket
-                    ) as cause_rank
+                    m.cause_rank
                 from island as i
                 inner join window_value as t on i.series_no = t.series_no
+                left join moved_by as m on t.series_no = m.series_no and t.bucket = m.bucket
             ),
 
             changed_value as (
@@ -67,21 +76,23 @@ begin
                 select
                     t.*,
                     v.version
-                from trailing_value as t
+                from (
+                    select t.*
+                    from trailing_value as t
+                    where not exists (
+                        select from changed as c
+                        where c.tenant_id = t.tenant_id and c.symbol = t.symbol and c.bucket = t.bucket
+                    )
+                    -- before the log is asked
+                    offset 0
+                ) as t
                 cross join lateral (
                     select l as version
                     from %7$s as l
-                    where
-                        l.tenant_id = t.tenant_id
-                        and l.symbol = t.symbol
-                        and l.bucket = t.bucket
+                    where l.tenant_id = t.tenant_id and l.symbol = t.symbol and l.bucket = t.bucket
                     order by l.known_at desc
                     limit 1
                 ) as v
-                where not exists (
-                    select from changed as c
-                    where c.tenant_id = t.tenant_id and c.symbol = t.symbol and c.bucket = t.bucket
-                )
             )
 
             select c.*, true as is_there
