@@ -6,7 +6,7 @@ declare
     v_name constant text := (select c.relname from pg_class as c where c.oid = p_log);
 begin
     -- "if not exists" would wait for the publish that writes
-    if to_regclass(format('feature.%I', v_name || '_bar_key')) is not null then
+    if to_regclass(format('feature.%I', v_name || '_minute_key')) is not null then
         return;
     end if;
     -- feature.bar_key(tenant_id, symbol, bucket), written out: the function can be made anew
@@ -14,15 +14,17 @@ begin
         $q$
             create index %I on %s (
                 (
-                    (hashtextextended(symbol, tenant_id) << 26)
-                    | floor(
-                        date_part('epoch', bucket - timestamptz '2000-01-01 00:00:00+00') / 60
-                    )::bigint
+                    (
+                        floor(
+                            date_part('epoch', bucket - timestamptz '2000-01-01 00:00:00+00') / 60
+                        )::bigint << 37
+                    )
+                    | (hashtextextended(symbol, tenant_id) & 137438953471)
                 ),
                 known_at
             )
         $q$,
-        v_name || '_bar_key', p_log
+        v_name || '_minute_key', p_log
     );
 end
 $$;

@@ -2,7 +2,8 @@
 -- rows: market.contract market.feature_set
 call feature.define($sql$
 create or replace function feature.{name pit_query}(
-    p_as_of timestamptz[], p_oldest interval, p_shortest interval, p_longest interval
+    p_as_of timestamptz[], p_tenant_id integer, p_oldest interval, p_shortest interval,
+    p_longest interval
 ) returns text
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -18,53 +19,19 @@ declare
             p.as_of,
             least(coalesce(p.known_as_of, p.as_of), $5) as known_as_of,
             t.tenant_id,
-            c.last_bucket,
-            feature.bar_key(t.tenant_id, p.symbol, c.last_bucket) as key
+            feature.bar_key(t.tenant_id, p.symbol, {begins p.as_of}) as key
         from unnest($1, $2, $3) with ordinality as p (symbol, as_of, known_as_of, place)
-        left join feature.series as s on $4 is null and p.symbol = s.symbol
-        cross join lateral (select coalesce($4, s.tenant_id) as tenant_id) as t
-        cross join lateral (select {begins p.as_of} as last_bucket) as c
-        -- neighbours in the index one after the other
+        %s
+        -- neighbours in the index, and in the log, one after the other
         order by key
     $q$;
-    -- A bar that looks too old may be so only by the clock: count the hours its market traded. By a
-    -- calendar that has no sessions it would never age.
-    c_age constant text := $q$
-        select
-            case
-                when c.calendar_id is null then a.as_of - a.closes_at
-                else (
-                    select
-                        coalesce(
-                            sum(least(a.as_of, s.closes_at) - greatest(a.closes_at, s.opens_at)),
-                            interval '0'
-                        )
-                    from unnest(
-                        c.opens[r.first:r.last],
-                        c.closes[r.first:r.last]
-                    ) as s (opens_at, closes_at)
-                    where a.as_of > s.opens_at and a.closes_at < s.closes_at
-                )
-            end as age
-        from (
-            -- younger than any maximum: it has no row here
-            select where a.closes_at < a.as_of - %1$L::interval
-        ) as b
-        left join (
-            market.instrument as i inner join session as c on i.calendar_id = c.calendar_id
-        ) on i.symbol = a.symbol
-        cross join lateral (
-            select
-                1 + width_bucket(a.closes_at, c.ends) as first,
-                width_bucket(a.as_of, c.opens) as last
-        ) as r
-    $q$;
+    v_any constant text := feature.{name pit_any}(p_oldest, p_shortest, p_longest);
     v_branches text;
     v_firsts timestamptz[];
     v_lasts timestamptz[];
 begin
     select
-        string_agg(feature.{name pit_branch}(s.starts, c_slice, p_oldest), ' union all '),
+        string_agg(feature.{name pit_branch}(s.starts, c_slice, v_any, p_shortest), ' union all '),
         array_agg(s.first),
         array_agg(s.last)
     into v_branches, v_firsts, v_lasts
@@ -90,24 +57,31 @@ begin
                 a.symbol,
                 a.as_of,
                 a.known_as_of,
-                case when t.age > %7$L then null else a.bucket end,
-                case when t.age > %7$L then null else a.known_at end,
-                { case when t.age > $6[%3$s] then null else a.%1$I end },
-                coalesce(t.age > %6$L, a.bucket is null)
+                a.bucket,
+                a.known_at,
+                { a.%I },
+                coalesce(a.is_stale, true)
             from (%2$s) as a
-            left join lateral (%8$s) as t on true
             order by a.place
         $q$,
-        c_pair, v_branches, v_firsts, v_lasts, p_oldest, p_shortest, p_longest,
-        format(c_age, p_shortest)
+        format(
+            c_pair,
+            case
+                when p_tenant_id is null
+                    then 'left join feature.series as t on p.symbol = t.symbol'
+                else 'cross join (select $4 as tenant_id) as t'
+            end
+        ),
+        v_branches, v_firsts, v_lasts, p_oldest
     );
 end
 $$;
-revoke all on function feature.{name pit_query}(timestamptz[], interval, interval, interval) from public;
-comment on function feature.{name pit_query}(timestamptz[], interval, interval, interval) is
+revoke all on function feature.{name pit_query}(timestamptz[], integer, interval, interval, interval)
+from public;
+comment on function feature.{name pit_query}(timestamptz[], integer, interval, interval, interval) is
 'The statement that answers public.{prefix}_pit_snapshot(), without its checks. p_as_of: the '
-'moments, from which it takes the chunks to read; p_oldest: bars that start longer before as_of '
-'are not looked for; p_shortest, p_longest: of the maxima of market.contract. Its parameters: '
+'moments, from which it takes the chunks to read; p_tenant_id: whose, NULL: of whichever tenant '
+'has the symbol; p_oldest: bars that start longer before as_of are not looked for; p_shortest, p_longest: of the maxima of market.contract. Its parameters: '
 'p_symbols, p_as_of, p_known_as_of, p_tenant_id, the last publish, the maxima in the '
 'contract''s order. One row per element, in order. Where several tenants have a symbol it gives '
 'a row of each: feature.check_names() comes first.';

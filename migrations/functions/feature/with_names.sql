@@ -15,7 +15,9 @@ begin
     for v_mark in
         select distinct m.found
         from regexp_matches(
-            p_sql, '(\{(name|newest|prefix|set|gone|ends|closed|begins|keyed|last|chunk)((?: [^{}]+)?)\})', 'g'
+            p_sql,
+            '(\{(name|newest|prefix|set|gone|ends|closed|begins|keyed|near|step|last|chunk)'
+            '((?: [^{}]+)?)\})', 'g'
         ) as m (found)
     loop
         v_mark := v_mark || string_to_array(btrim(v_mark[3]), ' ');
@@ -45,9 +47,24 @@ begin
             when 'begins' then
                 case
                     when c_span is null then v_mark[4]
-                    else format('%s - interval %L', v_mark[4], c_grain)
+                    when c_span = interval '1 minute'
+                        then format('%s - interval %L', v_mark[4], c_grain)
+                    else format(
+                        'date_bin(%2$L, %1$s - interval %2$L, timestamptz ''2000-01-01 00:00+00'')',
+                        v_mark[4], c_grain
+                    )
                 end
             when 'keyed' then (c_span is not null)::text
+            when 'near' then
+                case
+                    when c_span is null then 'true'
+                    else format(
+                        'feature.bar_key(%1$s.tenant_id, %1$s.symbol, %1$s.bucket) = %2$s',
+                        v_mark[4], v_mark[5]
+                    )
+                end
+            when 'step' then
+                ((extract(epoch from coalesce(c_span, interval '1 day'))::bigint / 60) << 37)::text
             -- nearly always the last few bars hold the answer
             when 'last' then (coalesce(c_span, interval '1 day') * 4)::text
             when 'chunk' then feature.chunk_of(c_grain)::text
@@ -61,6 +78,8 @@ comment on function feature.with_names(text, text) is
 'p_sql with what the set p_set has in place of each mark: {set}, its name; {prefix}, what the '
 'names of its functions in public begin with; {name x}, feature.name_of(set, x); {newest}, its '
 'view in api; {chunk}, the length of its log''s chunks; {last}, that of its last few bars; '
-'{keyed}, whether its log has the index of feature.index_log(); {begins t}, after which no bar '
-'begins that has ended by t. Of a version l of a bar: {ends l}, when the bar ends; {closed l t}, '
-'whether it has ended by t; {gone l}, whether it has gone. Step of feature.with_fields().';
+'{keyed}, whether its log has the index of feature.index_log(); {begins t}, in whose minute the '
+'last bar begins that can have ended by t; {step}, by what feature.bar_key() grows from a bar to '
+'the next. Of a version l of a bar: {ends l}, when the bar ends; {closed l t}, whether it has '
+'ended by t; {gone l}, whether it has gone; {near l k}, whether its key is k: true where there is '
+'no index by it. Step of feature.with_fields().';

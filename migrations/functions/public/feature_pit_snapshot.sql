@@ -17,6 +17,11 @@ as $$
 declare
     -- no market closes for longer: an older bar is stale without counting its trading hours
     c_oldest constant interval := interval '31 days';
+    -- ticks are accepted from then on
+    c_first constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
+    v_symbol constant text := p_symbols[array_lower(p_symbols, 1)];
+    v_as_of constant timestamptz := p_as_of[array_lower(p_as_of, 1)];
+    v_known_as_of constant timestamptz := p_known_as_of[array_lower(p_known_as_of, 1)];
     v_max interval[];
     v_shortest interval;
     v_longest interval;
@@ -24,6 +29,24 @@ declare
     v_published_at timestamptz;
     v_tenant_id integer;
 begin
+    -- one pair is asked as one moment is
+    if array_ndims(p_symbols) = 1 and cardinality(p_symbols) = 1 and v_symbol is not null
+        and array_ndims(p_as_of) = 1 and cardinality(p_as_of) = 1
+        and v_as_of between c_first and clock_timestamp()
+        and (
+            p_known_as_of is null
+            or array_ndims(p_known_as_of) = 1 and cardinality(p_known_as_of) = 1
+            and v_known_as_of between c_first and clock_timestamp()
+        )
+    then
+        return query
+        select s.*
+        from feature.{name pit_last}(array[v_symbol], v_as_of, v_known_as_of, p_tenant_id) as s
+        where s.bucket is not null;
+        if found then
+            return;
+        end if;
+    end if;
     perform feature.check_pairs(p_symbols, p_as_of, p_known_as_of);
     select
         coalesce(bool_and(h.tenants = 1), true),
@@ -62,7 +85,7 @@ begin
     -- nothing known by the last publish is still to be written
     select c.published_at into strict v_published_at from feature.clock as c;
     return query execute feature.{name pit_query}(
-        p_as_of, c_oldest + v_longest, v_shortest, v_longest
+        p_as_of, v_tenant_id, c_oldest + v_longest, v_shortest, v_longest
     )
     using p_symbols, p_as_of, p_known_as_of, v_tenant_id, v_published_at, v_max;
 end
@@ -92,14 +115,18 @@ create or replace function public.{prefix}_pit_snapshot(
 ) returns setof feature.{name pit_row}
 language plpgsql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
--- one plan for all calls, which leaves chunks out as it starts: planning takes longer than reading
+-- one plan for all calls: planning takes longer than reading, and so does leaving chunks out
 set plan_cache_mode = force_generic_plan
+set "timescaledb.enable_chunk_append" = off
+set "timescaledb.enable_constraint_aware_append" = off
 set enable_seqscan = off
 set jit = off
 as $$
 declare
     -- nearly always the last few minutes hold the bar
     c_last constant interval := interval '{last}';
+    -- each of them is looked for in every chunk: of more it pays to leave chunks out
+    c_few constant integer := 8;
     v_known_as_of timestamptz;
     v_is_plain boolean;
     v_done integer := 0;
@@ -122,42 +149,53 @@ begin
         and greatest(p_as_of, p_known_as_of) <= clock_timestamp()
         and least(p_as_of, p_known_as_of) >= timestamptz '2000-01-01 00:00:00+00'
     then
-        for v_row in
-            select
-                p.symbol,
-                p_as_of,
-                v_known_as_of,
-                case when not ({gone n}) then n.bucket end,
-                n.known_at,
-                { n.%I },
-                false
-            from unnest(p_symbols) with ordinality as p (symbol, place)
-            left join lateral (
-                select l.*
-                from feature.{name log} as l
-                where
-                    -- of no tenant where several have the symbol
-                    l.tenant_id = (
-                        select case when count(*) = 1 then min(s.tenant_id) end
-                        from feature.series as s
-                        where
-                            s.symbol = p.symbol
-                            and (p_tenant_id is null or s.tenant_id = p_tenant_id)
-                    )
-                    and l.symbol = p.symbol
-                    and l.known_at <= v_known_as_of
-                    and {closed l p_as_of}
-                    and l.bucket > p_as_of - c_last
-                order by l.bucket desc, l.known_at desc
-                limit 1
-            ) as n on true
-            order by p.place
-        loop
-            -- no bar, or one that has gone
-            exit when v_row.bucket is null;
-            return next v_row;
-            v_done := v_done + 1;
-        end loop;
+        if cardinality(p_symbols) <= c_few then
+            for v_row in
+                select
+                    p.symbol,
+                    p_as_of,
+                    v_known_as_of,
+                    case when not ({gone n}) then n.bucket end,
+                    n.known_at,
+                    { n.%I },
+                    false
+                from unnest(p_symbols) with ordinality as p (symbol, place)
+                left join lateral (
+                    select l.*
+                    from feature.{name log} as l
+                    where
+                        -- of no tenant where several have the symbol
+                        l.tenant_id = (
+                            select case when count(*) = 1 then min(s.tenant_id) end
+                            from feature.series as s
+                            where
+                                s.symbol = p.symbol
+                                and (p_tenant_id is null or s.tenant_id = p_tenant_id)
+                        )
+                        and l.symbol = p.symbol
+                        and l.known_at <= v_known_as_of
+                        and {closed l p_as_of}
+                        and l.bucket > p_as_of - c_last
+                    order by l.bucket desc, l.known_at desc
+                    limit 1
+                ) as n on true
+                order by p.place
+            loop
+                -- no bar, or one that has gone
+                exit when v_row.bucket is null;
+                return next v_row;
+                v_done := v_done + 1;
+            end loop;
+        else
+            for v_row in
+                select n.*
+                from feature.{name pit_last}(p_symbols, p_as_of, p_known_as_of, p_tenant_id) as n
+            loop
+                exit when v_row.bucket is null;
+                return next v_row;
+                v_done := v_done + 1;
+            end loop;
+        end if;
     end if;
 
     -- the rest, and whatever is to be refused
