@@ -123,6 +123,11 @@ def test_a_correction_shows_to_who_asks_with_todays_knowledge_only(scene: Scene)
     assert scene.ask(scene.at(2))["close"] == 100
     assert scene.ask(scene.at(2), scene.at(6) - MICROSECOND)["close"] == 100
     assert scene.ask(scene.at(2), scene.at(6))["close"] == 50
+    for known, close in ((None, 100), (scene.at(6) - MICROSECOND, 100), (scene.at(6), 50)):
+        by_then = None if known is None else [known]
+        pair = scene.world.ask_each([SYMBOL], [scene.at(1)], by_then, scene.tenant)
+        many = scene.world.ask([SYMBOL] * 9, scene.at(1), known, scene.tenant)
+        assert [row["close"] for row in pair + many] == [close] * 10
 
 
 def test_the_latest_bar_wins_over_the_latest_knowledge(scene: Scene) -> None:

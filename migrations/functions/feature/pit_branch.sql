@@ -9,7 +9,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     -- nearly always one of the last bars holds the answer
-    c_bars constant integer := 2;
+    c_bars constant integer := 4;
     c_bar constant text := $q$
         feature.bar_key(l.tenant_id, l.symbol, l.bucket) = p.key - %3$s
         and l.known_at <= p.known_as_of

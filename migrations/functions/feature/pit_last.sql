@@ -14,7 +14,7 @@ set enable_seqscan = off
 set jit = off
 as $$
 declare
-    -- nearly always the last two bars hold the answer; what is older has its age looked at
+    -- nearly always the last bar holds the answer, or one of the few before it
     c_last constant interval := interval '{last}';
 begin
     return query
@@ -41,7 +41,6 @@ begin
     cross join lateral (
         select
             feature.bar_key(t.tenant_id, p.symbol, {begins p_as_of}) as key,
-            feature.bar_key(t.tenant_id, p.symbol, {begins p_as_of}) - {step} as former_key,
             least(coalesce(p_known_as_of, p_as_of), c.published_at) as known_as_of
         from feature.clock as c
         offset 0
@@ -72,8 +71,7 @@ begin
                 select l.*
                 from feature.{name log} as l
                 where
-                    {near l k.former_key}
-                    and l.tenant_id = t.tenant_id
+                    l.tenant_id = t.tenant_id
                     and l.symbol = p.symbol
                     and l.known_at <= k.known_as_of
                     and {closed l p_as_of}
@@ -99,7 +97,7 @@ end
 $$;
 revoke all on function feature.{name pit_last}(text[], timestamptz, timestamptz, integer) from public;
 comment on function feature.{name pit_last}(text[], timestamptz, timestamptz, integer) is
-'public.{prefix}_pit_snapshot() of one moment as far as the last two bars hold the answer, one row '
+'public.{prefix}_pit_snapshot() of one moment as far as the last few bars hold the answer, one row '
 'per symbol, in order; bucket is NULL where they do not. No rows where such a bar could be stale, '
 'or history waits that the asker is to be warned of. Nothing is checked: p_symbols without NULLs, '
 'moments from 2000 until now. Arguments and columns: as there.';
