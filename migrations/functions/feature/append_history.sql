@@ -1,3 +1,4 @@
+-- depends: functions/feature/wait_behind
 create or replace function feature.append_history(
     p_set text, p_born_at timestamptz
 ) returns bigint
@@ -27,68 +28,25 @@ begin
         (feature.published_of(p_set)).log
     );
     get diagnostics v_versions = row_count;
-    if p_set <> 'market_1m' then
-        if v_versions > 0 then
-            perform feature.wait_behind(p_set, p_born_at);
-        end if;
-        return v_versions;
-    end if;
-
-    insert into feature.series (symbol, tenant_id)
-    select distinct
-        s.symbol,
-        s.tenant_id
-    from slice as s
-    inner join timeline as t on s.series_no = t.series_no
-    where t.is_there
-    on conflict do nothing;
-
-    -- A bar that was published before the history in front of it was built: its windows were short.
-    -- Of those within this history each, of those behind it the first, which takes along the others.
-    insert into feature.changed_bar (
-        tenant_id, symbol, bucket, cause, known_from, known_to, bars_before, kind
-    )
-    select
-        s.tenant_id, s.symbol, n.bucket, 'late', p_born_at, p_born_at, true,
-        s.bars_from
-    from slice as s
-    inner join (
-        select
-            t.series_no,
-            min(t.bucket) as first,
-            max(t.bucket) as last
-        from timeline as t
+    if p_set = 'market_1m' then
+        insert into feature.series (symbol, tenant_id)
+        select distinct
+            s.symbol,
+            s.tenant_id
+        from slice as s
+        inner join timeline as t on s.series_no = t.series_no
         where t.is_there
-        group by t.series_no
-    ) as h on s.series_no = h.series_no
-    cross join lateral (
-        (
-            select l.bucket
-            from feature.log as l
-            where
-                l.tenant_id = s.tenant_id
-                and l.symbol = s.symbol
-                and l.bucket > h.first
-                and l.bucket <= h.last
-            group by l.bucket
-            having max(l.known_at) > p_born_at
-        )
-        union all
-        (
-            select l.bucket
-            from feature.log as l
-            where l.tenant_id = s.tenant_id and l.symbol = s.symbol and l.bucket > h.last
-            order by l.bucket
-            limit 1
-        )
-    ) as n
-    where v_versions > 0;
+        on conflict do nothing;
+    end if;
+    if v_versions > 0 then
+        perform feature.wait_behind(p_set, p_born_at);
+    end if;
     return v_versions;
 end
 $$;
 revoke all on function feature.append_history(text, timestamptz) from public;
 comment on function feature.append_history(text, timestamptz) is
 'Appends to the log of the set p_set those of history_version that are before a bar''s first '
-'version, of market_1m notes new series in feature.series, and queues the bars within this '
-'history that had been published, and the first one behind it: their windows were short. Returns '
-'the number of versions. Last step of feature.backfill_slice().';
+'version, of market_1m notes new series in feature.series, and queues the bars whose windows were '
+'short (feature.wait_behind()). Returns the number of versions. Last step of '
+'feature.backfill_slice().';

@@ -1,4 +1,5 @@
--- depends: functions/feature/first_waits functions/feature/published_of
+-- depends: functions/feature/first_read_waits functions/feature/first_waits
+--   functions/feature/published_of
 create or replace function feature.await_history(
     p_set text, p_from timestamptz, p_to timestamptz
 ) returns void
@@ -36,10 +37,12 @@ begin
     ) using p_set, p_from - c_ahead, p_to;
     update feature.waiting_range as w
     -- a bar that is still short of minutes waits
-    set ready_to = least(w.range_to, f.bucket - c_ahead)
+    set ready_to = least(w.range_to, f.bucket - c_ahead, r.bucket - c_ahead)
     from feature.waiting_range as o
     left join feature.first_waits(p_from, p_to) as f
         on o.tenant_id = f.tenant_id and o.symbol = f.symbol
+    left join feature.first_read_waits(p_set) as r
+        on o.tenant_id = r.tenant_id and o.symbol = r.symbol
     where
         w.feature_set = p_set
         and o.feature_set = p_set

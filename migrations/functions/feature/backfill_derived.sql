@@ -1,5 +1,6 @@
 -- depends: functions/feature/await_history functions/feature/backfill_slice
---   functions/feature/end_ranges functions/feature/ready_history functions/feature/waiting_ranges
+--   functions/feature/end_ranges functions/feature/fill_slice functions/feature/ready_history
+--   functions/feature/waiting_ranges
 create or replace procedure feature.backfill_derived(
     p_set text, p_from timestamptz, p_to timestamptz, p_length interval
 )
@@ -25,6 +26,11 @@ begin
         into v_slice
         from feature.ready_history(p_set, p_length) as r;
         exit when v_slice.tenant_ids is null;
+        v_done := feature.fill_slice(
+            p_set, v_slice.tenant_ids, v_slice.symbols, v_slice.range_from, v_slice.range_to
+        );
+        v_versions := v_versions + v_done;
+        commit;
         v_done := feature.backfill_slice(
             p_set, v_slice.tenant_ids, v_slice.symbols, v_slice.range_from, v_slice.range_to
         );
@@ -37,8 +43,8 @@ begin
     v_waiting := feature.waiting_ranges(p_set);
     raise notice '%: versions of history: %', p_set, v_versions;
     if v_waiting > 0 then
-        raise notice '%: history of % series waits for earlier history of market_1m, which '
-            'feature.history_waits() names', p_set, v_waiting;
+        raise notice '%: history of % series waits for earlier history of what it reads, which '
+            'feature.history_waits() and feature.field_waits() name', p_set, v_waiting;
     end if;
 end
 $$;
@@ -50,5 +56,5 @@ comment on procedure feature.backfill_derived( -- noqa: LT01
     text, timestamptz, timestamptz, interval
 ) is
 'feature.backfill() of a set that reads the logs of others, in slices of p_length: of each series '
-'what feature.waiting_range has of it, once nothing before its end waits in market_1m. Called by '
+'what feature.waiting_range has of it, once nothing that it reads before its end waits. Called by '
 'feature.backfill().';

@@ -1,4 +1,5 @@
--- depends: functions/feature/history_waits functions/feature/sets_read
+-- depends: functions/feature/first_field_wait functions/feature/history_waits
+--   functions/feature/sets_behind functions/feature/sets_read
 create or replace function feature.backfill_plan(
     p_set text, p_from timestamptz, p_to timestamptz
 ) returns table (feature_set text, is_derived boolean, length interval)
@@ -37,6 +38,8 @@ begin
                 h.first_day <= (p_to at time zone 'UTC')::date
                 and h.last_day >= (p_from at time zone 'UTC')::date
         )
+        or s.feature_set = any(feature.sets_behind(p_set))
+        and feature.first_field_wait(s.feature_set, p_from, p_to) is not null
     order by s.place;
 end
 $$;

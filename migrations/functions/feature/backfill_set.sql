@@ -1,4 +1,5 @@
--- depends: functions/feature/backfill_slice
+-- depends: functions/feature/backfill_slice functions/feature/end_lost_fields
+--   functions/feature/fill_slice functions/feature/first_field_wait
 create or replace procedure feature.backfill_set(
     p_set text, p_from timestamptz, p_to timestamptz
 )
@@ -32,6 +33,10 @@ begin
         values (p_set, p_from, p_to, p_from)
         returning * into v_run;
     else
+        -- a field that was added since waits before that
+        v_run.done_to := least(
+            v_run.done_to, feature.first_field_wait(p_set, p_from, v_run.done_to)
+        );
         raise notice 'going on at %', v_run.done_to;
     end if;
     commit;
@@ -58,10 +63,14 @@ begin
             group by s.place
             order by s.place
         loop
+            v_slice := feature.fill_slice(p_set, v_tenant_ids, v_symbols, v_day, v_day_to);
+            v_versions := v_versions + v_slice;
+            commit;
             v_slice := feature.backfill_slice(p_set, v_tenant_ids, v_symbols, v_day, v_day_to);
             v_versions := v_versions + v_slice;
             commit;
         end loop;
+        perform feature.end_lost_fields(p_set, v_run.done_to, v_day_to);
         update feature.backfill_run as r
         set done_to = v_day_to, versions = r.versions + v_versions
         where r.run_id = v_run.run_id
@@ -71,6 +80,7 @@ begin
             case p_set when 'market_1m' then '' else p_set || ': ' end, v_day_to, v_run.versions;
         v_day := v_day_to;
     end loop;
+    perform feature.end_lost_fields(p_set, v_run.done_to, p_to);
     update feature.backfill_run as r
     set done_to = r.range_to, finished_at = clock_timestamp()
     where r.run_id = v_run.run_id;

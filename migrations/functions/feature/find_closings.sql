@@ -67,15 +67,27 @@ begin
             select
                 b.series_no,
                 b.bucket,
-                case
-                    when b.closes_at <= (select c.live_from from feature.clock as c) then b.closes_at
-                    else coalesce(min(n.stamp), b.closes_at)
-                end as closed_at
+                -- a stamp at which nothing that it reads got a version left one in its own log alone
+                least(
+                    case
+                        when b.closes_at <= (select c.live_from from feature.clock as c) then b.closes_at
+                        else coalesce(min(n.stamp), b.closes_at)
+                    end,
+                    (
+                        select min(l.known_at)
+                        from %s as l
+                        where
+                            l.tenant_id = s.tenant_id
+                            and l.symbol = s.symbol
+                            and l.bucket = b.bucket
+                    )
+                ) as closed_at
             from bar as b
+            inner join slice as s on b.series_no = s.series_no
             inner join next as n on b.closes_at = n.moment
-            group by b.series_no, b.bucket, b.closes_at
+            group by b.series_no, b.bucket, b.closes_at, s.tenant_id, s.symbol
         $q$,
-        v_sources
+        v_sources, (feature.published_of(p_set)).log
     ) using p_set;
     create index on closing (series_no, bucket);
     analyze closing;
@@ -84,5 +96,5 @@ $$;
 revoke all on function feature.find_closings(text) from public;
 comment on function feature.find_closings(text) is
 'Makes the temporary table closing, where the set p_set reads logs: when a bar could first be '
-'known (closed_at): with its close in history, with the next publish after it since. Step of '
-'feature.backfill_slice().';
+'known (closed_at): with its close in history, with the next publish after it since, no later than '
+'its first version. Step of feature.backfill_slice().';

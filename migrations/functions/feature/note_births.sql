@@ -1,4 +1,5 @@
--- depends: functions/feature/bars_of functions/feature/published_of
+-- depends: functions/feature/await_fields functions/feature/bars_of
+--   functions/feature/published_of
 create or replace function feature.note_births() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -31,6 +32,9 @@ begin
             ) as is_new
         from feature.published_set() as s
     loop
+        if not v_set.is_new then
+            perform feature.await_fields(v_set.feature_set);
+        end if;
         insert into feature.birth (feature_set, field, born_at)
         select
             f.feature_set,
@@ -81,5 +85,6 @@ end
 $$;
 revoke all on function feature.note_births() from public;
 comment on function feature.note_births() is
-'Notes in feature.birth the fields that are published from now on, and of new sets the bars that '
-'are open now in feature.waiting_bar. Step of feature.compile(), under the lock of the clock.';
+'Notes in feature.birth the fields that are published from now on, of new sets the bars that '
+'are open now in feature.waiting_bar, of new fields of others what waits in '
+'feature.waiting_field. Step of feature.compile(), under the lock of the clock.';
