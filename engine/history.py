@@ -10,6 +10,11 @@ WAITS = """
     select count(*), coalesce(sum(bars), 0)::bigint, min(first_day), max(last_day)
     from feature.history_waits()
 """
+FIELDS = """
+    select feature_set || '.' || field, series, first_day, last_day from feature.field_waits()
+"""
+# a database that an older release has migrated
+HAS_FIELDS = "select to_regprocedure('feature.field_waits()') is not null"
 # by bars_from and whether it has a vendor's bars: what it has, and what would make a bar of it
 SET = "in seeds/instrument.csv, run make migrate, then call feature.backfill()"
 BARS_UNUSED = f"a vendor's bars make features where bars_from is bar: of {{}} set it so {SET}"
@@ -48,6 +53,12 @@ def waiting(connection: psycopg.Connection[Any]) -> list[str]:
             f"history: {bars:,} bars of {series:,} series wait for: "
             f"call feature.backfill('{first}', '{last + timedelta(days=1)}')"
         )
+    if connection.execute(HAS_FIELDS).fetchone() == (True,):
+        lines += [
+            f"history: field {field} of {series:,} series waits for: "
+            f"call feature.backfill('{first}', '{last + timedelta(days=1)}')"
+            for field, series, first, last in connection.execute(FIELDS)
+        ]
     untraded = connection.execute(UNTRADED).fetchall()
     for case, said in NO_BARS.items():
         named = [

@@ -204,10 +204,22 @@ def test_history_that_waits_and_quotes_without_trades(
             " from generate_series(timestamptz '2024-03-04 00:00Z', '2024-03-04 00:59:00Z',"
             " '30 seconds') as ts".encode()
         )
+    connection.execute(
+        "insert into feature.birth (feature_set, field, born_at) values ('market_1m', 'x', now())"
+    )
+    connection.execute(
+        "insert into feature.waiting_field values"
+        " ('market_1m', 1, 'SYN_trade', 'x', '-infinity', now(), '{[2024-03-04, 2024-03-05]}')"
+    )
     lines = status(database)[1]
-    connection.execute("truncate market.trade, market.quote, feature.changed_bar")
-    assert lines[-3:-1] == [
+    connection.execute(
+        "truncate market.trade, market.quote, feature.changed_bar, feature.birth,"
+        " feature.waiting_field"
+    )
+    assert lines[-4:-1] == [
         "history: 60 bars of 1 series wait for: call feature.backfill('2024-03-04', '2024-03-05')",
+        "history: field market_1m.x of 1 series waits for: "
+        "call feature.backfill('2024-03-04', '2024-03-06')",
         "quotes alone make no bar: without a trade so far: SYN_quote of tenant 1. For bars of "
         "their mids set bars_from to quote in seeds/instrument.csv, run make migrate, then call "
         "feature.backfill()",

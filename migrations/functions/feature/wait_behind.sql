@@ -28,10 +28,24 @@ declare
                 where
                     l.tenant_id = s.tenant_id
                     and l.symbol = s.symbol
-                    and l.bucket > h.first
+                    and l.bucket >= h.first
                     and l.bucket <= h.last
+                    -- before the first there was no history
+                    and (l.bucket > h.first or $3 is not null)
                 group by l.bucket
-                having max(l.known_at) > $1
+                having
+                    max(l.known_at) > $1
+                    -- it changed since, and the new value was as NULL as the old one
+                    or $3 is not null
+                    and exists (
+                        select from feature.restatement as r
+                        where
+                            r.tenant_id = s.tenant_id
+                            and r.symbol = s.symbol
+                            and r.bucket >= l.bucket
+                            and r.bucket < max(%2$s)
+                            and r.known_at > $1
+                    )
             )
             union all
             (
@@ -87,6 +101,6 @@ revoke all on function feature.wait_behind(text, timestamptz, text) from public;
 comment on function feature.wait_behind(text, timestamptz, text) is
 'Queues the bars of the set p_set within the history that was just built, and the first one behind '
 'it, that were published after p_born_at: their windows were short. Of market_1m in '
-'feature.changed_bar, of others in feature.waiting_bar. p_field: where that alone was built, bars '
-'behind it that wait for it themselves are left out. Step of feature.append_history() and '
-'feature.fill_slice().';
+'feature.changed_bar, of others in feature.waiting_bar. p_field: where that alone was built, also '
+'those whose ticks changed since, and bars behind it that wait for it themselves are left out. '
+'Step of feature.append_history() and feature.fill_slice().';
