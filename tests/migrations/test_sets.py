@@ -19,7 +19,7 @@ READERS = """
     select format('%%s %%s', n.nspname, p.proname)
     from pg_proc as p
     inner join pg_namespace as n on p.pronamespace = n.oid
-    where p.proname ~ ('^' || %(set)s || '_(pit|leakage)')
+    where p.proname ~ ('^' || %(set)s || '_(explain|pit|leakage)')
     union
     select format('%%s %%s', n.nspname, c.relname)
     from pg_class as c
@@ -29,8 +29,9 @@ READERS = """
 """
 OF_A_SET = [
     *("api {}", "api {}_feature_version", "api {}_pit_snapshot", "api {}_pit_snapshot_all"),
-    *("feature {}_leakage", "feature {}_pit_any", "feature {}_pit_branch", "feature {}_pit_last"),
-    *("feature {}_pit_query", "feature {}_pit_snapshot_of"),
+    *("feature {}_explain_restatement", "feature {}_leakage", "feature {}_pit_any"),
+    *("feature {}_pit_branch", "feature {}_pit_last", "feature {}_pit_query"),
+    "feature {}_pit_snapshot_of",
     *("public {}_pit_hash", "public {}_pit_served", "public {}_pit_snapshot"),
     "public {}_pit_snapshot_all",
 ]

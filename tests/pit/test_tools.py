@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.pit.conftest import SYMBOL, Scene
+from tests.pit.conftest import DAY, SYMBOL, Scene
 from tests.pit.oracle import Event, Trade
 from tests.pit.world import Row
 
@@ -140,10 +140,14 @@ def test_leakage_counts_what_was_not_known(scene: Scene) -> None:
     assert first.values.price == 100  # type: ignore[union-attr]
 
 
-def explain(scene: Scene, minute: int) -> list[dict[str, Any]]:
+def explain(scene: Scene, minute: int, prefix: str = "") -> list[dict[str, Any]]:
+    return explained(scene, scene.at(minute), prefix)
+
+
+def explained(scene: Scene, bucket: datetime, prefix: str) -> list[dict[str, Any]]:
     cursor = scene.world.connection.execute(
-        "select to_jsonb(e) from feature.explain_restatement(%s, %s, %s) as e",
-        [SYMBOL, scene.at(minute), scene.tenant],
+        f"select to_jsonb(e) from feature.{prefix}explain_restatement(%s, %s, %s) as e".encode(),
+        [SYMBOL, bucket, scene.tenant],
     )
     return [row for (row,) in cursor.fetchall()]
 
@@ -235,3 +239,64 @@ def test_a_bar_without_versions_has_nothing_to_explain(scene: Scene) -> None:
         scene.world.connection.execute(
             "select * from feature.explain_restatement(%s, %s)", [SYMBOL, scene.at(0, 1)]
         )
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_of_a_set_that_reads_another_the_ticks_of_what_it_reads_are_named(
+    scene: Scene, rebuilt: bool
+) -> None:
+    bars = scene.bars(60)
+    if not rebuilt:
+        scene.world.publish(scene.at(60))
+    # beyond the windows of market_1m
+    scene.amend(bars[12], "cancel", scene.at(61))
+    if not rebuilt:
+        scene.world.publish(scene.at(61))
+    scene.quote(scene.at(59, 10), 99, 101, scene.at(62))
+    # with the same publish
+    scene.amend(bars[5], "cancel", scene.at(63 if rebuilt else 62))
+    if rebuilt:
+        scene.world.set_clock(scene.at(70), scene.at(70))
+        scene.world.backfill(scene.at(0), scene.at(70))
+    else:
+        scene.world.publish(scene.at(62))
+    first, cancel, late, *more = explain(scene, 59, "momentum_1m_")
+    assert (first["cause"], first["changes"], first["events"], more) == ("close", None, None, [])
+    assert (cancel["cause"], set(cancel["changes"])) == ("cancel", {"sma_50"})
+    (event,) = cancel["events"]
+    assert (event["kind"], event["action"], event["was"]["price"]) == ("trade", "cancel", 103)
+    assert (late["cause"], set(late["changes"])) == ("late", {"microprice"})
+    assert late["changes"]["microprice"] == {"was": None, "is": 100}
+    # bar 5 is none that it reads
+    (event,) = late["events"]
+    assert (event["kind"], event["action"], event["tick"]["bid"]) == ("quote", "new", 99)
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_of_a_session_the_ticks_of_its_minutes_are_named(scene: Scene, rebuilt: bool) -> None:
+    day = timedelta(days=1)
+    end = DAY + 2 * day
+    bars = scene.bars(2)
+    scene.trade(scene.at(0) + day, 110)
+    if not rebuilt:
+        scene.world.publish(DAY + day)
+        scene.world.publish(end)
+    scene.amend(bars[1], "correction", end + timedelta(minutes=3), price=105)
+    if rebuilt:
+        scene.world.set_clock(end + day, end + day)
+        scene.world.backfill(DAY, end)
+    else:
+        scene.world.publish(end + timedelta(minutes=3))
+    for bucket, changed in ((DAY, {"high", "close"}), (DAY + day, {"previous_close", "gap"})):
+        first, correction = explained(scene, bucket, "daily_")
+        assert (first["cause"], first["events"]) == ("close", None)
+        assert (correction["cause"], set(correction["changes"])) == ("correction", changed)
+        (event,) = correction["events"]
+        assert event["bucket"] == scene.at(1).isoformat()
+        assert (event["was"]["price"], event["tick"]["price"]) == (100.25, 105)
+
+
+def test_each_set_says_where_its_bars_begin(scene: Scene) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="not the start of a bar"):
+        explained(scene, scene.at(0, 1), "momentum_1m_")
+    assert explained(scene, scene.at(0, 1), "daily_") == []

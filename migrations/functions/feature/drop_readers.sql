@@ -28,7 +28,8 @@ begin
                 c_prefix || '_pit_served', c_prefix || '_pit_hash',
                 feature.name_of(p_set, 'pit_query'), feature.name_of(p_set, 'pit_branch'),
                 feature.name_of(p_set, 'pit_any'), feature.name_of(p_set, 'pit_last'),
-                feature.name_of(p_set, 'pit_snapshot_of'), feature.name_of(p_set, 'leakage')
+                feature.name_of(p_set, 'pit_snapshot_of'), feature.name_of(p_set, 'leakage'),
+                feature.name_of(p_set, 'explain_restatement')
             ])
     loop
         execute format('drop function %s', v_made);

@@ -1,6 +1,11 @@
 -- depends: functions/feature/beliefs
 create or replace function feature.events_behind(
-    p_tenant_id integer, p_symbol text, p_from timestamptz, p_bucket timestamptz
+    p_tenant_id integer,
+    p_symbol text,
+    p_from timestamptz,
+    p_bucket timestamptz,
+    p_to timestamptz default null,
+    p_quotes_from timestamptz default null
 ) returns table (
     kind text,
     action text,
@@ -30,8 +35,12 @@ begin
         from unnest(market.tick_kinds()) as k (kind)
         cross join lateral feature.beliefs(
             k.kind, p_tenant_id, p_symbol,
-            case k.kind when v_bars_from then p_from when 'quote' then p_bucket else 'infinity' end,
-            p_bucket + interval '1 minute'
+            case k.kind
+                when v_bars_from then p_from
+                when 'quote' then coalesce(p_quotes_from, p_bucket)
+                else 'infinity'
+            end,
+            coalesce(p_to, p_bucket + interval '1 minute')
         ) as b
     )
 
@@ -80,10 +89,15 @@ begin
     where b.superseded_at < 'infinity';
 end
 $$;
-revoke all on function feature.events_behind(integer, text, timestamptz, timestamptz) from public;
-comment on function feature.events_behind(integer, text, timestamptz, timestamptz) is
+revoke all on function feature.events_behind(
+    integer, text, timestamptz, timestamptz, timestamptz, timestamptz
+) from public;
+comment on function feature.events_behind(
+    integer, text, timestamptz, timestamptz, timestamptz, timestamptz
+) is
 'The events that a bar can have been changed by: of what bars are made of (market.bars_from()), '
-'from p_from to the end of the bar p_bucket; of quotes else, in the bar; of others else, none. '
-'Columns: kind (trade, quote or bar), action (new, correction, cancel), '
-'bucket, ts, seq, was and tick (its values before and after), known_at, and the Kafka topic, '
-'partition and offset of the message. For feature.explain_restatement().';
+'from p_from to p_to, the end of the bar p_bucket, default a minute later; of quotes else, from '
+'p_quotes_from, default the bar; of others else, none. Columns: kind (trade, quote or bar), action '
+'(new, correction, cancel), bucket, of the minute, ts, seq, was and tick (its values before and '
+'after), known_at, and the Kafka topic, partition and offset of the message. For '
+'feature.explain_restatement().';

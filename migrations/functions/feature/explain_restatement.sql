@@ -1,4 +1,7 @@
-create or replace function feature.explain_restatement(
+-- depends: functions/feature/define functions/feature/events_behind functions/feature/read_from
+-- rows: market.contract market.feature_set
+call feature.define($sql$
+create or replace function feature.{name explain_restatement}(
     p_symbol text, p_bucket timestamptz, p_tenant_id integer default null
 ) returns table (
     version bigint,
@@ -13,16 +16,23 @@ as $$
 #variable_conflict use_column
 declare
     c_origin constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
+    -- none: a session begins when it does
+    c_span constant interval := (
+        select feature.span_of(s.grain) from market.feature_set as s where s.feature_set = '{set}'
+    );
     v_tenant_id integer;
-    v_reach record;
-    v_reach_from timestamptz;
+    v_from timestamptz;
 begin
     if p_symbol is null or p_bucket is null then
         raise exception 'p_symbol and p_bucket must not be NULL'
             using errcode = 'null_value_not_allowed', hint = 'Name one bar.';
-    elsif p_bucket <> date_bin(interval '1 minute', p_bucket, c_origin) then
+    elsif p_bucket <> date_bin(c_span, p_bucket, c_origin) then
         raise exception '% is not the start of a bar', p_bucket
-            using errcode = 'invalid_parameter_value', hint = 'Give a whole minute.';
+            using errcode = 'invalid_parameter_value',
+            hint = case c_span
+                when interval '1 minute' then 'Give a whole minute.'
+                else format('A bar of {set} begins every %s.', c_span)
+            end;
     end if;
     perform feature.check_names(array[p_symbol], p_tenant_id);
     v_tenant_id := (
@@ -33,20 +43,7 @@ begin
 
     -- The bars that this one's windows read, as far back as they can lie.
     perform feature.require_formulas();
-    v_reach := feature.published_of('market_1m');
-    select min(b.bucket)
-    into v_reach_from
-    from (
-        select distinct on (l.bucket) l.bucket
-        from feature.log as l
-        where
-            l.tenant_id = v_tenant_id
-            and l.symbol = p_symbol
-            and l.bucket <= p_bucket - v_reach.minutes * interval '1 minute'
-        order by l.bucket desc, l.known_at desc
-        limit v_reach.bars + 1
-    ) as b;
-    v_reach_from := coalesce(v_reach_from, p_bucket - v_reach.minutes * interval '1 minute');
+    v_from := feature.read_from('{set}', v_tenant_id, p_symbol, p_bucket);
 
     return query
     with published as (
@@ -54,14 +51,31 @@ begin
             l.*,
             row_number() over by_time as version,
             lag(to_jsonb(l)) over by_time as last
-        from feature.log as l
+        from feature.{name log} as l
         where l.tenant_id = v_tenant_id and l.symbol = p_symbol and l.bucket = p_bucket
         window by_time as (order by l.known_at)
     ),
 
     event as (
         select e.*
-        from feature.events_behind(v_tenant_id, p_symbol, v_reach_from, p_bucket) as e
+        from feature.events_behind(
+            v_tenant_id,
+            p_symbol,
+            v_from,
+            p_bucket,
+            (
+                select max({ends l})
+                from feature.{name log} as l
+                where l.tenant_id = v_tenant_id and l.symbol = p_symbol and l.bucket = p_bucket
+            ),
+            -- own fields that windows read may be of quotes
+            case
+                when '{set}' <> 'market_1m' and exists (
+                    select from feature.published_field() as f
+                    where f.feature_set = '{set}' and f.is_input
+                ) then v_from
+            end
+        ) as e
     )
 
     select
@@ -77,7 +91,7 @@ begin
                 )
                 from market.contract as c
                 where
-                    c.feature_set = 'market_1m'
+                    c.feature_set = '{set}'
                     and p.last -> c.field is distinct from to_jsonb(p) -> c.field
             )
         end,
@@ -104,16 +118,18 @@ begin
     order by p.version;
 end
 $$;
-revoke all on function feature.explain_restatement(text, timestamptz, integer) from public;
-grant execute on function feature.explain_restatement(text, timestamptz, integer)
+revoke all on function feature.{name explain_restatement}(text, timestamptz, integer) from public;
+grant execute on function feature.{name explain_restatement}(text, timestamptz, integer)
 to market_reader;
-comment on function feature.explain_restatement(text, timestamptz, integer) is
-'The versions of a bar and why they came. p_symbol, p_bucket: the bar, by its start. p_tenant_id: '
-'default the one tenant that has the symbol. Columns: version from 1; known_at; cause (see '
-'feature.log); changes, field -> {was, is}; events, an array of the ticks behind it: kind (trade, '
-'quote or bar), action (new, correction, cancel), bucket, ts, seq, was and tick (its values before '
-'and after), known_at, and the Kafka topic, partition and offset of the message. Both are NULL '
-'for the first version. Events of earlier bars appear where windows read them. No version, no '
-'rows. Errors: 22004 for NULL, 22023 when p_bucket is no whole minute, 42P08 when several tenants '
-'have the symbol, 42704 for an unknown symbol or tenant (see public.feature_pit_snapshot()), 42P01 '
-'when "dbt run" has not made the models.';
+comment on function feature.{name explain_restatement}(text, timestamptz, integer) is
+'The versions of a bar of {set} and why they came. p_symbol, p_bucket: the bar, by its start. '
+'p_tenant_id: default the one tenant that has the symbol. Columns: version from 1; known_at; cause '
+'(see feature.log); changes, by field what it was and is; events, an array of the ticks behind it: '
+'kind (trade, quote or bar), action (new, correction, cancel), bucket, of the minute, ts, seq, was '
+'and tick (its values before and after), known_at, and the Kafka topic, partition and offset of the '
+'message. Both are NULL for the first version. Of a set that is made of one-minute bars, or reads '
+'another set, they are the ticks of these bars; events of earlier bars appear where windows read '
+'them. No version, no rows. Errors: 22004 for NULL, 22023 when p_bucket is no start of a bar, '
+'42P08 when several tenants have the symbol, 42704 for an unknown symbol or tenant (see '
+'public.feature_pit_snapshot()), 42P01 when "dbt run" has not made the models.';
+$sql$);
