@@ -19,11 +19,13 @@ def test_a_load_without_a_change_records_nothing(database: str, connection: Conn
     assert since(connection, before) == []
     connection.execute("update market.tenant set name = 'other' where tenant_id = 2")
     connection.execute("delete from market.contract where field = 'vwap'")  # of market_1m
+    connection.execute("update market.feature_set set reach_bars = 5 where feature_set = 'daily'")
     before, _ = head(connection)
     reference.load(database)
     found = sorted(since(connection, before), reverse=True)
     assert [row[:3] for row in found] == [
         ("entitlement", "update", "market.tenant"),
+        ("contract", "update", "market.feature_set"),
         ("contract", "insert", "market.contract"),
     ]
     assert found[0][3] == {
@@ -31,8 +33,13 @@ def test_a_load_without_a_change_records_nothing(database: str, connection: Conn
         "old": {"name": "other"},
         "new": {"name": "demo_b"},
     }
-    assert found[1][3]["key"] == {"feature_set": "market_1m", "ordinal": 6}
-    assert found[1][3]["new"]["field"] == "vwap"
+    assert found[1][3] == {
+        "key": {"feature_set": "daily"},
+        "old": {"reach_bars": 5},
+        "new": {"reach_bars": 20},
+    }
+    assert found[2][3]["key"] == {"feature_set": "market_1m", "ordinal": 6}
+    assert found[2][3]["new"]["field"] == "vwap"
 
 
 def test_of_a_transaction_the_net_change_is_recorded(connection: Connection) -> None:

@@ -70,6 +70,10 @@ def test_one_line_changed_replaces_that_function_alone(own_database: str, own_co
         ("drop function feature.record_added() cascade", {"functions/feature/record_added"}),
         ("drop trigger log_is_never_emptied on feature.log", {"functions/feature/refuse_change"}),
         (
+            "drop trigger log_is_append_only on feature.daily_log",
+            {"functions/feature/refuse_change"},
+        ),
+        (
             "drop function api.feature_pit_snapshot(text[], text, text, integer)",
             {"functions/api/feature_pit_snapshot"},
         ),

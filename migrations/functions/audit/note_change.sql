@@ -26,11 +26,16 @@ create or replace trigger audit_change
 after insert or update or delete or truncate on market.contract
 for each statement execute function audit.note_change('contract');
 
+create or replace trigger audit_change
+after insert or update or delete or truncate on market.feature_set
+for each statement execute function audit.note_change('contract');
+
 -- rows that were there before become the chain's first events
 insert into audit.last_recorded (relation, kind, key_columns)
 values
 ('market.tenant', 'entitlement', array['tenant_id']),
-('market.contract', 'contract', array['feature_set', 'ordinal'])
+('market.contract', 'contract', array['feature_set', 'ordinal']),
+('market.feature_set', 'contract', array['feature_set'])
 on conflict (relation) do nothing;
 
 -- of a database from before there were sets of features
