@@ -169,6 +169,12 @@ def test_a_field_more_reaches_every_reader(own_database: str, contract: Path) ->
             {"at": AT},
         )
     told: list[str] = []
+    asked = f"array['SYN_BTCUSD'], array['{AT}'::timestamptz]"
+    with psycopg.connect(own_database, autocommit=True) as connection:
+        ((fields, digest),) = connection.execute(
+            f"select array_agg(field order by random()), feature_pit_hash({asked})"
+            " from market.contract where feature_set = 'market_1m'".encode()
+        ).fetchall()
     add_line(contract, "rsi_14")
     assert set(MADE) == set(migrate(own_database, told.append))
     assert told == ["contract: 1 added"]
@@ -181,6 +187,12 @@ def test_a_field_more_reaches_every_reader(own_database: str, contract: Path) ->
             return found[0]
 
         later = AT + timedelta(minutes=3)
+        assert one(f"select feature_pit_hash({asked})") != digest
+        again = f"select feature_pit_hash_of(%s, {asked})".encode()
+        assert connection.execute(again, [fields]).fetchall() == [(digest,)]
+        for wrong in (["rsi_15"], [], ["open", None]):
+            with pytest.raises(psycopg.errors.UndefinedColumn, match="not a field of market_1m"):
+                connection.execute(again, [wrong])
         assert one("select close from feature_pit_snapshot(array['SYN_BTCUSD'], %(at)s)") == 2
         for statement in FILLED.split(";")[:-1]:
             connection.execute(statement.encode(), {"at": AT, "was": 40.0, "is": 60.0})

@@ -32,7 +32,8 @@ OF_A_SET = [
     *("feature {}_explain_restatement", "feature {}_leakage", "feature {}_pit_any"),
     *("feature {}_pit_branch", "feature {}_pit_last", "feature {}_pit_query"),
     "feature {}_pit_snapshot_of",
-    *("public {}_pit_hash", "public {}_pit_served", "public {}_pit_snapshot"),
+    *("public {}_pit_hash", "public {}_pit_hash_of", "public {}_pit_served"),
+    "public {}_pit_snapshot",
     "public {}_pit_snapshot_all",
 ]
 SAID = """

@@ -241,6 +241,8 @@ def test_a_backfill_that_was_interrupted_before_it_came_begins_anew(past: Past) 
         past.backfill()
         past.world.connection.execute(
             "update feature.backfill_run set finished_at = null, done_to = range_to"
+            " where range_from = %s",
+            [past.day],
         )
     past.backfill()
     assert waits(past) == []

@@ -25,7 +25,7 @@ begin
             p.pronamespace in ('feature'::regnamespace, 'public'::regnamespace, 'api'::regnamespace)
             and p.proname = any(array[
                 c_prefix || '_pit_snapshot', c_prefix || '_pit_snapshot_all',
-                c_prefix || '_pit_served', c_prefix || '_pit_hash',
+                c_prefix || '_pit_served', c_prefix || '_pit_hash', c_prefix || '_pit_hash_of',
                 feature.name_of(p_set, 'pit_query'), feature.name_of(p_set, 'pit_branch'),
                 feature.name_of(p_set, 'pit_any'), feature.name_of(p_set, 'pit_last'),
                 feature.name_of(p_set, 'pit_snapshot_of'), feature.name_of(p_set, 'leakage'),
