@@ -2,3 +2,5 @@
 set local role market_owner;
 
 drop table feature.waiting_field;
+-- made again by the file of an older release, with an argument less
+drop function if exists feature.wait_behind(text, timestamptz, text);
