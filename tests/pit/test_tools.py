@@ -247,11 +247,12 @@ def test_of_a_set_that_reads_another_the_ticks_of_what_it_reads_are_named(
 ) -> None:
     bars = scene.bars(60)
     if not rebuilt:
-        scene.world.publish(scene.at(60))
+        # no stamp of another test
+        scene.world.publish(scene.at(60, 7))
     # beyond the windows of market_1m
     scene.amend(bars[12], "cancel", scene.at(61))
     if not rebuilt:
-        scene.world.publish(scene.at(61))
+        scene.world.publish(scene.at(61, 7))
     scene.quote(scene.at(59, 10), 99, 101, scene.at(62))
     # with the same publish
     scene.amend(bars[5], "cancel", scene.at(63 if rebuilt else 62))
@@ -259,7 +260,7 @@ def test_of_a_set_that_reads_another_the_ticks_of_what_it_reads_are_named(
         scene.world.set_clock(scene.at(70), scene.at(70))
         scene.world.backfill(scene.at(0), scene.at(70))
     else:
-        scene.world.publish(scene.at(62))
+        scene.world.publish(scene.at(62, 7))
     first, cancel, late, *more = explain(scene, 59, "momentum_1m_")
     assert (first["cause"], first["changes"], first["events"], more) == ("close", None, None, [])
     assert (cancel["cause"], set(cancel["changes"])) == ("cancel", {"sma_50"})
@@ -274,19 +275,19 @@ def test_of_a_set_that_reads_another_the_ticks_of_what_it_reads_are_named(
 
 @pytest.mark.parametrize("rebuilt", [False, True])
 def test_of_a_session_the_ticks_of_its_minutes_are_named(scene: Scene, rebuilt: bool) -> None:
-    day = timedelta(days=1)
+    day, second = timedelta(days=1), timedelta(seconds=1)
     end = DAY + 2 * day
     bars = scene.bars(2)
     scene.trade(scene.at(0) + day, 110)
     if not rebuilt:
-        scene.world.publish(DAY + day)
-        scene.world.publish(end)
+        scene.world.publish(DAY + day + second)
+        scene.world.publish(end + second)
     scene.amend(bars[1], "correction", end + timedelta(minutes=3), price=105)
     if rebuilt:
         scene.world.set_clock(end + day, end + day)
         scene.world.backfill(DAY, end)
     else:
-        scene.world.publish(end + timedelta(minutes=3))
+        scene.world.publish(end + timedelta(minutes=3, seconds=1))
     for bucket, changed in ((DAY, {"high", "close"}), (DAY + day, {"previous_close", "gap"})):
         first, correction = explained(scene, bucket, "daily_")
         assert (first["cause"], first["events"]) == ("close", None)

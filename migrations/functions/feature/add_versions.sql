@@ -33,14 +33,19 @@ begin
                     null::integer as cause_rank
                 from slice_field as w
                 inner join slice as s on w.tenant_id = s.tenant_id and w.symbol = s.symbol
-                inner join %1$s as v on s.tenant_id = v.tenant_id and s.symbol = v.symbol
-                where
-                    w.field = %2$L
-                    and w.known_to = %3$L
-                    and w.buckets @> v.bucket
-                    and v.bucket >= %4$L
-                    and v.bucket < %5$L
-                    and v.known_at <= w.known_to
+                -- by the key, series by series
+                cross join lateral (
+                    select v.bucket, v.known_at, v.%2$I
+                    from %1$s as v
+                    where
+                        v.tenant_id = s.tenant_id
+                        and v.symbol = s.symbol
+                        and v.bucket >= %4$L
+                        and v.bucket < %5$L
+                        and v.known_at <= w.known_to
+                    offset 0
+                ) as v
+                where w.field = %2$L and w.known_to = %3$L and w.buckets @> v.bucket
                 union all
                 select s.tenant_id, s.symbol, t.bucket, t.known_at, null, t.%2$I, t.cause_rank
                 from slice_field as w

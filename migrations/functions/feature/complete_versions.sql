@@ -18,7 +18,22 @@ begin
                 select s.tenant_id, s.symbol, v.bucket, v.known_at, t.value
                 from slice_field as w
                 inner join slice as s on w.tenant_id = s.tenant_id and w.symbol = s.symbol
-                inner join %1$s as v on s.tenant_id = v.tenant_id and s.symbol = v.symbol
+                -- by the key, series by series
+                cross join lateral (
+                    select v.bucket, v.known_at
+                    from %1$s as v
+                    where
+                        v.tenant_id = s.tenant_id
+                        and v.symbol = s.symbol
+                        and v.bucket >= %4$L
+                        and v.bucket < %5$L
+                        and v.known_at > w.known_after
+                        and v.known_at <= w.known_to
+                        and v.%2$I is null
+                        -- a bar that has gone has no values
+                        and v.%6$I is not null
+                    offset 0
+                ) as v
                 cross join lateral (
                     select t.%2$I as value
                     from timeline as t
@@ -33,13 +48,6 @@ begin
                     w.field = %2$L
                     and w.known_to = %3$L
                     and w.buckets @> v.bucket
-                    and v.bucket >= %4$L
-                    and v.bucket < %5$L
-                    and v.known_at > w.known_after
-                    and v.known_at <= w.known_to
-                    and v.%2$I is null
-                    -- a bar that has gone has no values
-                    and v.%6$I is not null
                     and t.value is not null
             ) as f
             where
