@@ -14,7 +14,7 @@ as $$
         s.known_as_of,
         s.bucket,
         s.known_at,
-        { case when s.known_as_of >= b.born_at[%3$s] then s.%1$I end },
+        { case when s.known_as_of > b.born_at[%3$s] then s.%1$I end },
         s.is_stale
     from (
         select array_agg(f.born_at order by c.ordinal) as born_at
