@@ -1,6 +1,7 @@
 -- depends: 0045_drop_pit_version
 -- purpose: what compiles windows has other arguments
--- lock: none
+-- lock: none; what compiles then makes an index of each log that windows read, and publishes wait
+-- about a second for a million versions
 set local role market_owner;
 
 -- made again by their files

@@ -29,6 +29,7 @@ EMPTY = (
     "select * from timescaledb_information.job_errors",
     "select * from market.waiting_event",
     "select * from feature.waiting_history",
+    "select * from feature.field_waits",
 )
 LIBPQ = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
 

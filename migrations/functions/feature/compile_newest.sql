@@ -8,11 +8,16 @@ declare
     c_newest constant text := 'feature.' || feature.name_of(p_set.feature_set, 'newest_value');
     c_window constant text := 'feature.' || feature.name_of(p_set.feature_set, 'window_value');
     c_inputs constant text := feature.published_list(p_set.feature_set, 'input', ', %I');
+    v_problem constant text := feature.try_newest(p_set);
     v_types text;
     v_arrays text := '$1, $2, $3, $4';
 begin
-    if not feature.try_newest(p_set) then
-        -- publishes do without
+    if v_problem is not null then
+        raise warning 'windows of % are computed for all bars, not for the newest alone: %',
+            p_set.feature_set, v_problem
+            using hint = 'Publishes take longer, and are right. Frames in one named window of a '
+                'series in order of time, in the last step that has windows, are what is known to '
+                'work.';
         if to_regproc(c_newest) is not null then
             execute format('drop function %s', to_regproc(c_newest)::regprocedure);
         end if;
