@@ -92,7 +92,7 @@ def test_another_program_ends_in_its_own_way() -> None:
     program = (
         "import sys\n"
         "from engine import child\n"
-        "waits = 'import time\\nprint(1)\\ntry:\\n  time.sleep(60)\\n'\n"
+        "waits = 'import time\\ntry:\\n  print(1)\\n  time.sleep(60)\\n'\n"
         "waits += 'except KeyboardInterrupt:\\n  time.sleep(0.5)\\n  print(2)'\n"
         "try:\n"
         "    child.stream([sys.executable, '-c', waits], {}, '.', show=True)\n"

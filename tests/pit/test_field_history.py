@@ -116,7 +116,7 @@ class Market(PointInTime):
         return found
 
     def backfill_in_parts(self) -> None:
-        """In any order, one of them twice, one killed."""
+        """In any order, one of them twice, one killed; then the whole."""
         since, until = self.start - timedelta(days=1), floor_minute(self.now) + timedelta(days=1)
         cuts = sorted(since + (until - since) * self.rng.random() for _ in range(2))
         moments = [since, *cuts, until]
@@ -126,6 +126,8 @@ class Market(PointInTime):
             self.world.kill(BACKFILL, list(parts[0]), self.rng.randint(0, 400))
         for part in [*parts, parts[0]]:
             self.world.backfill(*part)
+        # what had to wait for a bar in front of it
+        self.world.backfill(since, until)
 
 
 def log_of(fields: Sequence[str]) -> tuple[str, list[str]]:
