@@ -42,6 +42,8 @@ KEY = ("tenant_id", "symbol", "bucket", "known_at")
 @pytest.fixture(scope="module")
 def world(databases: Databases, database: str) -> Iterator[World]:
     """A database with the models that publishes read the formulas from."""
+    if databases.kind == "embedded":
+        pytest.skip("the embedded engine can end where formulas are replaced again and again")
     made = World(database, databases.kind)
     yield made
     made.close()
@@ -122,8 +124,7 @@ class Market(PointInTime):
         moments = [since, *cuts, until]
         parts = [*pairwise(moments)]
         self.rng.shuffle(parts)
-        if self.world.kind != "embedded":
-            self.world.kill(BACKFILL, list(parts[0]), self.rng.randint(0, 400))
+        self.world.kill(BACKFILL, list(parts[0]), self.rng.randint(0, 400))
         for part in [*parts, parts[0]]:
             self.world.backfill(*part)
         # what had to wait for a bar in front of it
