@@ -11,7 +11,9 @@ set parallel_tuple_cost = 0
 as $$
 declare
     c_formula constant text := 'feature.' || feature.name_of(p_set, 'newest_value');
-    c_groups constant integer := 1 + current_setting('max_parallel_workers_per_gather')::integer;
+    -- for fewer a worker takes longer to begin than they do
+    c_group constant integer := 100;
+    v_series integer;
     v_query text;
 begin
     if to_regproc(c_formula) is null then
@@ -44,6 +46,7 @@ begin
         $q$,
         feature.published_list(p_set, 'input', ', o.%I')
     );
+    get diagnostics v_series = row_count;
     -- a worker of a parallel query cannot read temporary tables
     execute format(
         $q$
@@ -66,7 +69,10 @@ begin
         c_formula, feature.published_list(p_set, 'input', ', %%L'),
         feature.published_list(p_set, 'input', ', g.%I'),
         feature.published_list(p_set, 'input', ', array_agg(n.%1$I) as %1$I')
-    ) into v_query using c_groups;
+    ) into v_query using least(
+        1 + current_setting('max_parallel_workers_per_gather')::integer,
+        1 + v_series / c_group
+    );
     if v_query is null then
         drop table pg_temp.newest;
         return;
