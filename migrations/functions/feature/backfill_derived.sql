@@ -1,5 +1,5 @@
 -- depends: functions/feature/await_history functions/feature/backfill_slice
---   functions/feature/end_ranges functions/feature/fill_slice functions/feature/ready_history
+--   functions/feature/end_ranges functions/feature/fill_fields functions/feature/ready_history
 --   functions/feature/waiting_ranges
 create or replace procedure feature.backfill_derived(
     p_set text, p_from timestamptz, p_to timestamptz, p_length interval
@@ -10,8 +10,6 @@ as $$
 declare
     -- big enough to pay for planning, small enough for memory
     c_series constant integer := 20;
-    -- an update takes longer than an insert, and publishes wait for it
-    c_filled constant integer := 5;
     v_slice record;
     v_done bigint;
     v_versions bigint := 0;
@@ -28,17 +26,10 @@ begin
         into v_slice
         from feature.ready_history(p_set, p_length) as r;
         exit when v_slice.tenant_ids is null;
-        for v_first in 1 .. pg_catalog.cardinality(v_slice.symbols) by c_filled loop
-            v_done := feature.fill_slice(
-                p_set,
-                v_slice.tenant_ids[v_first:v_first + c_filled - 1],
-                v_slice.symbols[v_first:v_first + c_filled - 1],
-                v_slice.range_from,
-                v_slice.range_to
-            );
-            v_versions := v_versions + v_done;
-            commit;
-        end loop;
+        call feature.fill_fields(
+            p_set, v_slice.tenant_ids, v_slice.symbols, v_slice.range_from, v_slice.range_to,
+            v_versions
+        );
         v_done := feature.backfill_slice(
             p_set, v_slice.tenant_ids, v_slice.symbols, v_slice.range_from, v_slice.range_to
         );

@@ -1,5 +1,5 @@
 -- depends: functions/feature/backfill_slice functions/feature/end_lost_fields
---   functions/feature/fill_slice functions/feature/first_field_wait
+--   functions/feature/fill_fields functions/feature/first_field_wait
 create or replace procedure feature.backfill_set(
     p_set text, p_from timestamptz, p_to timestamptz
 )
@@ -10,8 +10,6 @@ declare
     c_origin constant timestamptz := timestamptz '2000-01-01 00:00:00+00';
     -- big enough to pay for planning, small enough for memory
     c_series constant integer := 20;
-    -- an update takes longer than an insert, and publishes wait for it
-    c_filled constant integer := 5;
     v_run feature.backfill_run;
     v_day timestamptz;
     v_day_to timestamptz;
@@ -65,17 +63,9 @@ begin
             group by s.place
             order by s.place
         loop
-            for v_first in 1 .. pg_catalog.cardinality(v_symbols) by c_filled loop
-                v_slice := feature.fill_slice(
-                    p_set,
-                    v_tenant_ids[v_first:v_first + c_filled - 1],
-                    v_symbols[v_first:v_first + c_filled - 1],
-                    v_day,
-                    v_day_to
-                );
-                v_versions := v_versions + v_slice;
-                commit;
-            end loop;
+            call feature.fill_fields(
+                p_set, v_tenant_ids, v_symbols, v_day, v_day_to, v_versions
+            );
             v_slice := feature.backfill_slice(p_set, v_tenant_ids, v_symbols, v_day, v_day_to);
             v_versions := v_versions + v_slice;
             commit;

@@ -48,9 +48,9 @@ begin
                 'unnest(%s) as newest_bar (series_no, tenant_id, symbol, bucket%s)', v_arrays, c_inputs
             )
         ),
-        'What ' || c_window || '() gives of bars that are each the newest of their series, from the logs: of series_no, '
-        'tenant_id, symbol, bucket and the own fields that windows read, each as an array. Made of '
-        'the same views by feature.compile().',
+        'What ' || c_window || '() gives of bars that are each the newest of their series, from the '
+        'logs: of series_no, tenant_id, symbol, bucket and the own fields that windows read, each as '
+        'an array. Made of the same views by feature.compile().',
         -- in a worker of a parallel query
         'stable parallel safe'
     );
@@ -59,4 +59,5 @@ $$;
 revoke all on function feature.compile_newest(market.feature_set) from public;
 comment on function feature.compile_newest(market.feature_set) is
 'Makes the function newest_value of a set (feature.name_of()), if feature.try_newest() finds that '
-'it gives what window_value gives. Step of feature.try_windows().';
+'it gives what window_value gives; else there is none, with a warning. Step of '
+'feature.try_windows().';

@@ -1,7 +1,7 @@
--- depends: functions/feature/define_formula
---   functions/feature/minutes_model functions/feature/name_of functions/feature/passed_on
---   functions/feature/published_list functions/feature/query_of functions/feature/read_list
---   functions/feature/sets_read functions/feature/tick_queries functions/feature/window_query
+-- depends: functions/feature/define_formula functions/feature/minutes_model
+--   functions/feature/name_of functions/feature/passed_on functions/feature/published_list
+--   functions/feature/query_of functions/feature/tick_queries functions/feature/window_query
+--   functions/feature/window_sources
 create or replace function feature.compile_set(p_set market.feature_set) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -77,24 +77,16 @@ begin
             ),
             feature.window_query(
                 c_name, c_model, c_bars,
-                jsonb_build_object(
-                    p_set.bar_model,
-                    format(
-                        'select series_no as tenant_id, symbol, bucket%s from pg_temp.window_bar',
-                        feature.published_list(c_name, 'input', ', %I')
-                    )
-                ) || coalesce((
+                (
                     select jsonb_object_agg(
                         s.model,
                         format(
                             'select series_no as tenant_id, symbol, bucket%s from pg_temp.%I',
-                            feature.read_list(c_name, s.feature_set, ', %1$I'),
-                            'window_bar_' || s.feature_set
+                            s.fields, s.step
                         )
                     )
-                    from market.feature_set as s
-                    where s.feature_set = any(feature.sets_read(c_name))
-                ), '{}'),
+                    from feature.window_sources(c_name) as s
+                ),
                 'pg_temp.window_output'
             ),
             'What a bar has of other bars: those fields of each series and bar of the temporary '

@@ -1,6 +1,6 @@
--- depends: functions/feature/chunk_of functions/feature/comment_log functions/feature/index_log
---   functions/feature/name_of functions/feature/refuse_change functions/feature/refuse_formula
---   functions/feature/span_of
+-- depends: functions/feature/chunk_of functions/feature/comment_log functions/feature/guard_log
+--   functions/feature/index_log functions/feature/name_of functions/feature/refuse_change
+--   functions/feature/refuse_formula functions/feature/span_of
 create or replace function feature.make_log(p_set market.feature_set) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -39,14 +39,7 @@ begin
             $q$,
             c_name, c_name || '_key', feature.chunk_of(p_set.grain)
         );
-        execute format(
-            'create trigger log_is_append_only before update or delete on feature.%I '
-            'for each row execute function feature.refuse_change(%L)', c_name, 'feature.' || c_name
-        );
-        execute format(
-            'create trigger log_is_never_emptied before truncate on feature.%I '
-            'for each statement execute function feature.refuse_change(%L)', c_name, 'feature.' || c_name
-        );
+        perform feature.guard_log(c_name);
         -- as feature.log
         execute format(
             'call %1$s.remove_columnstore_policy(%2$L, if_exists => true)', c_ts, 'feature.' || c_name

@@ -1,6 +1,5 @@
--- depends: functions/feature/collapse_frames functions/feature/name_of
---   functions/feature/newest_bars functions/feature/published_list functions/feature/published_of
---   functions/feature/read_list functions/feature/sets_read functions/feature/window_query
+-- depends: functions/feature/collapse_frames functions/feature/newest_bars
+--   functions/feature/published_of functions/feature/window_query functions/feature/window_sources
 create or replace function feature.newest_query(
     p_set market.feature_set, p_source text, p_is_trial boolean default false
 ) returns text
@@ -11,40 +10,31 @@ declare
     c_name constant text := p_set.feature_set;
     c_set constant record := feature.published_of(c_name);
     v_from record;
-    v_fields text;
     v_bars text;
     v_inputs jsonb := '{}';
     v_query text;
 begin
     for v_from in
         select
-            s.feature_set,
-            s.feature_set = c_name as is_own,
-            case when s.feature_set = c_name then s.bar_model else s.model end as model,
+            s.*,
             o.log,
             o.always
-        from market.feature_set as s
+        from feature.window_sources(c_name) as s
         cross join lateral feature.published_of(s.feature_set) as o
-        where s.feature_set = c_name or s.feature_set = any(feature.sets_read(c_name))
     loop
-        v_fields := case
-            when v_from.is_own then feature.published_list(c_name, 'input', ', %I')
-            else feature.read_list(c_name, v_from.feature_set, ', %1$I')
-        end;
         if p_is_trial then
             v_bars := format(
                 'select bucket%s from pg_temp.%I where series_no = newest_bar.series_no '
                 'and bucket <= newest_bar.bucket order by bucket',
-                v_fields,
-                case when v_from.is_own then 'window_bar' else 'window_bar_' || v_from.feature_set end
+                v_from.fields, v_from.step
             );
         else
             v_bars := feature.newest_bars(
-                v_from.log, v_from.always, v_fields, c_set.bars, c_set.minutes, v_from.is_own
+                v_from.log, v_from.always, v_from.fields, c_set.bars, c_set.minutes, v_from.is_own
             );
             if v_from.is_own then
                 v_bars := v_bars || ' union all select newest_bar.bucket'
-                || replace(v_fields, ', ', ', newest_bar.');
+                || replace(v_from.fields, ', ', ', newest_bar.');
             end if;
         end if;
         v_inputs := v_inputs || jsonb_build_object(

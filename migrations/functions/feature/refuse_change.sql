@@ -1,4 +1,4 @@
--- depends: functions/feature/is_completed
+-- depends: functions/feature/guard_log functions/feature/is_completed
 create or replace function feature.refuse_change() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -34,27 +34,10 @@ before truncate on feature.log
 for each statement execute function feature.refuse_change();
 
 -- those of a log that feature.make_log() has made, too, where somebody has dropped them
-do $$
-declare
-    v_log name;
-begin
-    for v_log in
-        select c.relname
-        from pg_catalog.pg_class as c
-        inner join pg_catalog.pg_attribute as a on c.oid = a.attrelid and a.attname = 'closes_at'
-        where
-            c.relnamespace = 'feature'::pg_catalog.regnamespace
-            and c.relkind = 'r'
-            and c.relname ~ '_log$'
-    loop
-        execute format(
-            'create or replace trigger log_is_append_only before update or delete on feature.%I '
-            'for each row execute function feature.refuse_change(%L)', v_log, 'feature.' || v_log
-        );
-        execute format(
-            'create or replace trigger log_is_never_emptied before truncate on feature.%I '
-            'for each statement execute function feature.refuse_change(%L)', v_log, 'feature.' || v_log
-        );
-    end loop;
-end
-$$;
+select feature.guard_log(c.relname::text)
+from pg_catalog.pg_class as c
+inner join pg_catalog.pg_attribute as a on c.oid = a.attrelid and a.attname = 'closes_at'
+where
+    c.relnamespace = 'feature'::pg_catalog.regnamespace
+    and c.relkind = 'r'
+    and c.relname ~ '_log$';
