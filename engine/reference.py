@@ -135,12 +135,21 @@ SETS = """
         and l.feature_set not in (select s.feature_set from market.feature_set as s)
 """
 OWN_RULES = {"contract": FIELDS, "feature_set": SETS}
+# a line that would change what was known
+REWRITES = (
+    "select c.line, c.problem from market.reference_changes(%s, %s) as c where c.problem <> ''"
+)
 KEY = """
     select a.attname
-    from pg_constraint as c
+    from (
+        select c.conrelid, c.conkey
+        from pg_constraint as c
+        where c.conrelid = %s::regclass and c.contype in ('p', 'u')
+        order by c.contype
+        limit 1
+    ) as c
     cross join unnest(c.conkey) as k (attnum)
     inner join pg_attribute as a on c.conrelid = a.attrelid and k.attnum = a.attnum
-    where c.conrelid = %s::regclass and c.contype = 'p'
 """
 
 Connection = psycopg.Connection[Any]
@@ -160,13 +169,16 @@ def load(url: str, directory: Path = SEEDS) -> list[str]:
     """Make the reference tables hold what the files of directory say.
 
     Readers see all of the former rows or all of the new ones. Rows that did not change are not
-    touched. Returns a line for each table that changed. Errors: EngineUnavailable;
+    touched. What changed is known from now, or from when the line says that it was announced
+    (market.reference_changes()), and so are the sessions where this server's time zones have new
+    rules. Returns a line for each table that changed. Errors: EngineUnavailable;
     ReferenceRefused, with file, line and reason of each wrong row: then nothing was changed.
     """
     with connect(url) as connection, connection.transaction():
         connection.execute("set local client_min_messages = warning")
         changes = _load(connection, directory, TABLES)
         connection.execute("set constraints all immediate")
+        connection.execute("select market.keep_sessions()")
         _validate(connection)
     return changes
 
@@ -287,6 +299,8 @@ def _judge(
     problems = _rules(connection, table, typed)
     if table in OWN_RULES and not problems:
         problems = connection.execute(sql.SQL(OWN_RULES[table]).format(typed=typed), []).fetchall()
+    if not problems and table != "tenant":
+        problems = connection.execute(REWRITES, [table, f"loaded_{table}"]).fetchall()
     return problems
 
 

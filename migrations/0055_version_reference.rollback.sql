@@ -2,6 +2,10 @@
 --   but for weeks that hold from a day on, second sessions of a holiday, and announcements
 set local role market_owner;
 
+-- the triggers that make versions
+drop function if exists market.note_reference() cascade;
+drop function if exists market.keep_versions() cascade;
+drop function if exists market.refuse_rewrite() cascade;
 drop table market.changed_reference, market.zone_rules, market.session_month cascade;
 drop table market.calendar_version, market.calendar_session_version,
 market.calendar_holiday_version, market.instrument_version, market.contract_version,
@@ -35,3 +39,16 @@ drop column source cascade, drop column ends_on cascade, drop column known_at ca
 alter table market.instrument drop column known_at cascade;
 alter table market.contract drop column known_at cascade;
 alter table market.feature_set drop column known_at cascade;
+
+alter table audit.event
+drop constraint event_kind_check,
+-- what was recorded stays
+add constraint event_kind_check
+check (kind in ('entitlement', 'role', 'contract', 'ddl', 'backfill')) not valid;
+comment on column audit.event.kind is 'entitlement, role, contract, ddl or backfill.';
+
+-- made again by their files, with other arguments
+drop function if exists feature.bars_of(text, text[], timestamptz[], timestamptz[]);
+drop function if exists feature.pit_sessions(
+    timestamptz[], timestamptz[], interval, timestamptz, timestamptz
+);

@@ -1,4 +1,4 @@
--- depends: 0040_create_feature_set 0025_tie_reference 0033_add_bars_from
+-- depends: 0015_create_audit 0040_create_feature_set 0025_tie_reference 0033_add_bars_from
 -- purpose: reference data with knowledge time: what was known of calendars, instruments, contract
 --   and sets when; calendars say where they come from and when they end
 -- lock: access exclusive on the reference tables, for a moment; no row is written
@@ -53,7 +53,7 @@ declare
         "feature_set": ["feature_set"]
     }';
 begin
-    for v_table in select k.key from jsonb_each(c_keys) as k loop
+    for v_table in select k.* from jsonb_object_keys(c_keys) as k loop
         execute format(
             'comment on column market.%I.known_at is ''When it was announced; NULL: known from its '
             'first load, or from when it was changed (market.%s).''',
@@ -69,8 +69,8 @@ begin
             'add constraint %2$I unique nulls not distinct (%3$s, known_at)',
             v_table || '_version', v_table || '_version_key',
             (
-                select string_agg(quote_ident(e.value), ', ' order by e.ordinality)
-                from jsonb_array_elements_text(c_keys -> v_table) with ordinality as e
+                select string_agg(quote_ident(e.name), ', ' order by e.place)
+                from jsonb_array_elements_text(c_keys -> v_table) with ordinality as e (name, place)
             )
         );
         execute format(
@@ -89,15 +89,16 @@ begin
     end loop;
 end
 $$;
-create index contract_version_max_staleness on market.contract_version (feature_set, max_staleness_s);
+create index contract_version_max_staleness
+on market.contract_version (feature_set, max_staleness_s);
 
 create table market.session_month (
     calendar_id text not null,
-    month date not null check (extract(day from month) = 1),
+    starts_on date not null check (extract(day from starts_on) = 1),
     known_at timestamptz not null,
     opens timestamptz[] not null,
     closes timestamptz[] not null,
-    primary key (calendar_id, month, known_at),
+    primary key (calendar_id, starts_on, known_at),
     check (cardinality(opens) = cardinality(closes))
 );
 comment on table market.session_month is
@@ -106,7 +107,7 @@ comment on table market.session_month is
 'calendar_holiday_version when these change, so that no later rule of a time zone moves what was '
 'known. Read it through market.believed_session(). Append-only.';
 comment on column market.session_month.calendar_id is 'Calendar, market.calendar.';
-comment on column market.session_month.month is 'First local day of the month.';
+comment on column market.session_month.starts_on is 'First local day of the month.';
 comment on column market.session_month.known_at is
 'Knowledge time: from when this could be known. -infinity: from the beginning.';
 comment on column market.session_month.opens is 'When its sessions open, inclusive, in order.';
@@ -124,10 +125,24 @@ comment on column market.zone_rules.digest is 'SHA-256, in hex, of its offsets d
 
 create table market.changed_reference (
     only_row boolean primary key default true check (only_row),
-    changes bigint not null default 0
+    changes bigint not null,
+    touched text[] not null
 );
 comment on table market.changed_reference is
-'One row, which a statement that touches reference data counts up, so that the net change of its '
+'One row, in which a statement that touches reference data says so, so that the net change of its '
 'transaction becomes versions at commit (market.keep_versions()).';
 comment on column market.changed_reference.only_row is 'Always true.';
 comment on column market.changed_reference.changes is 'Statements so far.';
+comment on column market.changed_reference.touched is
+'Tables that they touched since versions were last made.';
+
+alter table audit.event
+drop constraint event_kind_check,
+add constraint event_kind_check
+check (kind in ('entitlement', 'role', 'contract', 'reference', 'ddl', 'backfill'));
+comment on column audit.event.kind is
+'entitlement, role, contract, reference, ddl or backfill.';
+
+-- made again by their files, with other arguments
+drop function if exists feature.bars_of(text, text[], timestamptz[]);
+drop function if exists feature.pit_sessions(timestamptz[], timestamptz[], interval);

@@ -30,7 +30,8 @@ READERS = """
 OF_A_SET = [
     *("api {}", "api {}_feature_version", "api {}_pit_snapshot", "api {}_pit_snapshot_all"),
     *("feature {}_explain_restatement", "feature {}_leakage", "feature {}_pit_any"),
-    *("feature {}_pit_branch", "feature {}_pit_last", "feature {}_pit_query"),
+    *("feature {}_pit_apart", "feature {}_pit_branch", "feature {}_pit_last"),
+    "feature {}_pit_query",
     "feature {}_pit_snapshot_of",
     *("public {}_pit_hash", "public {}_pit_hash_of", "public {}_pit_served"),
     "public {}_pit_snapshot",

@@ -215,7 +215,8 @@ def test_an_upgrade_keeps_every_row_and_answer_and_ends_where_a_new_database_doe
     assert migrate(old.world.url) == []
     # what this release says otherwise, and nothing else
     changed = [line.partition(":")[0] for line in reference.load(old.world.url)]
-    assert changed == ["instrument"]
+    assert changed == ["calendar", "instrument"]
+    assert ask(old.world.connection, old.arguments) == old.answers
     assert reference.load(old.world.url) == []
 
     # corrections and cancels of before are known: said again, they change nothing

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.known import known_from_the_beginning
 from tests.models import oracle_sets, ticks
 from tests.models.making_ticks import MINUTE, Moment, frame, loaded, made, patterns, rows
 from tests.models.oracle_sets import DAILY, MOMENTUM_1M, QUOTE, TRADE, Ticks
@@ -47,11 +48,15 @@ def built(modelled_database: str) -> Iterator[psycopg.Connection]:
             "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
             " where proc_name = 'policy_refresh_continuous_aggregate'"
         )
-        connection.execute("insert into market.calendar values ('twice', 'Asia/Tokyo', 'twice')")
+        connection.execute(
+            "insert into market.calendar"
+            " values ('twice', 'Asia/Tokyo', 'twice', 'a test', '2027-12-31')"
+        )
         for weekday, hours in TOKYO.items():
             for opens, closes in hours:
                 connection.execute(
-                    "insert into market.calendar_session values ('twice', %s, %s, %s)",
+                    "insert into market.calendar_session (calendar_id, iso_weekday, opens, closes)"
+                    " values ('twice', %s, %s, %s)",
                     [weekday, opens, closes],
                 )
         for day, hours in HALF_DAYS.items():
@@ -62,13 +67,20 @@ def built(modelled_database: str) -> Iterator[psycopg.Connection]:
         connection.execute(
             "update market.instrument set calendar_id = 'twice' where symbol = %s", [TWICE]
         )
+        known_from_the_beginning(connection)
         yield connection
 
 
 def sessions_of(symbol: str, first: date, last: date) -> list[Session]:
     """The symbol's sessions, without the SQL."""
     if symbol == TWICE:
-        return sessions.of_calendar(ZoneInfo("Asia/Tokyo"), TOKYO, HALF_DAYS, first, last)
+        return sessions.of_calendar(
+            ZoneInfo("Asia/Tokyo"),
+            lambda day: TOKYO.get(day.isoweekday(), []),
+            HALF_DAYS,
+            first,
+            last,
+        )
     return sessions.of_symbol(symbol, first, last)
 
 

@@ -66,7 +66,8 @@ FIVE = Set("of_five", datetime(2024, 1, 18, tzinfo=UTC), 5 * MINUTE)
 DAILY = Set("daily", datetime(2021, 10, 28, tzinfo=UTC), 6 * HOUR)
 
 MADE = tuple(
-    f"functions/feature/{name}" for name in ("pit_any", "pit_branch", "pit_last", "pit_query")
+    f"functions/feature/{name}"
+    for name in ("pit_any", "pit_apart", "pit_branch", "pit_last", "pit_query")
 )
 READER = "functions/public/feature_pit_snapshot"
 OF_FIVE = """

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.known import known_from_the_beginning
 from tests.pit.conftest import Scene
 from tests.pit.world import World
 
@@ -39,18 +40,24 @@ CASES = {
 def twice(small_world: World) -> Iterator[None]:
     """A calendar of two sessions a day, and an instrument that keeps it."""
     execute = small_world.connection.execute
-    execute("insert into market.calendar values ('twice', 'Asia/Tokyo', 'twice a day')")
+    execute(
+        "insert into market.calendar"
+        " values ('twice', 'Asia/Tokyo', 'twice a day', 'a test', '2027-12-31')"
+    )
     for weekday in range(1, 6):
         for opens, closes in LUNCH:
             execute(
-                "insert into market.calendar_session values ('twice', %s, %s, %s)",
+                "insert into market.calendar_session (calendar_id, iso_weekday, opens, closes)"
+                " values ('twice', %s, %s, %s)",
                 [weekday, opens, closes],
             )
     execute("update market.instrument set calendar_id = 'twice' where symbol = %s", [TWICE])
+    known_from_the_beginning(small_world.connection)
     yield
     execute("update market.instrument set calendar_id = 'cme_globex' where symbol = %s", [TWICE])
     execute("delete from market.calendar_session where calendar_id = 'twice'")
     execute("delete from market.calendar where calendar_id = 'twice'")
+    known_from_the_beginning(small_world.connection)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.conftest import Databases
+from tests.known import known_from_the_beginning
 from tests.pit.conftest import SYMBOL, Scene
 
 MICROSECOND = timedelta(microseconds=1)
@@ -202,7 +203,10 @@ def test_a_bar_outside_its_session_does_not_age_until_the_next(scene: Scene) -> 
     assert scene.ask(evening + timedelta(hours=9), symbol="SYN_AAPL")["close"] == 100
 
 
-@pytest.mark.parametrize("statement", ["delete from market.calendar_session", None])
+@pytest.mark.parametrize(
+    "statement",
+    ["delete from market.calendar_session; delete from market.calendar_holiday", None],
+)
 def test_where_nobody_knows_the_hours_the_clock_counts(scene: Scene, statement: str | None) -> None:
     friday = datetime(2024, 3, 1, 20, 59, tzinfo=UTC)
     scene.world.set_clock(friday, friday)
@@ -212,6 +216,7 @@ def test_where_nobody_knows_the_hours_the_clock_counts(scene: Scene, statement: 
         scene.world.connection.execute(
             (statement or "delete from market.instrument where symbol = 'SYN_AAPL'").encode()
         )
+        known_from_the_beginning(scene.world.connection)
         found = scene.ask(friday + timedelta(minutes=16), symbol="SYN_AAPL")
         assert (found["is_stale"], found["close"]) == (False, 100)
         found = scene.ask(friday + timedelta(minutes=16, microseconds=1), symbol="SYN_AAPL")
@@ -226,6 +231,7 @@ def test_a_field_with_a_shorter_maximum_is_null_by_itself(scene: Scene) -> None:
             "update market.contract set max_staleness_s = 60 where field = 'order_imbalance'"
         ).rowcount
         assert rows_changed == 1
+        known_from_the_beginning(scene.world.connection)
         found = scene.ask(scene.at(2) + MICROSECOND)
         assert (found["close"], found["order_imbalance"], found["is_stale"]) == (100, None, True)
         assert found["bucket"] == scene.at(0)

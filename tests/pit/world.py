@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from ingest import kinds
 from ingest.consume.ticks import create_incoming
+from tests.known import known_from_the_beginning
 from tests.paused import pause_jobs
 from tests.pit.oracle import KINDS, Event
 
@@ -107,6 +108,7 @@ class World:
             "update market.contract set max_staleness_s = case field when %s then %s else %s end",
             [field, less, seconds],
         )
+        known_from_the_beginning(self.connection, "contract")
 
     def published_at(self) -> datetime:
         """The last published stamp."""

@@ -42,8 +42,9 @@ begin
                 inner join feature.bars_of(
                     (select f.grain from market.feature_set as f where f.feature_set = $3),
                     (select array_agg(w.symbol) from version as w),
-                    (select array_agg(w.bucket) from version as w)
-                ) as b on v.symbol = b.symbol and v.bucket = b.minute
+                    (select array_agg(w.bucket) from version as w),
+                    (select array_agg(w.known_at) from version as w)
+                ) as b on v.symbol = b.symbol and v.bucket = b.minute and v.known_at = b.known_at
                 where b.bucket < $4
             $q$,
             v_from.log, v_from.always,

@@ -27,7 +27,8 @@ begin
                 c_prefix || '_pit_snapshot', c_prefix || '_pit_snapshot_all',
                 c_prefix || '_pit_served', c_prefix || '_pit_hash', c_prefix || '_pit_hash_of',
                 feature.name_of(p_set, 'pit_query'), feature.name_of(p_set, 'pit_branch'),
-                feature.name_of(p_set, 'pit_any'), feature.name_of(p_set, 'pit_last'),
+                feature.name_of(p_set, 'pit_any'), feature.name_of(p_set, 'pit_apart'),
+                feature.name_of(p_set, 'pit_last'),
                 feature.name_of(p_set, 'pit_snapshot_of'), feature.name_of(p_set, 'leakage'),
                 feature.name_of(p_set, 'explain_restatement')
             ])

@@ -1,4 +1,4 @@
--- depends: functions/feature/bars_of
+-- depends: functions/feature/bars_of functions/feature/warn_beyond
 create or replace function feature.find_closed(p_set text, p_known_at timestamptz) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -7,6 +7,12 @@ declare
     c_set constant record := feature.published_of(p_set);
     c_causes constant text[] := array['late', 'correction', 'cancel'];
 begin
+    if c_set.span is null then
+        execute format(
+            'select feature.warn_beyond(array_agg(m.symbol), array_agg(m.bucket)) from %I as m',
+            'next_version_' || c_set.made_of
+        );
+    end if;
     -- the bars of which minutes have just got new versions; what is open waits for its close
     execute format(
         $q$
@@ -19,7 +25,8 @@ begin
             inner join feature.bars_of(
                 (select s.grain from market.feature_set as s where s.feature_set = $1),
                 (select array_agg(m.symbol) from %1$I as m),
-                (select array_agg(m.bucket) from %1$I as m)
+                (select array_agg(m.bucket) from %1$I as m),
+                (select array_agg($3) from %1$I as m)
             ) as b on n.symbol = b.symbol and n.bucket = b.minute
             group by n.tenant_id, n.symbol, b.bucket, b.closes_at
             on conflict (feature_set, tenant_id, symbol, bucket) do update
@@ -27,7 +34,7 @@ begin
             where array_position($2, excluded.cause) > array_position($2, w.cause)
         $q$,
         'next_version_' || c_set.made_of
-    ) using p_set, c_causes;
+    ) using p_set, c_causes, p_known_at;
     -- a correction or a cancel is tried at once
     execute format(
         $q$

@@ -8,8 +8,9 @@ language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    -- A bar that looks too old may be so only by the clock: count the hours its market traded. By a
-    -- calendar that has no sessions it would never age.
+    -- A bar that looks too old may be so only by the clock: count the hours its market traded, as
+    -- was known; what lies beyond the end of the calendar counts by the clock, as does all where
+    -- the instrument had none.
     c_age constant text := $q$
         select
             case
@@ -20,6 +21,7 @@ declare
                             sum(least(a.as_of, s.closes_at) - greatest(a.closes_at, s.opens_at)),
                             interval '0'
                         )
+                        + greatest(a.as_of - greatest(a.closes_at, c.horizon), interval '0')
                     from unnest(
                         c.opens[r.first:r.last],
                         c.closes[r.first:r.last]
@@ -31,9 +33,19 @@ declare
             -- younger than any maximum: it has no row here
             select where a.closes_at < a.as_of - %1$L::interval
         ) as b
-        left join (
-            market.instrument as i inner join session as c on i.calendar_id = c.calendar_id
-        ) on i.symbol = a.symbol
+        left join lateral (
+            select v.calendar_id, v.is_gone
+            from market.instrument_version as v
+            where v.symbol = a.symbol and v.known_at <= a.known_as_of
+            order by v.known_at desc
+            limit 1
+        ) as i on true
+        left join session as c
+            on
+                i.calendar_id = c.calendar_id
+                and not i.is_gone
+                and a.known_as_of >= c.known_at
+                and a.known_as_of < c.known_to
         cross join lateral (
             select
                 1 + width_bucket(a.closes_at, c.ends) as first,
@@ -49,7 +61,8 @@ declare
                 coalesce(t.age > %2$L, false)
             from (
                 select
-                    p.symbol, p.as_of, d.bucket, d.known_at, {ends d} as closes_at, { d.%I }
+                    p.symbol, p.as_of, p.known_as_of, d.bucket, d.known_at,
+                    {ends d} as closes_at, { d.%I }
                 from (
                     select distinct on (l.bucket) l.*
                     from feature.{name log} as l

@@ -86,10 +86,11 @@ begin
     ) as n on true
     where
         -- no bar of the last few is stale, and nothing waits that one must be warned of
-        (
-            select min(m.max_staleness_s) >= extract(epoch from c_last)
-            from market.contract as m
-            where m.feature_set = '{set}'
+        not exists (
+            select from market.contract_version as m
+            where
+                m.feature_set = '{set}'
+                and m.max_staleness_s < extract(epoch from c_last)::integer
         )
         and not exists (select from feature.waiting_history)
     order by p.place;

@@ -50,7 +50,12 @@ begin
 
             -- made when the first bar is looked at that is not fresh
             session as materialized (
-                select s.* from feature.pit_sessions(%3$L, %4$L, %5$L) as s
+                select s.*
+                from feature.pit_sessions(
+                    %3$L, %4$L, %5$L,
+                    (select min(p.known_as_of) from pair as p),
+                    (select max(p.known_as_of) from pair as p)
+                ) as s
             )
 
             select

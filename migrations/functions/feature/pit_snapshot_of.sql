@@ -18,8 +18,16 @@ as $$
             e.tenant_id,
             array_agg(e.symbol) as symbols
         from feature.series as e
-        inner join market.instrument as i on e.symbol = i.symbol
-        where e.tenant_id = any(p_tenant_ids) or p_tenant_ids is null
+        cross join lateral (
+            select v.is_gone
+            from market.instrument_version as v
+            where
+                v.symbol = e.symbol
+                and v.known_at <= (select least(p_as_of, k.published_at) from feature.clock as k)
+            order by v.known_at desc
+            limit 1
+        ) as i
+        where not i.is_gone and (e.tenant_id = any(p_tenant_ids) or p_tenant_ids is null)
         group by e.tenant_id
     ) as t
     cross join feature.clock as c

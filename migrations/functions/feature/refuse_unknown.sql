@@ -43,7 +43,9 @@ begin
         -- that others have an instrument is nothing for a tenant to learn
         and (
             p_visible is not null
-            or not exists (select from market.instrument as i where i.symbol = d.symbol)
+            or not exists (
+                select from market.instrument_version as i where i.symbol = d.symbol
+            )
         );
     if v_unknown is null then
         return;
@@ -79,7 +81,7 @@ $$;
 revoke all on function feature.refuse_unknown(text[], integer, integer[]) from public;
 comment on function feature.refuse_unknown(text[], integer, integer[]) is
 'Refuses a tenant and symbols that do not exist. A tenant is known that is in market.tenant or has '
-'features, a symbol that is in market.instrument or has features of any tenant. With p_visible, '
-'the tenants that the asker may see, a symbol is known that has features of these, or of '
-'p_tenant_id, alone: the answer is the same whether others have it or not. Errors: 42704, naming '
-'up to five of them.';
+'features, a symbol that is or was in market.instrument or has features of any tenant. With '
+'p_visible, the tenants that the asker may see, a symbol is known that has features of these, or '
+'of p_tenant_id, alone: the answer is the same whether others have it or not. Errors: 42704, '
+'naming up to five of them.';

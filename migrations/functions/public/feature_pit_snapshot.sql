@@ -28,6 +28,9 @@ declare
     v_is_plain boolean;
     v_published_at timestamptz;
     v_tenant_id integer;
+    v_known_from timestamptz;
+    v_known_to timestamptz;
+    v_limits bigint;
 begin
     -- one pair is asked as one moment is
     if array_ndims(p_symbols) = 1 and cardinality(p_symbols) = 1 and v_symbol is not null
@@ -68,22 +71,40 @@ begin
     if not v_is_plain or exists (select from feature.waiting_history) then
         perform feature.warn_waiting(p_symbols, p_as_of, p_tenant_id);
     end if;
-    select
-        array_agg(make_interval(secs => c.max_staleness_s) order by c.ordinal),
-        make_interval(secs => min(c.max_staleness_s)),
-        make_interval(secs => max(c.max_staleness_s))
-    into v_max, v_shortest, v_longest
-    from market.contract as c
-    where c.feature_set = '{set}';
-    if v_shortest is null then
+    perform feature.warn_beyond(p_symbols, p_as_of);
+    -- nothing known by the last publish is still to be written
+    select c.published_at into strict v_published_at from feature.clock as c;
+    -- what was known of the contract when
+    if exists (
+        select from market.contract_version as c
+        where c.feature_set = '{set}' and c.known_at > '-infinity'
+    ) then
+        select
+            min(least(coalesce(p.known_as_of, p.as_of), v_published_at)),
+            max(least(coalesce(p.known_as_of, p.as_of), v_published_at))
+        into v_known_from, v_known_to
+        from unnest(p_as_of, p_known_as_of) as p (as_of, known_as_of);
+    end if;
+    select l.maxima, l.shortest, l.longest, count(*) over ()
+    into v_max, v_shortest, v_longest, v_limits
+    from feature.contract_limits(
+        '{set}', coalesce(v_known_from, '-infinity'), coalesce(v_known_to, '-infinity')
+    ) as l;
+    if coalesce(cardinality(v_max), 0) = 0 then
         raise exception 'set {set} has no field in market.contract'
             using errcode = 'object_not_in_prerequisite_state', hint = 'Run "make migrate".';
     end if;
     if cardinality(p_as_of) = 0 then
         return;
     end if;
-    -- nothing known by the last publish is still to be written
-    select c.published_at into strict v_published_at from feature.clock as c;
+    if v_limits > 1 then
+        return query
+        select s.*
+        from feature.{name pit_apart}(
+            p_symbols, p_as_of, p_known_as_of, v_tenant_id, v_known_from, v_known_to, v_published_at
+        ) as s;
+        return;
+    end if;
     return query execute feature.{name pit_query}(
         p_as_of, v_tenant_id, c_oldest + v_longest, v_shortest, v_longest
     )
@@ -104,7 +125,8 @@ comment on function public.{prefix}_pit_snapshot(text[], timestamptz[], timestam
 '(when this version of it became known), the fields of {set} in the order of market.contract, '
 'is_stale. A field older than its max_staleness_s, counted from the bar''s close in trading hours '
 'of the symbol''s calendar, is NULL and the row is_stale; so is a symbol without a bar, or whose '
-'bar is more than 31 days old. Errors: 22004 for NULL, 2202E when the arrays differ in length or '
+'bar is more than 31 days old. Maximum, calendar and sessions are those that were known by '
+'known_as_of. Beyond the end of a calendar hours count by the clock, with a warning. Errors: 22004 for NULL, 2202E when the arrays differ in length or '
 'have more than one dimension, 22023 for a time in the future or before the year 1, 42P08 when '
 'several tenants have the symbol, 42704 for a symbol that neither market.instrument nor any '
 'feature has, and for such a tenant.';
@@ -135,11 +157,12 @@ begin
     select
         least(coalesce(p_known_as_of, p_as_of), c.published_at),
         -- no bar of the last minutes is stale, and nothing waits that one must be warned of
-        coalesce((
-            select min(t.max_staleness_s) >= extract(epoch from c_last)
-            from market.contract as t
-            where t.feature_set = '{set}'
-        ), false)
+        not exists (
+            select from market.contract_version as t
+            where
+                t.feature_set = '{set}'
+                and t.max_staleness_s < extract(epoch from c_last)::integer
+        )
         and not exists (select from feature.waiting_history)
     into strict v_known_as_of, v_is_plain
     from feature.clock as c;

@@ -17,7 +17,7 @@ revoke all on function public.{prefix}_pit_snapshot_all(timestamptz) from public
 grant execute on function public.{prefix}_pit_snapshot_all(timestamptz) to market_reader;
 comment on function public.{prefix}_pit_snapshot_all(timestamptz) is
 'What an online store should hold: {prefix}_pit_snapshot() of every tenant and symbol that '
-'feature.{name log} holds and market.instrument still names, at p_as_of, or at the last publish '
+'feature.{name log} holds and market.instrument named by then, at p_as_of, or at the last publish '
 'where that is earlier: nothing is known of what comes after it, and asked for the as_of that it '
 'returns, {prefix}_pit_snapshot() gives the same for ever. Columns: as there after tenant_id, in '
 'no order. Errors: as there.';
