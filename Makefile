@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+CALENDARS := .venv-calendars
 SURE := $(if $(filter 1,$(YES)),--yes)
 UV_VERSION := 0.13.9
 export ENGINE DATABASE_URL KAFKA_BOOTSTRAP REDIS_URL
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test chaos live lint freeze format lock up down status migrate rollback tenant psql dbt feature feature-check check-recipe feast materialize push serve example \
-  bench clean clean-data
+  bench calendars clean clean-data
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +61,8 @@ lock: install ## pin the newest versions that pyproject.toml allows
 	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group bench --generate-hashes --upgrade \
 	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o bench/requirements.lock
+	@$(BIN)/uv pip compile --group calendars --generate-hashes --upgrade \
+	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o calendars/requirements.lock
 
 up: install ## start engine, broker and Redis, or find them running, print where they are
 	@$(BIN)/python -m engine up
@@ -120,6 +123,15 @@ $(BENCH)/.installed: bench/requirements.lock $(VENV)/.installed
 	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	@echo "installing bench/requirements.lock into $(BENCH)"
 	@$(BIN)/uv pip install --quiet --require-hashes --python $(BENCH)/bin/python -r bench/requirements.lock
+	@touch $@
+
+calendars: $(CALENDARS)/.installed ## renew the trading calendars of seeds/; ARGS=--check compares them
+	@$(CALENDARS)/bin/python -m calendars $(ARGS)
+
+$(CALENDARS)/.installed: calendars/requirements.lock $(VENV)/.installed
+	@test -x $(CALENDARS)/bin/python || $(PYTHON) -m venv $(CALENDARS)
+	@echo "installing calendars/requirements.lock into $(CALENDARS)"
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(CALENDARS)/bin/python -r calendars/requirements.lock
 	@touch $@
 
 clean: ## delete build leavings; the data stays

@@ -27,7 +27,8 @@ def test_the_docs_name_only_real_targets() -> None:
 
 
 def test_lock_files_carry_no_addresses() -> None:
-    for lock in ("requirements.lock", "embedded/package-lock.json"):
-        text = (ROOT / lock).read_text()
-        assert "://" not in text, lock
-    assert "--hash=sha256:" in (ROOT / "requirements.lock").read_text()
+    pinned = [ROOT / folder / "requirements.lock" for folder in (".", "bench", "calendars")]
+    for lock in (*pinned, ROOT / "embedded" / "package-lock.json"):
+        assert "://" not in lock.read_text(), lock
+    for lock in pinned:
+        assert "--hash=sha256:" in lock.read_text(), lock

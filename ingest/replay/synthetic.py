@@ -259,9 +259,7 @@ def default_day(now: datetime) -> date:
     holidays: set[str] = set()
     if HOLIDAYS.exists():
         with HOLIDAYS.open(newline="") as file:
-            holidays = {
-                row["day"] for row in csv.DictReader(file) if row["calendar_id"] == "us_equities"
-            }
+            holidays = {row["day"] for row in csv.DictReader(file) if row["calendar_id"] == "XNYS"}
     day = now.astimezone(UTC).date() - timedelta(days=1)
     while day.isoweekday() > 5 or day.isoformat() in holidays:
         day -= timedelta(days=1)

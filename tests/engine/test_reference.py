@@ -49,21 +49,21 @@ def rows(url: str) -> dict[str, list[tuple[str, str]]]:
         ),
         (
             "instrument",
-            "X ,a,V,future,USD,cme_globex,1,false,trade",
+            "X ,a,V,future,USD,cme_equity,1,false,trade",
             "symbol 'X ' begins or ends with a blank",
         ),
         ("instrument", "X,a,V,future,USD,,1,false,trade", "calendar_id is empty"),
         (
             "instrument",
-            "X,a,V,future,USD,cme_globex,0,false,trade",
+            "X,a,V,future,USD,cme_equity,0,false,trade",
             "breaks the rule (tick_size > ",
         ),
         (
             "instrument",
-            "X,a,V,future,USD,cme_globex,1 cent,false,trade",
+            "X,a,V,future,USD,cme_equity,1 cent,false,trade",
             "tick_size '1 cent' is no double ",
         ),
-        ("instrument", "X,a,V,future,USD,cme_globex,1,,trade", "allows_negative_price is empty"),
+        ("instrument", "X,a,V,future,USD,cme_equity,1,,trade", "allows_negative_price is empty"),
         (
             "instrument",
             "X,a,V,fx,USD,fx_24x5,1,false,mid",
@@ -72,7 +72,7 @@ def rows(url: str) -> dict[str, list[tuple[str, str]]]:
         ("instrument", "X,a,V,future,USD", "5 cells under 9 columns"),
         (
             "instrument",
-            "SYN_ES,a,V,future,USD,cme_globex,1,false,trade",
+            "SYN_ES,a,V,future,USD,cme_equity,1,false,trade",
             "symbol 'SYN_ES' stands in line 2 ",
         ),
         (
@@ -84,9 +84,9 @@ def rows(url: str) -> dict[str, list[tuple[str, str]]]:
         ("calendar", "mars,UTC,a,b,", "breaks the rule (ends_on IS NOT NULL)"),
         ("calendar", "mars,UTC,a,,2027-12-31", "breaks the rule (source IS NOT NULL)"),
         ("calendar_session", "nope,,1,00:00,24:00", "calendar_id 'nope' is in no line of "),
-        ("calendar_session", "cme_globex,,8,00:00,24:00", "breaks the rule ((iso_weekday >= 1)"),
-        ("calendar_holiday", "cme_globex,2024-02-30,a,,,", "day '2024-02-30' is no date"),
-        ("calendar_holiday", "cme_globex,2024-02-29,a,09:00,,", "breaks the rule ((opens IS NULL)"),
+        ("calendar_session", "cme_equity,,8,00:00,24:00", "breaks the rule ((iso_weekday >= 1)"),
+        ("calendar_holiday", "cme_equity,2024-02-30,a,,,", "day '2024-02-30' is no date"),
+        ("calendar_holiday", "cme_equity,2024-02-29,a,09:00,,", "breaks the rule ((opens IS NULL)"),
         ("tenant", "3,demo_a", "name 'demo_a' stands in line 2 already"),
         ("smartdb_contract", 'daily,12,"x', "unexpected end of data"),
         (
@@ -212,7 +212,7 @@ def test_what_did_not_change_is_not_touched(loaded: str, seeds: Path) -> None:
     # as spreadsheets write it
     path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     with path.open("a") as file:
-        file.write("NEW,new,V,future,USD,cme_globex,1,false,quote\r\n")
+        file.write("NEW,new,V,future,USD,cme_equity,1,false,quote\r\n")
     count = len(before["instrument"])
     assert reference.load(loaded, seeds) == ["instrument: 1 added, 1 changed"]
     after = rows(loaded)

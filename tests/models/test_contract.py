@@ -51,6 +51,7 @@ def test_dbt_refuses_a_contract_that_cannot_hold(
             "insert into market.trade (tenant_id, symbol, ts, seq, price, size, known_at)"
             " values (1, 'UNKNOWN', '2024-03-05 10:00+00', 0, 1, 1, '2024-03-05 10:00+00')"
         )
+        connection.execute("update market.calendar set ends_on = now()::date + 80")
     with pytest.raises(EngineUnavailable) as refused:
         run_dbt(modelled_database, "test", "--select", "test_type:singular")
     for name in [
@@ -60,18 +61,20 @@ def test_dbt_refuses_a_contract_that_cannot_hold(
     ]:
         assert f"Failure in test {name} " in str(refused.value)
     assert "ERROR=3" in str(refused.value)
+    # a calendar that ends soon fails no build
+    assert "Warning in test calendars_last_90_days_more " in str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("calendar", "at", "is_open"),
     [
-        ("cme_globex", datetime(2023, 12, 25, 23, 0, tzinfo=UTC), True),
-        ("cme_globex", datetime(2023, 12, 25, 22, 59, tzinfo=UTC), False),
-        ("cme_globex", datetime(2024, 3, 5, 22, 30, tzinfo=UTC), False),
-        ("cme_globex", datetime(2024, 7, 4, 18, 0, tzinfo=UTC), False),
-        ("us_equities", datetime(2024, 11, 29, 17, 59, tzinfo=UTC), True),
-        ("us_equities", datetime(2024, 11, 29, 18, 0, tzinfo=UTC), False),
-        ("us_equities", datetime(2025, 12, 25, 16, 0, tzinfo=UTC), False),
+        ("cme_equity", datetime(2023, 12, 25, 23, 0, tzinfo=UTC), True),
+        ("cme_equity", datetime(2023, 12, 25, 22, 59, tzinfo=UTC), False),
+        ("cme_equity", datetime(2024, 3, 5, 22, 30, tzinfo=UTC), False),
+        ("cme_equity", datetime(2024, 7, 4, 18, 0, tzinfo=UTC), False),
+        ("XNYS", datetime(2024, 11, 29, 17, 59, tzinfo=UTC), True),
+        ("XNYS", datetime(2024, 11, 29, 18, 0, tzinfo=UTC), False),
+        ("XNYS", datetime(2025, 12, 25, 16, 0, tzinfo=UTC), False),
         ("fx_24x5", datetime(2013, 1, 1, 22, 0, tzinfo=UTC), True),
         ("fx_24x5", datetime(2024, 3, 9, 12, 0, tzinfo=UTC), False),
         ("crypto_24x7", datetime(2024, 3, 9, 0, 0, tzinfo=UTC), True),

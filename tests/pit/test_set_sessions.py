@@ -54,7 +54,7 @@ def twice(small_world: World) -> Iterator[None]:
     execute("update market.instrument set calendar_id = 'twice' where symbol = %s", [TWICE])
     known_from_the_beginning(small_world.connection)
     yield
-    execute("update market.instrument set calendar_id = 'cme_globex' where symbol = %s", [TWICE])
+    execute("update market.instrument set calendar_id = 'cme_equity' where symbol = %s", [TWICE])
     execute("delete from market.calendar_session where calendar_id = 'twice'")
     execute("delete from market.calendar where calendar_id = 'twice'")
     known_from_the_beginning(small_world.connection)

@@ -1,0 +1,1 @@
+"""Trading calendars as seeds: regular weeks and the days that differ, by `make calendars`."""
