@@ -4,7 +4,7 @@ from typing import Any
 
 import psycopg
 
-from engine import board, capacity, history
+from engine import board, capacity, ending, history
 from engine.errors import EngineError
 from engine.migrate import pending
 from engine.server import connect, require_loaded
@@ -40,7 +40,7 @@ def report(url: str) -> list[str]:
     """Lines about the database: versions, what is pending, the last publish, jobs, dead letters.
 
     Also what history waits for a backfill, which series have quotes alone, the disk, and a warning
-    for each setting of its server that is too low.
+    for each calendar that comes to its end and each setting of its server that is too low.
 
     It changes nothing. Errors: EngineUnavailable, EngineUnsuitable; EngineError where the login
     may not read it.
@@ -53,7 +53,8 @@ def report(url: str) -> list[str]:
             lines.append(_migrations(pending(connection)))
             if connection.execute(KNOWN).fetchone() == (True,):
                 lines += _running(connection)
-                lines += [f"warning: {one}" for one in capacity.warnings(connection)]
+                warnings = ending.warnings(connection) + capacity.warnings(connection)
+                lines += [f"warning: {one}" for one in warnings]
         except psycopg.Error as error:
             raise EngineError(
                 f"the database answers, but not this: {str(error).strip()}. Ask as a login that "

@@ -6,15 +6,17 @@ import re
 import socket
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from embedded import broker, daemon
-from engine import board
+from engine import board, ending
 from engine.__main__ import main
 from engine.errors import EngineUnsuitable
+from engine.status import report
 from feast_repo import environment
 from tests.paused import pause_jobs
 
@@ -131,6 +133,35 @@ def fail(connection: psycopg.Connection, job: int) -> None:
             ' now(), false, \'{"error_data": {"message": "no models", "hint": "Run dbt"}}\')',
             [job],
         )
+
+
+def test_a_calendar_that_ends_within_90_days_is_named_with_the_remedy(
+    connection: psycopg.Connection,
+) -> None:
+    remedy = ": what comes later is no session. Renew it: make calendars, then make migrate"
+    today = "(now() at time zone time_zone)::date"
+    with connection.transaction(force_rollback=True):
+        connection.execute(f"update market.calendar set ends_on = {today} + 90".encode())
+        assert ending.warnings(connection) == []
+        end = f"update market.calendar set ends_on = {today} + %s where calendar_id = %s".encode()
+        # no instrument has the last one
+        for name, days in (("XNAS", 89), ("fx_24x5", 0), ("crypto_24x7", -1), ("XETR", 1)):
+            connection.execute(end, [days, name])
+        found = connection.execute("select calendar_id, ends_on from market.calendar").fetchall()
+        ends: dict[str, date] = dict(found)
+        assert ending.warnings(connection) == [
+            f"calendar crypto_24x7 ended on {ends['crypto_24x7']}{remedy}",
+            f"calendar fx_24x5 ends on {ends['fx_24x5']}{remedy}",
+            f"calendar XNAS ends on {ends['XNAS']}, in 89 days{remedy}",
+        ]
+
+
+def test_the_board_warns_of_a_calendar_that_ends(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending, "AHEAD_DAYS", 100_000)
+    found = [line for line in report(database) if line.startswith("warning: calendar ")]
+    assert len(found) == 5
 
 
 def test_what_is_pending_is_named_and_nothing_is_applied(
