@@ -177,7 +177,10 @@ def load(url: str, directory: Path = SEEDS) -> list[str]:
     with connect(url) as connection, connection.transaction():
         connection.execute("set local client_min_messages = warning")
         changes = _load(connection, directory, TABLES)
-        connection.execute("set constraints all immediate")
+        try:
+            connection.execute("set constraints all immediate")
+        except psycopg.errors.InvalidParameterValue as error:
+            raise ReferenceRefused(f"nothing was loaded:\nseeds/: {error}") from error
         connection.execute("select market.keep_sessions()")
         _validate(connection)
     return changes

@@ -348,6 +348,14 @@ def test_a_new_calendar_and_instrument_count_from_the_beginning(loaded: World, s
     assert row == (1, 2)
 
 
+def test_sessions_that_overlap_are_refused(loaded: World, seeds: Path) -> None:
+    with (seeds / "calendar_session.csv").open("a") as opened:
+        opened.write("crypto_24x7,,1,12:00,13:00\n")
+    with pytest.raises(ReferenceRefused, match=r"calendar crypto_24x7: a session opens at 2000-"):
+        reference.load(loaded.url, seeds)
+    assert reference.load(loaded.url) == []
+
+
 def test_dbt_seed_makes_no_version_of_what_is_the_same(loaded: World) -> None:
     count = "(select count(*) from market.{}_version)"
     counts = ", ".join(count.format(table) for table in ("calendar", "instrument", "contract"))

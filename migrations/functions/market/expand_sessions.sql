@@ -1,3 +1,4 @@
+-- depends: functions/market/known_hours
 create or replace function market.expand_sessions(
     p_calendar_id text, p_known_at timestamptz, p_from date default null, p_to date default null
 ) returns void
@@ -16,38 +17,8 @@ as $$
         limit 1
     ),
 
-    regular as materialized (
-        select
-            coalesce(v.valid_from, '-infinity') as valid_from,
-            v.iso_weekday,
-            v.opens,
-            v.closes
-        from (
-            select distinct on (s.valid_from, s.iso_weekday, s.opens) s.*
-            from market.calendar_session_version as s
-            where s.calendar_id = p_calendar_id and s.known_at <= p_known_at
-            order by s.valid_from, s.iso_weekday, s.opens, s.known_at desc
-        ) as v
-        where not v.is_gone
-    ),
-
-    -- a week holds until the next one begins
-    week as (
-        select
-            w.valid_from,
-            lead(w.valid_from, 1, 'infinity') over (order by w.valid_from) as valid_to
-        from (select distinct r.valid_from from regular as r) as w
-    ),
-
-    special as materialized (
-        select v.day, v.opens, v.closes
-        from (
-            select distinct on (h.day, h.opens) h.*
-            from market.calendar_holiday_version as h
-            where h.calendar_id = p_calendar_id and h.known_at <= p_known_at
-            order by h.day, h.opens, h.known_at desc
-        ) as v
-        where not v.is_gone
+    hours as materialized (
+        select h.* from market.known_hours(p_calendar_id, p_known_at) as h
     ),
 
     month as (
@@ -79,32 +50,33 @@ as $$
     ),
 
     local_session as (
-        select l.starts_on, l.day, r.opens, r.closes
+        select l.starts_on, l.day, h.opens, h.closes
         from local_day as l
-        inner join week as w on l.day >= w.valid_from and l.day < w.valid_to
-        inner join regular as r
-            on w.valid_from = r.valid_from and extract(isodow from l.day) = r.iso_weekday
-        where l.day not in (select s.day from special as s)
+        inner join hours as h
+            on
+                extract(isodow from l.day) = h.iso_weekday
+                and l.day >= h.valid_from
+                and l.day < h.valid_to
+        where l.day not in (select s.day from hours as s where s.day is not null)
         union all
-        select l.starts_on, l.day, s.opens, s.closes
+        select l.starts_on, l.day, h.opens, h.closes
         from local_day as l
-        inner join special as s on l.day = s.day
-        where s.opens is not null
+        inner join hours as h on l.day = h.day
+        where h.opens is not null
     ),
 
     made as (
         select
             m.starts_on,
-            coalesce(
-                array_agg(s.opens_at order by s.opens_at) filter (where s.opens_at is not null), '{}'
-            ) as opens,
-            coalesce(
-                array_agg(s.closes_at order by s.opens_at) filter (where s.opens_at is not null), '{}'
-            ) as closes
+            coalesce(array_agg(s.opens_at order by s.opens_at) filter (where s.day is not null), '{}')
+                as opens,
+            coalesce(array_agg(s.closes_at order by s.opens_at) filter (where s.day is not null), '{}')
+                as closes
         from month as m
         left join (
             select
                 l.starts_on,
+                l.day,
                 (l.day + l.opens) at time zone c.time_zone as opens_at,
                 (l.day + l.closes + case when l.closes <= l.opens then interval '1 day' else '0' end)
                 at time zone c.time_zone as closes_at

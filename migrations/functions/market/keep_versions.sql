@@ -1,5 +1,5 @@
 -- depends: functions/market/expand_sessions functions/market/reference_changes
---   functions/market/last_version
+--   functions/market/last_version functions/market/refuse_overlap
 create or replace function market.keep_versions() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -79,6 +79,7 @@ begin
         perform market.expand_sessions(
             v_calendar.calendar_id, v_calendar.known_at, v_calendar.first, v_calendar.last
         );
+        perform market.refuse_overlap(v_calendar.calendar_id, v_calendar.known_at);
     end loop;
     return null;
 end
@@ -88,7 +89,7 @@ comment on function market.keep_versions() is
 'Trigger of market.changed_reference, at commit: appends how the reference tables differ from '
 'their last versions to these, under the lock of the clock and a stamp after the last publish, '
 'and the sessions that follow to market.session_month. Errors: 22023 for a known_at that would '
-'rewrite what was known, or is in the future.';
+'rewrite what was known, or is in the future, and for sessions that overlap.';
 
 -- a constraint trigger cannot be replaced
 drop trigger if exists keep_versions on market.changed_reference;

@@ -1,0 +1,79 @@
+-- depends: functions/feature/answer_digest functions/feature/contract_digest
+--   functions/feature/held_to functions/feature/number_text functions/feature/question_digest
+--   functions/feature/reference_digest functions/feature/url_text
+create or replace function feature.make_receipt(
+    p_schema text,
+    p_symbols text[],
+    p_as_of timestamptz[],
+    p_known_as_of timestamptz[],
+    p_tenant_id integer,
+    p_set text
+) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    c_letters constant text :=
+        'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    v_clock feature.clock;
+    v_fields integer;
+    v_known text := 'a';
+    v_answer record;
+    v_sums text;
+    v_receipt text;
+begin
+    select count(*) into v_fields from market.contract as c where c.feature_set = p_set;
+    if v_fields = 0 then
+        raise exception 'no set %', coalesce(p_set, 'NULL')
+            using errcode = 'undefined_object',
+            hint = 'market.feature_set has them, as ' || (
+                select string_agg(s.feature_set, ', ' order by s.feature_set)
+                from market.feature_set as s
+            ) || '.';
+    end if;
+    perform feature.check_pairs(p_symbols, p_as_of, p_known_as_of);
+    select c.* into strict v_clock from feature.clock as c;
+    if p_known_as_of is not null then
+        v_known := case
+            when (select min(k) = max(k) from unnest(p_known_as_of) as k)
+                then 'k' || feature.url_text(timestamptz_send(p_known_as_of[array_lower(p_known_as_of, 1)]))
+            else 'e'
+        end;
+    end if;
+    v_answer := feature.answer_digest(
+        p_schema, p_set, v_fields, p_symbols, p_as_of,
+        feature.held_to(p_as_of, p_known_as_of, v_clock.published_at), p_tenant_id
+    );
+    -- two letters a field, one where the line would get too long, or none
+    select coalesce(string_agg(
+        case when v_fields <= 11 then substr(c_letters, f.s / 64 + 1, 1) else '' end
+        || substr(c_letters, f.s % 64 + 1, 1), '' order by f.place
+    ) filter (where v_fields <= 22), '')
+    into v_sums
+    from unnest(v_answer.field_sums) with ordinality as f (s, place);
+    v_receipt := concat_ws(
+        '.', 'pit1', p_set, left(replace(v_clock.database_id::text, '-', ''), 6), v_fields,
+        feature.contract_digest(p_set, v_fields, v_clock.published_at),
+        feature.reference_digest(p_symbols, v_clock.published_at),
+        feature.url_text(timestamptz_send(v_clock.published_at)), v_known,
+        feature.question_digest(
+            p_symbols, p_as_of, case when v_known = 'e' then p_known_as_of end
+        ),
+        feature.url_text(v_answer.digest), feature.number_text(v_answer.row_sum),
+        feature.number_text(v_answer.place_sum), v_sums
+    );
+    return v_receipt || '.' || feature.receipt_check(v_receipt);
+end
+$$;
+revoke all on function feature.make_receipt(
+    text, text[], timestamptz[], timestamptz[], integer, text
+) from public;
+comment on function feature.make_receipt(
+    text, text[], timestamptz[], timestamptz[], integer, text
+) is
+'feature.receipt() of what p_schema, public or api, answers. Its parts, between dots: pit1; set; '
+'database; number of fields; contract; reference data; stamp of the last publish; a where each '
+'pair was asked as known at its as_of, k with the moment where all were at one, e where each had '
+'its own; question; digest of the answer; sums of its rows and of its fields, by which '
+'feature.verify() finds what differs; a check of the line itself. Digests and numbers are '
+'base64url or hexadecimal.';
