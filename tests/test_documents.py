@@ -64,6 +64,10 @@ HOW = {
     ("docs/point-in-time.md", "select field"): WORKED,
     ("docs/point-in-time.md", " field  |"): WORKED,
     ("docs/point-in-time.md", "call feature.backfill"): WORKED,
+    ("docs/point-in-time.md", "         as_of"): WORKED,
+    ("docs/point-in-time.md", "begin;"): WORKED,
+    ("docs/point-in-time.md", "select length"): WORKED,
+    ("docs/point-in-time.md", " is_short"): WORKED,
     ("docs/replay.md", "python -m ingest inspect FILE"): DEMO + "test_the_way_of_an_own_file",
     ("docs/replay.md", "python -m ingest inspect BTC"): "tests/ingest/replay/test_vendors.py::"
     "test_a_vendors_file_loads_by_inspect_alone",
