@@ -30,8 +30,8 @@ ALSO = {
 SHOWN = 20
 # columns that every log and answer has
 TAKEN = (
-    "tenant_id, symbol, bucket, known_at, closes_at, cause, as_of, known_as_of, is_stale, place,"
-    " bar"
+    "tenant_id, symbol, bucket, known_at, closes_at, cause, definition, as_of, known_as_of,"
+    " is_stale, place, bar"
 )
 # a field of the contract that a log cannot hold, or that would stand before those that were there,
 # and a set that has none

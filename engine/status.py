@@ -24,6 +24,14 @@ LAST = """
     from feature.clock
 """
 KNOWN = "select to_regprocedure('feature.history_waits()') is not null"
+# a database that an older release has migrated has none
+DEFINITIONS = "select to_regclass('feature.current_definition') is not null"
+DEFINED = """
+    select c.feature_set, c.definition, count(*)
+    from feature.current_definition as c
+    inner join feature.definition as d on c.feature_set = d.feature_set
+    group by c.feature_set, c.definition order by c.definition
+"""
 FAILING = (
     "select job_id, job, coalesce(error, 'no words in job_errors') from feature.failing_jobs()"
 )
@@ -92,12 +100,30 @@ def _running(connection: psycopg.Connection[Any]) -> list[str]:
     number = jobs[0] if jobs else 0
     lines.append(f"jobs: {number} scheduled, {len(failing) or 'none'} failing")
     lines += [f"  {job_id} {job}: {error}" for job_id, job, error in failing]
+    lines += _definitions(connection)
     lines += history.waiting(connection)
     letters = connection.execute(LETTERS).fetchall()
     by_reason = ", ".join(f"{reason} {count}" for reason, count in letters)
     lines.append(f"dead letters: {by_reason or 'none'}")
     lines.append(board.disk(connection))
     return lines
+
+
+def _definitions(connection: psycopg.Connection[Any]) -> list[str]:
+    """Which formulas the sets are computed by; none: no line."""
+    if connection.execute(DEFINITIONS).fetchone() != (True,):
+        return []
+    found = connection.execute(DEFINED).fetchall()
+    if not found:
+        return []
+    named = ", ".join(
+        f"{name} {number}" + (f" (of {so_far})" if so_far > 1 else "")
+        for name, number, so_far in found
+    )
+    more = ""
+    if any(so_far > 1 for *_, so_far in found):
+        more = ": answers that mix them warn, `select * from feature.definition` says what they are"
+    return [f"definitions: {named}{more}"]
 
 
 def _age(seconds: float) -> str:

@@ -2,7 +2,7 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const CAUSE = { close: "its bar closed", late: "a late tick", correction: "a correction", cancel: "a cancel" };
+const CAUSE = { close: "its bar closed", late: "a late tick", correction: "a correction", cancel: "a cancel", definition: "another formula" };
 const ACTION = { new: "late", correction: "corrected", cancel: "cancelled" };
 
 function make(name, content = [], properties = {}) {

@@ -14,7 +14,7 @@ from demo.report import queries
 from demo.report.levels import Day, levels, sentences
 from demo.report.pack import Floats, pack
 
-CAUSES = ("close", "late", "correction", "cancel")
+CAUSES = ("close", "late", "correction", "cancel", "definition")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 READERS = ("psql", "offline", "online")
 Connection = psycopg.Connection[Any]

@@ -64,6 +64,17 @@ def test_a_database_that_works(
     ]
 
 
+def test_what_the_sets_are_computed_by(status: Status, modelled_database: str) -> None:
+    line = "definitions: market_1m 1, daily 2, momentum_1m 3"
+    assert line in status(modelled_database)[1]
+    with psycopg.connect(modelled_database) as connection:
+        connection.execute(
+            "insert into feature.definition values (4, 'daily', repeat('0', 64), '', '{}', now())"
+        )
+    told = "answers that mix them warn, `select * from feature.definition` says what they are"
+    assert f"{line.replace('daily 2', 'daily 2 (of 2)')}: {told}" in status(modelled_database)[1]
+
+
 @pytest.mark.parametrize(
     ("ago", "said"),
     [

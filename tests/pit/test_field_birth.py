@@ -164,7 +164,8 @@ def test_what_became_null_before_the_backfill_is_null_after_it(scene: Scene) -> 
     scene.world.publish(scene.at(4))
     assert scene.log("known_at, cause, spread_bps") == [
         (scene.at(1), "close", 200),
-        (scene.at(4), "late", None),
+        # by the formulas of all fields, and not by those of before
+        (scene.at(4), "definition", None),
     ]
 
 

@@ -219,3 +219,38 @@ def test_a_direct_login_and_a_pooled_one_see_the_same(world: World, databases: D
     finally:
         with psycopg.connect(world.url, autocommit=True) as connection:
             connection.execute(sql.SQL("drop role {}").format(sql.Identifier(pool)))
+
+
+def test_definitions_that_mix_over_tenants_are_told_once(world: World) -> None:
+    """Of tenant 1 the bars are of the first, of the feed of tenant 3 one is of the second."""
+    at = START + timedelta(days=1)
+    with psycopg.connect(world.url) as connection:
+        for number in (1, 2):
+            connection.execute(
+                "insert into feature.definition"
+                " values (%s, 'market_1m', repeat(%s::text, 64), '', '{}', now())",
+                [number, number],
+            )
+        connection.execute(
+            "insert into feature.log (tenant_id, symbol, bucket, known_at, open, high, low, close,"
+            " volume, cause, definition) values (3, 'FEED', %s, %s, 1, 1, 1, 1, 1, 'close', 2)",
+            [at, at + timedelta(minutes=1)],
+        )
+    then, now = START + timedelta(minutes=60), at + timedelta(minutes=1)
+    said = "rows of market_1m are of several definitions: 1 made {}, 2 made {}"
+    with world.act_as(world.logins[1]) as connection:
+        told: list[str] = []
+        connection.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
+        for symbols, moments, found in [
+            (["OWN", "OWN", "FEED"], [then, then, now], [said.format(2, 1)]),
+            (["FEED", "FEED"], [then, now], [said.format(1, 1)]),
+            (["FEED", "FEED", "OWN"], [then, now, then], [said.format(1, 1)]),
+            (["OWN", "FEED"], [then, then], []),
+        ]:
+            told.clear()
+            rows = connection.execute(
+                "select symbol, close from api.feature_pit_snapshot(%s, %s::timestamptz[])",
+                [symbols, moments],
+            ).fetchall()
+            assert (told, [symbol for symbol, _ in rows]) == (found, symbols)
+            assert None not in [close for _, close in rows]

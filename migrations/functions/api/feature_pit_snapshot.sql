@@ -10,6 +10,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_visible constant integer[] := coalesce(api.visible_tenants(), array[]::integer[]);
+    v_may_mix constant boolean := exists (
+        select from feature.definition as d where d.feature_set = '{set}' offset 1
+    );
 begin
     perform feature.check_pairs(p_symbols, p_as_of, p_known_as_of);
     if p_tenant_id is not null and p_tenant_id <> all(v_visible) then
@@ -42,18 +45,36 @@ begin
             array_agg(p.place order by p.place) as places
         from pair as p
         group by p.tenant_id
+    ),
+
+    answer as materialized (
+        select
+            t.tenant_id,
+            t.places[a.ordinality] as place,
+            a.*
+        from of_tenant as t
+        cross join lateral public.{prefix}_pit_snapshot(
+            t.symbols,
+            t.as_ofs,
+            case when p_known_as_of is not null then t.known_as_ofs end,
+            t.tenant_id
+        ) with ordinality as a
     )
 
     select
         a.symbol, a.as_of, a.known_as_of, a.bucket, a.known_at, { a.%I }, a.is_stale
-    from of_tenant as t
-    cross join lateral public.{prefix}_pit_snapshot(
-        t.symbols,
-        t.as_ofs,
-        case when p_known_as_of is not null then t.known_as_ofs end,
-        t.tenant_id
-    ) with ordinality as a
-    order by t.places[a.ordinality];
+    from answer as a
+    where case
+        when v_may_mix then (
+            select feature.tell_definitions(
+                '{set}', array_agg(m.tenant_id), array_agg(m.symbol), array_agg(m.bucket),
+                array_agg(m.known_at), array_agg(m.tenant_id::bigint)
+            )
+            from answer as m
+        )
+        else true
+    end
+    order by a.place;
 end
 $$;
 revoke all on function api.{prefix}_pit_snapshot(text[], timestamptz[], timestamptz[], integer)

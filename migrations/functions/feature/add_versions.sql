@@ -17,7 +17,7 @@ begin
         a.attrelid = c_set.log::regclass
         and a.attnum > 0
         and not a.attisdropped
-        and a.attname not in ('known_at', 'cause', p_field);
+        and a.attname not in ('known_at', 'cause', 'definition', p_field);
     -- Moments between versions, or behind them, at which the field alone is another: a bar comes and
     -- goes with its log.
     execute format(
@@ -80,8 +80,12 @@ begin
                 )
             )
 
-            insert into %1$s (known_at, cause, %2$I%7$s)
-            select c.known_at, (array['late', 'correction', 'cancel'])[c.cause_rank], c.value%8$s
+            insert into %1$s (known_at, cause, definition, %2$I%7$s)
+            select
+                c.known_at,
+                (array['late', 'correction', 'cancel'])[c.cause_rank],
+                (select min(w.definition) from slice_field as w),
+                c.value%8$s
             from compared as c
             inner join %1$s as v
                 on
@@ -109,5 +113,6 @@ from public;
 comment on function feature.add_versions(text, text, timestamptz, timestamptz, timestamptz) is
 'Appends to the log of the set p_set a version for each moment of timeline at which the field '
 'p_field, born at p_known_to, changed and no version is, of the bars with bucket in [p_from, p_to) '
-'that wait for it in slice_field. All else in it is as in the version before. Returns how many. '
+'that wait for it in slice_field. All else in it is as in the version before but definition, by '
+'which the field was computed. Returns how many. '
 'Step of feature.fill_slice(), after feature.complete_versions().';

@@ -11,9 +11,9 @@ begin
     -- of one field: insert into feature.log (..., x) select ..., h.x from history_version as h
     execute format(
         $q$
-            insert into %3$s (tenant_id, symbol, bucket, known_at, cause%1$s)
+            insert into %3$s (tenant_id, symbol, bucket, known_at, cause, definition%1$s)
             select
-                h.tenant_id, h.symbol, h.bucket, h.known_at, h.cause%2$s
+                h.tenant_id, h.symbol, h.bucket, h.known_at, h.cause, $1%2$s
             from history_version as h
             left join lateral (
                 select min(l.known_at) as known_at
@@ -26,6 +26,8 @@ begin
         $q$,
         feature.published_list(p_set, 'all', ', %I'), feature.published_list(p_set, 'all', ', h.%I'),
         (feature.published_of(p_set)).log
+    ) using (
+        select c.definition from feature.current_definition as c where c.feature_set = p_set
     );
     get diagnostics v_versions = row_count;
     if p_set = 'market_1m' then
@@ -47,6 +49,6 @@ $$;
 revoke all on function feature.append_history(text, timestamptz) from public;
 comment on function feature.append_history(text, timestamptz) is
 'Appends to the log of the set p_set those of history_version that are before a bar''s first '
-'version, of market_1m notes new series in feature.series, and queues the bars whose windows were '
-'short (feature.wait_behind()). Returns the number of versions. Last step of '
-'feature.backfill_slice().';
+'version, with the definition that is in use, of market_1m notes new series in feature.series, and '
+'queues the bars whose windows were short (feature.wait_behind()). Returns the number of versions. '
+'Last step of feature.backfill_slice().';

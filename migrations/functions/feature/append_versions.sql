@@ -6,19 +6,28 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     c_causes constant text[] := array['late', 'correction', 'cancel'];
+    c_definition constant integer := (
+        select c.definition from feature.current_definition as c where c.feature_set = p_set
+    );
+    -- of versions from before definitions were noted
+    c_first constant integer := (
+        select min(d.definition) from feature.definition as d where d.feature_set = p_set
+    );
     v_versions bigint;
 begin
     -- of one field: insert into feature.log (..., x) select ..., n.x from next_version as n
     -- where not n.is_there or row(n.bucket, n.x) is distinct from row(..., (n.version).x)
     execute format(
         $q$
-            insert into %4$s (tenant_id, symbol, bucket, known_at, cause%1$s)
+            insert into %4$s (tenant_id, symbol, bucket, known_at, cause, definition%1$s)
             select
                 n.tenant_id, n.symbol, n.bucket, $1,
                 case
                     when (n.version).known_at is null and n.is_there then 'close'
+                    -- no tick is blamed for what other formulas may have changed
+                    when coalesce(n.last_definition, $4) <> $3 then 'definition'
                     else $2[n.cause_rank]
-                end%2$s
+                end, $3%2$s
             from next_version as n
             where
                 not n.is_there
@@ -29,7 +38,7 @@ begin
         feature.published_list(p_set, 'all', ', %I'), feature.published_list(p_set, 'all', ', n.%I'),
         feature.published_list(p_set, 'all', ', (n.version).%I'),
         (feature.published_of(p_set)).log
-    ) using p_known_at, c_causes;
+    ) using p_known_at, c_causes, c_definition, c_first;
     get diagnostics v_versions = row_count;
     if p_set <> 'market_1m' then
         return v_versions;
@@ -66,6 +75,6 @@ $$;
 revoke all on function feature.append_versions(text, timestamptz) from public;
 comment on function feature.append_versions(text, timestamptz) is
 'Appends to the log of the set p_set, with the stamp p_known_at, those of next_version that '
-'differ from the last version; of market_1m it notes new series in feature.series, and in '
-'feature.restatement which bars'' ticks were behind it. Returns the number of versions. Last '
-'step of feature.publish_set().';
+'differ from the last version, with the definition that is in use; of market_1m it notes new '
+'series in feature.series, and in feature.restatement which bars'' ticks were behind it. Returns '
+'the number of versions. Last step of feature.publish_set().';

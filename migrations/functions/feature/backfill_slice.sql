@@ -14,6 +14,7 @@ declare
     c_tries constant integer := 3;
     v_born_at timestamptz;
     v_changes bigint;
+    v_definition integer;
     v_against jsonb;
     v_versions bigint;
 begin
@@ -26,13 +27,20 @@ begin
             end if;
             v_born_at := feature.born_at(p_set);
             v_changes := feature.history_changes(p_tenant_ids, p_symbols);
+            v_definition := (
+                select c.definition from feature.current_definition as c where c.feature_set = p_set
+            );
             perform feature.make_history(
                 p_set, p_tenant_ids, p_symbols, p_from, p_to, v_born_at
             );
             v_against := feature.bars_against(p_set, p_from, p_to);
             perform from feature.clock as c for update;
             if feature.born_at(p_set) = v_born_at
-                and feature.history_changes(p_tenant_ids, p_symbols) = v_changes then
+                and feature.history_changes(p_tenant_ids, p_symbols) = v_changes
+                and not exists (
+                    select from feature.current_definition as c
+                    where c.feature_set = p_set and c.definition <> v_definition
+                ) then
                 v_versions := feature.append_history(p_set, v_born_at);
                 if p_set = 'market_1m' then
                     perform feature.end_waits(p_from, p_to);
@@ -40,9 +48,10 @@ begin
                 perform feature.note_against(v_against);
                 return v_versions;
             end if;
-            -- A publish has left ticks to this slice that it did not read. As an error it undoes
-            -- what was made here, and gives the lock back.
-            raise sqlstate 'FH001' using message = 'the history of a series changed meanwhile';
+            -- A publish has left ticks to this slice that it did not read, or dbt has made other
+            -- formulas. As an error it undoes what was made here, and gives the lock back.
+            raise sqlstate 'FH001'
+            using message = 'the history of a series, or a formula, changed meanwhile';
         exception
             when sqlstate 'FH001' then null;
         end;
@@ -59,7 +68,7 @@ comment on function feature.backfill_slice(text, integer[], text[], timestamptz,
 'The versions of some series'' bars of the set p_set with bucket in [p_from, p_to), built from the '
 'ticks, or from the logs that the set reads, and appended where a bar has none as early. '
 'p_tenant_ids, p_symbols: the series, element by element. Returns how many were appended. '
-'Publishes wait only while it appends; when what counts as history or the history of a series '
-'changed before, it is built anew. A series whose formulas fail is left out, with a warning and in '
-'the setting feature.left_out; bars that stay against their ticks are counted in the setting '
-'feature.against. Called by feature.backfill().';
+'Publishes wait only while it appends; when what counts as history, the history of a series '
+'or a formula changed before, it is built anew. A series whose formulas fail is left out, with a '
+'warning and in the setting feature.left_out; bars that stay against their ticks are counted in '
+'the setting feature.against. Called by feature.backfill().';

@@ -22,7 +22,11 @@ begin
             ('bucket', 'Start of the bar, inclusive.'),
             ('known_at', 'Knowledge time, as of feature.log. Never before the bar''s close.'),
             ('closes_at', 'End of the bar, exclusive. NULL: the bar has gone.'),
-            ('cause', 'Why the version is there, as of feature.log.')
+            ('cause', 'Why the version is there, as of feature.log.'),
+            (
+                'definition',
+                'Which formulas made it, feature.definition. NULL: made before they were noted.'
+            )
         ) as c (name, said)
     loop
         execute format('comment on column feature.%I.%I is %L', p_log, v_column.name, v_column.said);

@@ -1,7 +1,7 @@
 -- depends: functions/feature/check_set functions/feature/compile_former
 --   functions/feature/compile_set functions/feature/define_fields functions/feature/index_inputs
---   functions/feature/note_births functions/feature/set_order functions/feature/try_formulas
---   functions/feature/try_windows
+--   functions/feature/note_births functions/feature/note_definitions functions/feature/set_order
+--   functions/feature/try_formulas functions/feature/try_windows
 --   functions/feature/collect_changed_ticks views/market/trade_belief views/market/quote_belief
 --   views/market/bar_belief views/market/bar_1m
 create or replace procedure feature.compile()
@@ -42,6 +42,7 @@ begin
     end loop;
     perform feature.index_inputs(s.feature_set) from feature.published_set() as s;
     perform feature.note_births();
+    perform feature.note_definitions();
     -- other formulas may not fail: the next publish tries
     update feature.set_aside as s set try_after = '-infinity' where s.try_after <> '-infinity';
 end
@@ -52,10 +53,10 @@ comment on procedure feature.compile() is -- noqa: LT01
 'Makes the functions that publish and backfill compute with, of market.feature_set, '
 'market.contract and the dbt models as they stand in this database: feature.published_set(), '
 'published_field(), read_field(), and of each set whose models are there own_value and '
-'window_value (feature.name_of()). dbt calls it at the end of a run or build; look at them with '
-'\sf. Errors: 0A000, with the set, model or field and the rule, for what cannot be recomputed or '
-'is not as the contract says; else what the models'' query says. Where it fails all stays as it '
-'was.';
+'window_value (feature.name_of()); notes what they are made of in feature.definition. dbt calls it '
+'at the end of a run or build; look at them with \sf. Errors: 0A000, with the set, model or field '
+'and the rule, for what cannot be recomputed or is not as the contract says; else what the '
+'models'' query says. Where it fails all stays as it was.';
 
 do $$
 begin

@@ -7,6 +7,7 @@ create or replace function feature.{name explain_restatement}(
     version bigint,
     known_at timestamptz,
     cause text,
+    definition integer,
     changes jsonb,
     events jsonb
 )
@@ -82,6 +83,7 @@ begin
         p.version,
         p.known_at,
         p.cause,
+        p.definition,
         case
             when p.version > 1 then (
                 select jsonb_object_agg(
@@ -124,7 +126,7 @@ to market_reader;
 comment on function feature.{name explain_restatement}(text, timestamptz, integer) is
 'The versions of a bar of {set} and why they came. p_symbol, p_bucket: the bar, by its start. '
 'p_tenant_id: default the one tenant that has the symbol. Columns: version from 1; known_at; cause '
-'(see feature.log); changes, by field what it was and is; events, an array of the ticks behind it: '
+'(see feature.log); definition, which formulas made it (feature.definition); changes, by field what it was and is; events, an array of the ticks behind it: '
 'kind (trade, quote or bar), action (new, correction, cancel), bucket, of the minute, ts, seq, was '
 'and tick (its values before and after), known_at, and the Kafka topic, partition and offset of the '
 'message. Both are NULL for the first version. Of a set that is made of one-minute bars, or reads '

@@ -38,7 +38,10 @@ begin
         w.field,
         w.known_after,
         w.known_to,
-        w.buckets * tstzmultirange(c_slice) as buckets
+        w.buckets * tstzmultirange(c_slice) as buckets,
+        (
+            select c.definition from feature.current_definition as c where c.feature_set = p_set
+        ) as definition
     from feature.waiting_field as w
     inner join feature.published_field() as f
         on w.feature_set = f.feature_set and w.field = f.field

@@ -24,7 +24,10 @@ begin
                     bucket timestamptz not null,
                     known_at timestamptz not null,
                     closes_at timestamptz,
-                    cause text not null check (cause in ('close', 'late', 'correction', 'cancel')),
+                    cause text not null check (
+                        cause in ('close', 'late', 'correction', 'cancel', 'definition')
+                    ),
+                    definition integer,
                     check (closes_at > bucket and known_at >= closes_at),
                     check (closes_at is not null or cause <> 'close'),
                     constraint %2$I unique (tenant_id, symbol, bucket, known_at)

@@ -65,7 +65,8 @@ begin
                     c.tenant_id,
                     c.symbol,
                     c.bucket,
-                    c.cause_rank
+                    c.cause_rank,
+                    (c.version).definition as last_definition
                 from changed as c
                 where
                     (c.version).%6$I is not null
@@ -95,15 +96,16 @@ begin
                 ) as v
             )
 
-            select c.*, true as is_there
+            select c.*, (c.version).definition as last_definition, true as is_there
             from changed_value as c
             union all
             select
-                t.tenant_id, t.symbol, t.bucket%4$s%2$s, t.cause_rank, t.version, true
+                t.tenant_id, t.symbol, t.bucket%4$s%2$s, t.cause_rank, t.version,
+                (t.version).definition, true
             from reached_value as t
             union all
             select
-                g.tenant_id, g.symbol, g.bucket%5$s, g.cause_rank, null, false
+                g.tenant_id, g.symbol, g.bucket%5$s, g.cause_rank, null, g.last_definition, false
             from gone as g
         $q$,
         feature.published_list(p_set, 'own', ', o.%I'),
@@ -121,5 +123,6 @@ revoke all on function feature.make_next_versions(text) from public;
 comment on function feature.make_next_versions(text) is
 'Makes the temporary table next_version: what each bar of changed, and each bar that an island '
 'reaches, is now: tenant_id, symbol, bucket, the fields of feature.published_field(), cause_rank, '
-'version, its last one in the log, and is_there, false of a bar that has gone, whose values are '
-'NULL. Step of feature.publish().';
+'version, its last one in the log (NULL of a bar that has gone), last_definition, what that was '
+'made by, and is_there, false of a bar that has gone, whose values are NULL. Step of '
+'feature.publish().';

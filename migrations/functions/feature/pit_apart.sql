@@ -27,21 +27,42 @@ as $$
 
     of_epoch as (
         select
+            row_number() over (order by p.epoch) as part,
             array_agg(p.symbol order by p.place) as symbols,
             array_agg(p.as_of order by p.place) as as_ofs,
             array_agg(p.known_as_of order by p.place) as known_as_ofs,
             array_agg(p.place order by p.place) as places
         from pair as p
         group by p.epoch
+    ),
+
+    answer as materialized (
+        select
+            e.part,
+            e.places[a.ordinality] as place,
+            a.*
+        from of_epoch as e
+        cross join lateral public.{prefix}_pit_snapshot(
+            e.symbols, e.as_ofs, e.known_as_ofs, p_tenant_id
+        ) with ordinality as a
     )
 
     select
         a.symbol, a.as_of, a.known_as_of, a.bucket, a.known_at, { a.%I }, a.is_stale
-    from of_epoch as e
-    cross join lateral public.{prefix}_pit_snapshot(
-        e.symbols, e.as_ofs, e.known_as_ofs, p_tenant_id
-    ) with ordinality as a
-    order by e.places[a.ordinality]
+    from answer as a
+    where case
+        when exists (
+            select from feature.definition as d where d.feature_set = '{set}' offset 1
+        ) then (
+            select feature.tell_definitions(
+                '{set}', array_agg(p_tenant_id), array_agg(m.symbol), array_agg(m.bucket),
+                array_agg(m.known_at), array_agg(m.part)
+            )
+            from answer as m
+        )
+        else true
+    end
+    order by a.place
 $$;
 revoke all on function feature.{name pit_apart}(
     text[], timestamptz[], timestamptz[], integer, timestamptz, timestamptz, timestamptz

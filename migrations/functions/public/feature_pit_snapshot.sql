@@ -105,9 +105,9 @@ begin
         ) as s;
         return;
     end if;
-    return query execute feature.{name pit_query}(
+    return query execute feature.told_query('{set}', v_tenant_id, feature.{name pit_query}(
         p_as_of, v_tenant_id, c_oldest + v_longest, v_shortest, v_longest
-    )
+    ))
     using p_symbols, p_as_of, p_known_as_of, v_tenant_id, v_published_at, v_max;
 end
 $$;
@@ -126,7 +126,9 @@ comment on function public.{prefix}_pit_snapshot(text[], timestamptz[], timestam
 'is_stale. A field older than its max_staleness_s, counted from the bar''s close in trading hours '
 'of the symbol''s calendar, is NULL and the row is_stale; so is a symbol without a bar, or whose '
 'bar is more than 31 days old. Maximum, calendar and sessions are those that were known by '
-'known_as_of. Beyond the end of a calendar hours count by the clock, with a warning. Errors: 22004 for NULL, 2202E when the arrays differ in length or '
+'known_as_of. Beyond the end of a calendar hours count by the clock, with a warning; another one '
+'says where the rows were made by more than one definition of the set. '
+'Errors: 22004 for NULL, 2202E when the arrays differ in length or '
 'have more than one dimension, 22023 for a time in the future or before the year 1, 42P08 when '
 'several tenants have the symbol, 42704 for a symbol that neither market.instrument nor any '
 'feature has, and for such a tenant.';
@@ -153,6 +155,8 @@ declare
     v_is_plain boolean;
     v_done integer := 0;
     v_row feature.{name pit_row};
+    v_may_mix boolean;
+    v_rows feature.{name pit_row}[];
 begin
     select
         least(coalesce(p_known_as_of, p_as_of), c.published_at),
@@ -163,8 +167,11 @@ begin
                 t.feature_set = '{set}'
                 and t.max_staleness_s < extract(epoch from c_last)::integer
         )
-        and not exists (select from feature.waiting_history)
-    into strict v_known_as_of, v_is_plain
+        and not exists (select from feature.waiting_history),
+        cardinality(p_symbols) > 1 and exists (
+            select from feature.definition as d where d.feature_set = '{set}' offset 1
+        )
+    into strict v_known_as_of, v_is_plain, v_may_mix
     from feature.clock as c;
 
     if v_is_plain and array_ndims(p_symbols) = 1 and array_lower(p_symbols, 1) = 1
@@ -206,7 +213,11 @@ begin
             loop
                 -- no bar, or one that has gone
                 exit when v_row.bucket is null;
-                return next v_row;
+                if v_may_mix then
+                    v_rows := v_rows || v_row;
+                else
+                    return next v_row;
+                end if;
                 v_done := v_done + 1;
             end loop;
         else
@@ -215,14 +226,27 @@ begin
                 from feature.{name pit_last}(p_symbols, p_as_of, p_known_as_of, p_tenant_id) as n
             loop
                 exit when v_row.bucket is null;
-                return next v_row;
+                if v_may_mix then
+                    v_rows := v_rows || v_row;
+                else
+                    return next v_row;
+                end if;
                 v_done := v_done + 1;
             end loop;
         end if;
     end if;
 
-    -- the rest, and whatever is to be refused
-    if v_done = 0 then
+    if v_may_mix and v_done = cardinality(p_symbols) then
+        perform feature.tell_definitions(
+            '{set}', array_agg(p_tenant_id), array_agg(r.symbol), array_agg(r.bucket),
+            array_agg(r.known_at)
+        )
+        from unnest(v_rows) as r;
+        return query
+        select r.*
+        from unnest(v_rows) as r;
+    -- the rest, and whatever is to be refused; where definitions may mix the whole, for one warning
+    elsif v_done = 0 or v_may_mix then
         return query
         select s.*
         from public.{prefix}_pit_snapshot(
