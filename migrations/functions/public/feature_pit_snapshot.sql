@@ -127,11 +127,10 @@ comment on function public.{prefix}_pit_snapshot(text[], timestamptz[], timestam
 'of the symbol''s calendar, is NULL and the row is_stale; so is a symbol without a bar, or whose '
 'bar is more than 31 days old. Maximum, calendar and sessions are those that were known by '
 'known_as_of. Beyond the end of a calendar hours count by the clock, with a warning; another one '
-'says where the rows were made by more than one definition of the set. '
-'Errors: 22004 for NULL, 2202E when the arrays differ in length or '
-'have more than one dimension, 22023 for a time in the future or before the year 1, 42P08 when '
-'several tenants have the symbol, 42704 for a symbol that neither market.instrument nor any '
-'feature has, and for such a tenant.';
+'says where the rows were made by more than one definition of the set. Errors: 22004 for NULL, '
+'2202E when the arrays differ in length or have more than one dimension, 22023 for a time in the '
+'future or before the year 1, 42P08 when several tenants have the symbol, 42704 for a symbol that '
+'neither market.instrument nor any feature has, and for such a tenant.';
 
 create or replace function public.{prefix}_pit_snapshot(
     p_symbols text[], p_as_of timestamptz, p_known_as_of timestamptz default null,
