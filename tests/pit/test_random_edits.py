@@ -1,6 +1,6 @@
 """Reference data edited at random and at real times: answers that were given stay as they are.
 
-KNOWN_EDITS: how many edits, 60 unless told; the long form has 10000.
+KNOWN_EDITS: how many edits, 30 unless told; the long form has 10000.
 """
 
 import copy
@@ -19,7 +19,7 @@ from tests.pit.oracle import trading_time
 from tests.pit.sessions import Hours, of_calendar
 from tests.pit.world import World
 
-EDITS = int(os.environ.get("KNOWN_EDITS", "60"))
+EDITS = int(os.environ.get("KNOWN_EDITS", "30"))
 SYMBOL, CALENDAR, OTHER = "SYN_EDITED", "edited", "crypto_24x7"
 MINUTE, DAY, MICROSECOND = timedelta(minutes=1), timedelta(days=1), timedelta(microseconds=1)
 ZONES = ["UTC", "America/New_York", "Asia/Tokyo", "Europe/London"]

@@ -1,6 +1,6 @@
 """A receipt stands for an answer: equal while it is given, and names what differs.
 
-RECEIPT_MUTATIONS: how many cells are changed, 200 unless told; the long form has 10000.
+RECEIPT_MUTATIONS: how many cells are changed, 60 unless told; the long form has 10000.
 """
 
 import math
@@ -18,8 +18,9 @@ from psycopg.rows import dict_row
 
 from tests.pit.conftest import SYMBOL, Scene
 from tests.pit.test_known_reference import EDITS, MORNING, SHARE, answered, edit
+from tests.pit.world import World
 
-MUTATIONS = int(os.environ.get("RECEIPT_MUTATIONS", "200"))
+MUTATIONS = int(os.environ.get("RECEIPT_MUTATIONS", "60"))
 RECEIPT = "select feature.receipt(%s, %s::timestamptz[], %s::timestamptz[], %s)"
 VERIFY = "select * from feature.verify(%s, %s, %s::timestamptz[], %s::timestamptz[], %s)"
 NUMBERS = ["open", "high", "low", "volume", "vwap", "sma_20", "volatility_1h", "spread_bps"]
@@ -52,9 +53,10 @@ class Asked:
         return rows[0]
 
 
-@pytest.fixture
-def asked(scene: Scene) -> Asked:
+@pytest.fixture(scope="module")
+def asked(small_world: World) -> Asked:
     """Thirty bars, each published with its close, and a question about each."""
+    scene = Scene(small_world)
     for minute in range(30):
         scene.bars(1, minute)
         scene.world.publish(scene.at(minute + 1))
@@ -78,7 +80,7 @@ def test_it_is_short_and_printable_and_equal(asked: Asked) -> None:
     assert asked.receipt() == receipt
     found = asked.verify(receipt)
     assert (found["is_equal"], found["field"], found["place"]) == (True, None, None)
-    assert found["said"].startswith("equal: 30 rows of market_1m as of the publish of 2024-03-04")
+    assert found["said"].startswith("equal: 30 rows of market_1m as of the publish of 202")
 
 
 def test_it_stays_equal_whatever_is_published_and_learned_later(answered: Scene) -> None:
@@ -194,6 +196,32 @@ def test_reference_data_that_was_rewritten_is_named(answered: Scene) -> None:
         assert found["is_equal"] or found["moved"] == "contract"
 
 
+def test_its_parts_name_what_it_was_made_of(asked: Asked) -> None:
+    connection = asked.scene.world.connection
+    parts = asked.receipt().split(".")
+    row = connection.execute(
+        "select left(d.hash, 6), left(replace(c.database_id::text, '-', ''), 6)"
+        " from feature.clock as c cross join feature.current_definition as n"
+        " inner join feature.definition as d using (definition) where n.feature_set = 'market_1m'"
+    ).fetchone()
+    assert row is not None
+    assert (parts[4], parts[2]) == row
+    assert (parts[0], parts[1], parts[3]) == ("pit1", "market_1m", "11")
+
+
+def test_other_formulas_are_named_where_the_answer_is_another(asked: Asked) -> None:
+    connection = asked.scene.world.connection
+    receipt = asked.receipt()
+    with past_the_guard(connection):
+        connection.execute("update feature.definition set hash = lpad(definition::text, 64, '0')")
+        assert asked.verify(receipt)["is_equal"]
+        connection.execute(
+            "update feature.log set vwap = 1 where tenant_id = %s and bucket = %s",
+            [asked.scene.tenant, asked.scene.at(3)],
+        )
+        assert asked.verify(receipt)["moved"] == "definition"
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -228,7 +256,9 @@ def test_one_of_another_database_question_or_publish_is_refused(asked: Asked) ->
         assert row == (True,)
     with connection.transaction(force_rollback=True):
         earlier = asked.scene.at(29, 30)
-        connection.execute("update feature.clock set published_at = %s", [earlier])
+        connection.execute(
+            "update feature.clock set live_from = %s, published_at = %s", [earlier, earlier]
+        )
         with pytest.raises(refused, match="which this database has not had"):
             asked.verify(receipt)
 

@@ -1,6 +1,7 @@
 -- depends: functions/feature/answer_digest functions/feature/contract_digest
---   functions/feature/held_to functions/feature/number_text functions/feature/question_digest
---   functions/feature/reference_digest functions/feature/url_text
+--   functions/feature/definition_digest functions/feature/held_to functions/feature/number_text
+--   functions/feature/question_digest functions/feature/reference_digest
+--   functions/feature/url_text
 create or replace function feature.make_receipt(
     p_schema text,
     p_symbols text[],
@@ -53,6 +54,7 @@ begin
     from unnest(v_answer.field_sums) with ordinality as f (s, place);
     v_receipt := concat_ws(
         '.', 'pit1', p_set, left(replace(v_clock.database_id::text, '-', ''), 6), v_fields,
+        feature.definition_digest(p_set),
         feature.contract_digest(p_set, v_fields, v_clock.published_at),
         feature.reference_digest(p_symbols, v_clock.published_at),
         feature.url_text(timestamptz_send(v_clock.published_at)), v_known,
@@ -72,8 +74,8 @@ comment on function feature.make_receipt(
     text, text[], timestamptz[], timestamptz[], integer, text
 ) is
 'feature.receipt() of what p_schema, public or api, answers. Its parts, between dots: pit1; set; '
-'database; number of fields; contract; reference data; stamp of the last publish; a where each '
-'pair was asked as known at its as_of, k with the moment where all were at one, e where each had '
-'its own; question; digest of the answer; sums of its rows and of its fields, by which '
-'feature.verify() finds what differs; a check of the line itself. Digests and numbers are '
-'base64url or hexadecimal.';
+'database; number of fields; definition of the set; contract; reference data; stamp of the last '
+'publish; a where each pair was asked as known at its as_of, k with the moment where all were at '
+'one, e where each had its own; question; digest of the answer; sums of its rows and of its '
+'fields, by which feature.verify() finds what differs; a check of the line itself. Digests and '
+'numbers are base64url or hexadecimal.';

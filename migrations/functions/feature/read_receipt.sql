@@ -20,17 +20,17 @@ declare
 begin
     p_receipt := btrim(p_receipt);
     parts := string_to_array(p_receipt, '.');
-    if coalesce(parts[1] <> 'pit1' or cardinality(parts) <> 14, true) then
+    if coalesce(parts[1] <> 'pit1' or cardinality(parts) <> 15, true) then
         raise exception 'this is no receipt: %', coalesce(quote_literal(left(p_receipt, 40)), 'NULL')
             using errcode = 'invalid_parameter_value',
-            hint = 'One begins with pit1 and has 13 dots: feature.receipt() writes them.';
-    elsif parts[14] <> feature.receipt_check(array_to_string(parts[:13], '.')) then
+            hint = 'One begins with pit1 and has 14 dots: feature.receipt() writes them.';
+    elsif parts[15] <> feature.receipt_check(array_to_string(parts[:14], '.')) then
         raise exception 'the receipt is damaged: %', left(p_receipt, 200)
             using errcode = 'invalid_parameter_value',
             hint = 'A character has changed or is missing: copy it again, whole.';
     end if;
     select c.* into strict v_clock from feature.clock as c;
-    stamp := c_epoch + feature.text_number(parts[7]) * interval '1 microsecond';
+    stamp := c_epoch + feature.text_number(parts[8]) * interval '1 microsecond';
     if parts[3] <> left(replace(v_clock.database_id::text, '-', ''), 6) and not p_elsewhere then
         raise exception 'the receipt is of another database: %', parts[3]
             using errcode = 'invalid_parameter_value',
@@ -43,26 +43,26 @@ begin
     elsif not exists (select from market.contract as c where c.feature_set = parts[2]) then
         raise exception 'the receipt is of the set %, which is not here', parts[2]
             using errcode = 'undefined_object', hint = 'Give seeds/ its lines again.';
-    elsif left(parts[8], 1) = 'e' and p_known_as_of is null then
+    elsif left(parts[9], 1) = 'e' and p_known_as_of is null then
         raise exception 'each pair was asked with a known_as_of of its own'
             using errcode = 'invalid_parameter_value', hint = 'Give p_known_as_of as it was.';
-    elsif left(parts[8], 1) <> 'e' and p_known_as_of is not null then
+    elsif left(parts[9], 1) <> 'e' and p_known_as_of is not null then
         raise exception 'the receipt says as of when it was known'
             using errcode = 'invalid_parameter_value', hint = 'Leave p_known_as_of out.';
     end if;
     perform feature.check_pairs(p_symbols, p_as_of, p_known_as_of);
-    if parts[9] <> feature.question_digest(p_symbols, p_as_of, p_known_as_of) then
+    if parts[10] <> feature.question_digest(p_symbols, p_as_of, p_known_as_of) then
         raise exception 'this is not the question of the receipt'
             using errcode = 'invalid_parameter_value',
             hint = 'Give the same symbols and moments in the same order.';
     end if;
     known_as_of := feature.held_to(
         p_as_of,
-        case left(parts[8], 1)
+        case left(parts[9], 1)
             when 'e' then p_known_as_of
             when 'k' then feature.for_each(
                 p_symbols,
-                c_epoch + feature.text_number(substr(parts[8], 2)) * interval '1 microsecond'
+                c_epoch + feature.text_number(substr(parts[9], 2)) * interval '1 microsecond'
             )
         end,
         stamp

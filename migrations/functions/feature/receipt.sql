@@ -16,7 +16,8 @@ comment on function feature.receipt(text[], timestamptz[], timestamptz[], intege
 'A line of at most 200 characters that stands for an answer, for a model or a report to carry: '
 'feature.verify() says later whether it is still given. p_symbols, p_as_of, p_known_as_of, '
 'p_tenant_id: as of public.feature_pit_snapshot(); p_set: the set of features, whose snapshot it '
-'is. It holds digests of the answer, the question, the contract and the reference data as they '
+'is. It holds digests of the answer, the question, the definition of the set, and the contract '
+'and the reference data as they '
 'were known at the last publish, which it names. Errors: 42704 for no such set; else as of the '
 'snapshot.';
 

@@ -29,7 +29,8 @@ comment on function feature.verify(
 'left out: the receipt says it; p_elsewhere: true to ask a database that it is not of. One row: '
 'is_equal; said, the same in words; of what differs place (from 1), symbol and as_of of the row, '
 'where one row differs, and NULL where several do; field, each whose values differ; moved, what '
-'it depends on that is no more as it was: contract, reference data, or versions of the log. '
+'it depends on that is no more as it was: definition, contract, reference data, or, where none of '
+'these is, versions of the log. '
 'Errors: 22023 for a receipt that is damaged, of another database or question, or of a publish '
 'that this database has not had; 42704 for a set that is not here; else as of the snapshot.';
 

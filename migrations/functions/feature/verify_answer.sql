@@ -1,4 +1,5 @@
--- depends: functions/feature/answer_digest functions/feature/read_receipt
+-- depends: functions/feature/answer_digest functions/feature/definition_digest
+--   functions/feature/read_receipt
 create or replace function feature.verify_answer(
     p_schema text,
     p_receipt text,
@@ -30,7 +31,7 @@ begin
     v_answer := feature.answer_digest(
         p_schema, v_set, v_fields, p_symbols, p_as_of, v_read.known_as_of, p_tenant_id
     );
-    is_equal := feature.url_text(v_answer.digest) = v_read.parts[10];
+    is_equal := feature.url_text(v_answer.digest) = v_read.parts[11];
     if is_equal then
         said := format(
             'equal: %s rows of %s as of the publish of %s', cardinality(p_symbols), v_set,
@@ -41,8 +42,8 @@ begin
     end if;
 
     -- where one row differs: its place is how often the one difference goes into the other
-    v_row := feature.modulo_2_64(v_answer.row_sum - feature.text_number(v_read.parts[11]));
-    v_place := feature.modulo_2_64(v_answer.place_sum - feature.text_number(v_read.parts[12]));
+    v_row := feature.modulo_2_64(v_answer.row_sum - feature.text_number(v_read.parts[12]));
+    v_place := feature.modulo_2_64(v_answer.place_sum - feature.text_number(v_read.parts[13]));
     select min(p.n)
     into place
     from generate_series(1, cardinality(p_symbols)) as p (n)
@@ -63,7 +64,7 @@ begin
     where
         c.n <= v_fields
         and v_width > 0
-        and substr(v_read.parts[13], ((c.n - 1) * v_width + 1)::integer, v_width) <> (
+        and substr(v_read.parts[14], ((c.n - 1) * v_width + 1)::integer, v_width) <> (
             case
                 when v_width = 2 then substr(c_letters, v_answer.field_sums[c.n] / 64 + 1, 1) else ''
             end
@@ -71,12 +72,13 @@ begin
         );
     moved := coalesce(nullif(concat_ws(
         ', ',
+        case when feature.definition_digest(v_set) <> v_read.parts[5] then 'definition' end,
         case
-            when feature.contract_digest(v_set, v_fields, v_read.stamp) <> v_read.parts[5]
+            when feature.contract_digest(v_set, v_fields, v_read.stamp) <> v_read.parts[6]
                 then 'contract'
         end,
         case
-            when feature.reference_digest(p_symbols, v_read.stamp) <> v_read.parts[6]
+            when feature.reference_digest(p_symbols, v_read.stamp) <> v_read.parts[7]
                 then 'reference data'
         end
     ), ''), 'versions of the log');
