@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.known import known_from_the_beginning
-from tests.pit.conftest import Scene
+from tests.pit.conftest import Past, Scene
 from tests.pit.world import World
 
 MICROSECOND = timedelta(microseconds=1)
@@ -203,3 +203,32 @@ def test_publishing_goes_on_where_a_calendar_has_no_session(early: Scene) -> Non
     early.world.publish(saturday + MINUTE)
     assert len(early.log()) == 1
     assert (daily(early, "bucket"), waiting(early)) == ([], [])
+
+
+@pytest.mark.parametrize("order", ["published, built", "built, published", "closed, built"])
+def test_a_session_that_was_open_when_the_database_went_live_has_its_history(
+    past: Past, order: str
+) -> None:
+    """All its minutes were known before that, and a backfill builds them: no tick comes after."""
+    closes = past.day + timedelta(days=1)
+    past.world.set_clock(past.at(5), past.at(5))
+    past.bars(5)
+    stamp = past.at(6)
+    for step in order.split(", "):
+        if step == "built":
+            past.world.backfill(past.day, closes)
+            continue
+        past.world.publish(stamp)
+        if step == "closed":
+            stamp = past.at(24 * 60 + 2)
+            past.trade(past.at(24 * 60), 110)
+            past.world.publish(stamp)
+    assert daily(past, "bucket") == []
+    stamp = max(closes, stamp + MICROSECOND)
+    past.world.publish(stamp)
+    columns = "bucket, closes_at, known_at, cause, open, close, volume"
+    said = [(past.day, closes, stamp, "close", 100, 101, 5)]
+    assert daily(past, columns) == said
+    past.world.backfill(past.day, closes)
+    past.world.publish(closes + timedelta(days=1))
+    assert [row for row in daily(past, columns) if row[0] == past.day] == said

@@ -1,4 +1,4 @@
--- depends: functions/feature/wait_behind
+-- depends: functions/feature/await_closes functions/feature/wait_behind
 create or replace function feature.append_history(
     p_set text, p_born_at timestamptz
 ) returns bigint
@@ -42,6 +42,7 @@ begin
     end if;
     if v_versions > 0 then
         perform feature.wait_behind(p_set, p_born_at);
+        perform feature.await_closes(p_set, p_born_at);
     end if;
     return v_versions;
 end
@@ -50,5 +51,6 @@ revoke all on function feature.append_history(text, timestamptz) from public;
 comment on function feature.append_history(text, timestamptz) is
 'Appends to the log of the set p_set those of history_version that are before a bar''s first '
 'version, with the definition that is in use, of market_1m notes new series in feature.series, and '
-'queues the bars whose windows were short (feature.wait_behind()). Returns the number of versions. '
-'Last step of feature.backfill_slice().';
+'queues the bars whose windows were short (feature.wait_behind()) and those of longer sets that '
+'were open (feature.await_closes()). Returns the number of versions. Last step of '
+'feature.backfill_slice().';
