@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Databases
 from tests.pit.conftest import DAY, SYMBOL, Scene
 from tests.pit.oracle import Event, Trade
+from tests.pit.test_history import waits
 
 HOLD = 2718
 BODY = "pg_catalog.pg_get_functiondef('feature.find_moments(text, timestamptz)'::regprocedure)"
@@ -159,6 +160,29 @@ def test_two_backfills_of_the_same_bars_write_them_once(history: Scene) -> None:
         (history.at(0), history.at(1), "close"),
         (history.at(1), history.at(2), "close"),
     ]
+
+
+def test_what_comes_meanwhile_to_a_minute_that_had_no_bar_still_waits(history: Scene) -> None:
+    gone = history.trade(history.at(3, 10), 7.0)
+    history.amend(gone, "cancel", history.at(3, 20))
+    with beside_backfill(history):
+        late(history, 3.5, 50.0, known=3.5)
+    assert [bucket for (bucket,) in history.log("bucket")] == [history.at(0), history.at(1)]
+    assert waits(history) == [(SYMBOL, 1, DAY.date(), DAY.date())]
+    _backfill(history)
+    assert history.log("bucket, close")[2:] == [(history.at(3), 50.0)]
+    assert waits(history) == []
+
+
+def test_a_backfill_knows_of_a_minute_that_another_has_found_without_a_bar(history: Scene) -> None:
+    """Its trade was there when the first read its ticks, and gone when the second did."""
+    gone = history.trade(history.at(3, 10), 7.0)
+    with beside_backfill(history):
+        history.amend(gone, "cancel", history.at(3, 20))
+        # of the session that holds up the other
+        history.world.backfill(DAY, DAY + timedelta(days=1))
+    assert [bucket for (bucket,) in history.log("bucket")] == [history.at(0), history.at(1)]
+    assert waits(history) == []
 
 
 def test_a_load_of_history_that_goes_on_does_not_keep_a_backfill_from_its_end(

@@ -67,6 +67,18 @@ def test_history_waits_from_when_it_is_loaded_until_it_is_built(
     assert waits(past) == []
 
 
+def test_a_minute_whose_trades_were_cancelled_before_its_close_waits_no_more(past: Past) -> None:
+    """It has no bar, and no publish has looked at it before the backfill."""
+    past.bars(1)
+    gone = past.trade(past.at(1, 10), 100)
+    past.amend(gone, "cancel", past.at(1, 20))
+    assert waits(past)[0][1] == 2
+    past.backfill()
+    assert waits(past) == []
+    past.publish(1)
+    assert (waits(past), len(past.log())) == ([], 1)
+
+
 @pytest.mark.parametrize("published", [True, False])
 def test_who_asks_for_history_that_waits_is_told(past: Past, published: bool) -> None:
     """Never NULL alone: whether a publish has seen that it waits or not."""

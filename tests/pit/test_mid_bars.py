@@ -190,6 +190,27 @@ def test_history_of_quotes_waits_for_a_backfill(past: Past) -> None:
     assert len(past.log()) == 3
 
 
+def test_a_minute_of_quotes_that_makes_no_bar_holds_up_no_later_history(past: Past) -> None:
+    """Loaded and backfilled in parts before the first publish."""
+    for minute in (0, 2, 3):
+        minute_of_quotes(past, minute)
+    quote(past, past.at(1, 30), None, 101.0)
+    quote(past, past.at(2, 45), None, 101.0)
+    day = past.day.date()
+    assert waits(past) == [(QUOTED, 4, day, day)]
+    past.world.backfill(past.at(0), past.at(2))
+    assert waits(past) == [(QUOTED, 2, day, day)]
+    past.world.backfill(past.at(2), past.at(4))
+    built = past.world.connection.execute(
+        "select bucket from feature.momentum_1m_log where tenant_id = %s order by bucket",
+        [past.tenant],
+    ).fetchall()
+    assert built == [(past.at(minute),) for minute in (0, 2, 3)]
+    assert waits(past) == []
+    past.publish(1)
+    assert waits(past) == []
+
+
 def test_what_no_backfill_can_come_to_waits_no_more(past: Past) -> None:
     minute_of_quotes(past, 0)
     past.publish(1)

@@ -30,6 +30,9 @@ begin
             v_definition := (
                 select c.definition from feature.current_definition as c where c.feature_set = p_set
             );
+            if p_set = 'market_1m' then
+                perform feature.collect_queued(p_tenant_ids, p_symbols, p_from, p_to);
+            end if;
             perform feature.make_history(
                 p_set, p_tenant_ids, p_symbols, p_from, p_to, v_born_at
             );
