@@ -16,7 +16,7 @@ CME_DAY: Hours = ((CME_OPENS, time(16)),)
 EVENINGS = (7, 1, 2, 3, 4)
 # Before 21 September 2015 equity and energy closed at 16:15, with other hours on holidays.
 CME_BEGINS = date(2015, 9, 20)
-CME_SOURCE = "rule: after CME Group's holiday hours; what of them was not seen is in docs/calendars.md"
+CME_SOURCE = "rule: after CME Group's holiday hours; those not seen are in docs/calendars.md"
 CME = {
     "cme_equity": "CME Globex equity-index futures; the halt of 15:15 to 15:30 until 2021-06-25 "
     "is no end of a session",
