@@ -17,6 +17,7 @@ from feast_repo import internals
 from feast_repo.definitions import VIEWS, feature_views
 from feast_repo.store import apply, materialize, open_store
 from tests.feast.market import FIELDS, MINUTE, SYMBOLS, Market, amended, rows
+from tests.known import known_from_the_beginning
 
 MARKET = "market_v1"
 MICROSECOND = timedelta(microseconds=1)
@@ -178,6 +179,7 @@ def test_what_a_view_has_expires_as_its_contract_says_unless_it_is_written_again
     connection = market.world.connection
     connection.execute("create temp table kept as table market.instrument")
     connection.execute("delete from market.instrument where symbol = %s", [SYMBOLS[1]])
+    known_from_the_beginning(connection, "instrument")
     try:
         bring(store, market.publish())
     finally:
@@ -185,6 +187,7 @@ def test_what_a_view_has_expires_as_its_contract_says_unless_it_is_written_again
             "insert into market.instrument select * from kept on conflict do nothing"
         )
         connection.execute("drop table kept")
+        known_from_the_beginning(connection, "instrument")
     renewed = {
         key for key in server.scan_iter() if server.httl(key, internals.time_field("bar"))[0] > 5
     }

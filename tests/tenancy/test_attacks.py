@@ -184,6 +184,7 @@ INTENDED = {
     *(f"relation api.{name}" for name in ("api_key", "access_log")),
     *(f"routine api.{name}" for name in ("acting_role", "own_tenant", "visible_tenants")),
     *(f"routine api.{name}" for name in ("create_api_key", "revoke_api_key")),
+    *("routine api.receipt", "routine api.verify"),
     *(f"routine api.{name}_pit_snapshot" for name in ("feature", "momentum_1m", "daily")),
     *(f"routine api.{name}_pit_snapshot_all" for name in ("feature", "momentum_1m", "daily")),
     *(f"routine api.{name}" for name in ("latest_trade", "latest_quote")),

@@ -12,6 +12,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tests.known import known_from_the_beginning
+
 VIEWS = (
     *("trade", "quote", "bar", "ohlc_1m", "ohlc_5m", "ohlc_15m", "ohlc_1h", "ohlc_1d", "flow_1m"),
     *("flow_1h", "quote_1m", "quote_1h", "mid_1m", "range_1h", "latency_1m"),
@@ -91,6 +93,7 @@ def made_in(database: str) -> Iterator[World]:
     logins = {tenant: f"t{tenant}_{name}" for tenant in (1, 2, 3)}
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(FILL)
+        known_from_the_beginning(connection)
         for aggregate in AGGREGATES:
             _refresh(connection, aggregate)
         # a copy of a database has not its rights to connect
