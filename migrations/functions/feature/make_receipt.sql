@@ -14,13 +14,10 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_letters constant text :=
-        'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     v_clock feature.clock;
     v_fields integer;
     v_known text := 'a';
     v_answer record;
-    v_sums text;
     v_receipt text;
 begin
     select count(*) into v_fields from market.contract as c where c.feature_set = p_set;
@@ -45,13 +42,6 @@ begin
         p_schema, p_set, v_fields, p_symbols, p_as_of,
         feature.held_to(p_as_of, p_known_as_of, v_clock.published_at), p_tenant_id
     );
-    -- two letters a field, one where the line would get too long, or none
-    select coalesce(string_agg(
-        case when v_fields <= 11 then substr(c_letters, f.s / 64 + 1, 1) else '' end
-        || substr(c_letters, f.s % 64 + 1, 1), '' order by f.place
-    ) filter (where v_fields <= 22), '')
-    into v_sums
-    from unnest(v_answer.field_sums) with ordinality as f (s, place);
     v_receipt := concat_ws(
         '.', 'pit1', p_set, left(replace(v_clock.database_id::text, '-', ''), 6), v_fields,
         feature.definition_digest(p_set),
@@ -62,7 +52,7 @@ begin
             p_symbols, p_as_of, case when v_known = 'e' then p_known_as_of end
         ),
         feature.url_text(v_answer.digest), feature.number_text(v_answer.row_sum),
-        feature.number_text(v_answer.place_sum), v_sums
+        feature.number_text(v_answer.place_sum), feature.sums_text(v_answer.field_sums)
     );
     return v_receipt || '.' || feature.receipt_check(v_receipt);
 end

@@ -1,5 +1,5 @@
 -- depends: functions/feature/answer_digest functions/feature/definition_digest
---   functions/feature/read_receipt
+--   functions/feature/read_receipt functions/feature/sums_text
 create or replace function feature.verify_answer(
     p_schema text,
     p_receipt text,
@@ -16,14 +16,14 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    c_letters constant text :=
-        'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     v_read record := feature.read_receipt(
         p_receipt, p_symbols, p_as_of, p_known_as_of, p_elsewhere
     );
     v_set constant text := v_read.parts[2];
     v_fields constant integer := v_read.parts[4];
-    v_width constant integer := case when v_fields <= 11 then 2 when v_fields <= 22 then 1 else 0 end;
+    -- letters of a field among the sums
+    v_width constant integer := length(v_read.parts[14]) / v_fields;
+    v_sums text;
     v_answer record;
     v_row numeric;
     v_place numeric;
@@ -52,6 +52,7 @@ begin
     symbol := p_symbols[array_lower(p_symbols, 1) + place - 1];
     as_of := p_as_of[array_lower(p_as_of, 1) + place - 1];
 
+    v_sums := feature.sums_text(v_answer.field_sums);
     select string_agg(c.field, ', ' order by c.n)
     into field
     from (
@@ -63,13 +64,8 @@ begin
     ) as c
     where
         c.n <= v_fields
-        and v_width > 0
-        and substr(v_read.parts[14], ((c.n - 1) * v_width + 1)::integer, v_width) <> (
-            case
-                when v_width = 2 then substr(c_letters, v_answer.field_sums[c.n] / 64 + 1, 1) else ''
-            end
-            || substr(c_letters, v_answer.field_sums[c.n] % 64 + 1, 1)
-        );
+        and substr(v_sums, ((c.n - 1) * v_width + 1)::integer, v_width)
+        <> substr(v_read.parts[14], ((c.n - 1) * v_width + 1)::integer, v_width);
     moved := coalesce(nullif(concat_ws(
         ', ',
         case when feature.definition_digest(v_set) <> v_read.parts[5] then 'definition' end,

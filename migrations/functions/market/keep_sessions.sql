@@ -1,4 +1,4 @@
--- depends: functions/market/expand_sessions functions/market/last_version
+-- depends: functions/market/expand_sessions functions/market/reference_stamp
 create or replace function market.keep_sessions() returns text[]
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -39,14 +39,7 @@ begin
     if v_moved is null then
         return '{}';
     end if;
-    select greatest(
-        clock_timestamp(),
-        c.published_at + interval '1 microsecond',
-        market.last_version() + interval '1 microsecond'
-    )
-    into strict v_stamp
-    from feature.clock as c
-    for update;
+    v_stamp := market.reference_stamp();
     perform market.expand_sessions(c.calendar_id, v_stamp)
     from market.calendar as c
     where c.time_zone = any(v_moved);

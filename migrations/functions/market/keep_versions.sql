@@ -1,5 +1,5 @@
 -- depends: functions/market/expand_sessions functions/market/reference_changes
---   functions/market/last_version functions/market/refuse_overlap
+--   functions/market/reference_stamp functions/market/refuse_overlap
 create or replace function market.keep_versions() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -17,15 +17,7 @@ begin
         return null;
     end if;
     update market.changed_reference set touched = '{}';
-    -- between two publishes: who was answered before is answered so again
-    select greatest(
-        clock_timestamp(),
-        c.published_at + interval '1 microsecond',
-        market.last_version() + interval '1 microsecond'
-    )
-    into strict v_stamp
-    from feature.clock as c
-    for update;
+    v_stamp := market.reference_stamp();
     -- the calendar itself last: by it one sees that all of it is new
     foreach v_table in array array[
         'contract', 'feature_set', 'instrument', 'calendar_holiday', 'calendar_session', 'calendar'

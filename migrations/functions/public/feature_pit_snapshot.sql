@@ -241,9 +241,7 @@ begin
             array_agg(r.known_at)
         )
         from unnest(v_rows) as r;
-        return query
-        select r.*
-        from unnest(v_rows) as r;
+        return query select r.* from unnest(v_rows) as r;
     -- the rest, and whatever is to be refused; where definitions may mix the whole, for one warning
     elsif v_done = 0 or v_may_mix then
         return query
