@@ -29,13 +29,16 @@ READERS = """
 """
 OF_A_SET = [
     *("api {}", "api {}_feature_version", "api {}_pit_snapshot", "api {}_pit_snapshot_all"),
+    "api {}_pit_snapshot_in",
     *("feature {}_explain_restatement", "feature {}_leakage", "feature {}_pit_any"),
     *("feature {}_pit_apart", "feature {}_pit_branch", "feature {}_pit_last"),
     "feature {}_pit_query",
     "feature {}_pit_snapshot_of",
-    *("public {}_pit_hash", "public {}_pit_hash_of", "public {}_pit_served"),
+    *("public {}_pit_hash", "public {}_pit_hash_in", "public {}_pit_hash_of"),
+    "public {}_pit_served",
     "public {}_pit_snapshot",
     "public {}_pit_snapshot_all",
+    "public {}_pit_snapshot_in",
 ]
 SAID = """
     insert into feature.pressure_1m_log (

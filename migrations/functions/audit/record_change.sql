@@ -50,6 +50,10 @@ after truncate on feature.backfill_run
 for each statement execute function audit.record_change('backfill');
 
 create or replace trigger audit_change
+after insert on feature.generation
+for each row execute function audit.record_change('backfill');
+
+create or replace trigger audit_change
 after insert or update or delete on access.dataset
 for each row execute function audit.record_change('entitlement');
 

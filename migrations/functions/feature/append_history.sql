@@ -30,6 +30,10 @@ begin
         select c.definition from feature.current_definition as c where c.feature_set = p_set
     );
     get diagnostics v_versions = row_count;
+    -- of the log in use nothing has changed
+    if (feature.published_of(p_set)).log <> 'feature.' || feature.name_of(p_set, 'log') then
+        return v_versions;
+    end if;
     if p_set = 'market_1m' then
         insert into feature.series (symbol, tenant_id)
         select distinct
@@ -52,5 +56,5 @@ comment on function feature.append_history(text, timestamptz) is
 'Appends to the log of the set p_set those of history_version that are before a bar''s first '
 'version, with the definition that is in use, of market_1m notes new series in feature.series, and '
 'queues the bars whose windows were short (feature.wait_behind()) and those of longer sets that '
-'were open (feature.await_closes()). Returns the number of versions. Last step of '
-'feature.backfill_slice().';
+'were open (feature.await_closes()); in a step of feature.rebuild() none of these. Returns the '
+'number of versions. Last step of feature.backfill_slice().';

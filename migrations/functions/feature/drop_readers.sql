@@ -26,6 +26,7 @@ begin
             and p.proname = any(array[
                 c_prefix || '_pit_snapshot', c_prefix || '_pit_snapshot_all',
                 c_prefix || '_pit_served', c_prefix || '_pit_hash', c_prefix || '_pit_hash_of',
+                c_prefix || '_pit_snapshot_in', c_prefix || '_pit_hash_in',
                 feature.name_of(p_set, 'pit_query'), feature.name_of(p_set, 'pit_branch'),
                 feature.name_of(p_set, 'pit_any'), feature.name_of(p_set, 'pit_apart'),
                 feature.name_of(p_set, 'pit_last'),

@@ -78,6 +78,15 @@ begin
         c_set.log
     ) using p_set, p_known_at, c_causes;
     analyze changed;
+    -- as feature.take_changed_bars() notes those of ticks
+    insert into feature.rebuild_change (tenant_id, symbol, bucket)
+    select
+        c.tenant_id,
+        c.symbol,
+        min(c.bucket)
+    from changed as c
+    where exists (select from feature.rebuild_run)
+    group by c.tenant_id, c.symbol;
 
     -- what is known of their minutes, this publish's versions included
     execute format(

@@ -1,9 +1,19 @@
--- depends: functions/feature/sets_read
+-- depends: functions/feature/published_of functions/feature/rebuilt_to functions/feature/sets_read
 create or replace function feature.find_closings(p_set text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    -- what was known by then has the moments of its ticks
+    c_history_to constant timestamptz := (
+        select greatest(c.live_from, min(feature.rebuilt_to(r.name)))
+        from feature.clock as c
+        cross join unnest(
+            nullif((feature.published_of(p_set)).made_of, 'tick') || feature.sets_read(p_set)
+        ) as r (name)
+        where r.name is not null
+        group by c.live_from
+    );
     v_sources text;
 begin
     select string_agg(
@@ -36,7 +46,7 @@ begin
             stamp as materialized (
                 select distinct s.known_at
                 from source as s
-                where s.known_at > (select c.live_from from feature.clock as c)
+                where s.known_at > $2
             ),
 
             bar as (
@@ -70,7 +80,7 @@ begin
                 -- a stamp at which nothing that it reads got a version left one in its own log alone
                 least(
                     case
-                        when b.closes_at <= (select c.live_from from feature.clock as c) then b.closes_at
+                        when b.closes_at <= $2 then b.closes_at
                         else coalesce(min(n.stamp), b.closes_at)
                     end,
                     (
@@ -88,7 +98,7 @@ begin
             group by b.series_no, b.bucket, b.closes_at, s.tenant_id, s.symbol
         $q$,
         v_sources, (feature.published_of(p_set)).log
-    ) using p_set;
+    ) using p_set, c_history_to;
     create index on closing (series_no, bucket);
     analyze closing;
 end

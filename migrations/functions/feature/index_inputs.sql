@@ -1,11 +1,11 @@
--- depends: functions/feature/name_of functions/feature/published_of
+-- depends: functions/feature/published_of
 create or replace function feature.index_inputs(p_set text) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     c_set constant record := feature.published_of(p_set);
-    c_index constant text := feature.name_of(p_set, 'log') || '_inputs';
+    c_index constant text := split_part(c_set.log, '.', 2) || '_inputs';
     c_wanted constant text[] := array(
         select f.field
         from feature.published_field() as f

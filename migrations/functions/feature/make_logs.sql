@@ -11,6 +11,11 @@ begin
     for v_set in select s.* from feature.set_order() as s loop
         perform feature.make_log(v_set);
         perform feature.make_row_type(v_set.feature_set);
+        insert into feature.generation (feature_set, generation, begun_at, switched_at)
+        select v_set.feature_set, 1, clock_timestamp(), '-infinity'
+        where not exists (
+            select from feature.generation as g where g.feature_set = v_set.feature_set
+        );
     end loop;
     -- of a set that has gone the log stays
     perform feature.drop_readers(l.feature_set)

@@ -2,7 +2,7 @@
 -- rows: market.contract market.feature_set
 call feature.define($sql$
 create or replace function feature.{name pit_any}(
-    p_oldest interval, p_shortest interval, p_longest interval
+    p_oldest interval, p_shortest interval, p_longest interval, p_log text default null
 ) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -65,7 +65,7 @@ declare
                     {ends d} as closes_at, { d.%I }
                 from (
                     select distinct on (l.bucket) l.*
-                    from feature.{name log} as l
+                    from %5$s as l
                     where
                         l.tenant_id = p.tenant_id
                         and l.symbol = p.symbol
@@ -84,11 +84,14 @@ declare
         )
     $q$;
 begin
-    return format(c_any, p_oldest, p_shortest, p_longest, format(c_age, p_shortest));
+    return format(
+        c_any, p_oldest, p_shortest, p_longest, format(c_age, p_shortest),
+        coalesce(p_log, 'feature.{name log}')
+    );
 end
 $$;
-revoke all on function feature.{name pit_any}(interval, interval, interval) from public;
-comment on function feature.{name pit_any}(interval, interval, interval) is
+revoke all on function feature.{name pit_any}(interval, interval, interval, text) from public;
+comment on function feature.{name pit_any}(interval, interval, interval, text) is
 'The query that finds the version that a pair of feature.{name pit_query}() asks for whatever its '
 'age, and judges that, for format() with start and end of a chunk. Arguments: as there.';
 $sql$);

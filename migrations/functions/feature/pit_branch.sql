@@ -2,7 +2,8 @@
 -- rows: market.contract market.feature_set
 call feature.define($sql$
 create or replace function feature.{name pit_branch}(
-    p_starts timestamptz, p_length interval, p_any text, p_shortest interval
+    p_starts timestamptz, p_length interval, p_any text, p_shortest interval,
+    p_log text default null
 ) returns text
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -52,7 +53,7 @@ declare
     -- by its own name, where there is one that has the index: planned sooner
     v_chunk constant text := (
         select case
-            when {keyed} and count(*) = 1 and not bool_or(c.is_compressed)
+            when p_log is null and {keyed} and count(*) = 1 and not bool_or(c.is_compressed)
                 then min(format('%I.%I', c.chunk_schema, c.chunk_name))
         end
         from timescaledb_information.chunks as c
@@ -67,7 +68,10 @@ begin
         select format(
             c_branch,
             string_agg(
-                format(c_fresh, b.condition, p_shortest, coalesce(v_chunk, 'feature.{name log}')), ''
+                format(
+                    c_fresh, b.condition, p_shortest,
+                    coalesce(p_log, v_chunk, 'feature.{name log}')
+                ), ''
                 order by b.place
             ),
             format(p_any, p_starts, v_ends), p_starts, v_ends
@@ -84,10 +88,11 @@ begin
     );
 end
 $$;
-revoke all on function feature.{name pit_branch}(timestamptz, interval, text, interval) from public;
-comment on function feature.{name pit_branch}(timestamptz, interval, text, interval) is
+revoke all on function feature.{name pit_branch}(timestamptz, interval, text, interval, text)
+from public;
+comment on function feature.{name pit_branch}(timestamptz, interval, text, interval, text) is
 'The part of feature.{name pit_query}() that answers the pairs of one chunk, each with the version '
 'that it asks for or none. p_starts, p_length: the chunk; p_any: the query that finds it whatever '
 'its age, for format() with start and end of the chunk; p_shortest: of the maxima of '
-'market.contract, bars that are younger need no look at the hours that their market traded.';
+'market.contract, bars that are younger need no look at the hours that their market traded; p_log: as there.';
 $sql$);

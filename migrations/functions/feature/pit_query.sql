@@ -3,7 +3,7 @@
 call feature.define($sql$
 create or replace function feature.{name pit_query}(
     p_as_of timestamptz[], p_tenant_id integer, p_oldest interval, p_shortest interval,
-    p_longest interval
+    p_longest interval, p_log text default null
 ) returns text
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -25,13 +25,17 @@ declare
         -- neighbours in the index, and in the log, one after the other
         order by key
     $q$;
-    v_any constant text := feature.{name pit_any}(p_oldest, p_shortest, p_longest);
+    v_any constant text := feature.{name pit_any}(
+        p_oldest, p_shortest, p_longest, p_log
+    );
     v_branches text;
     v_firsts timestamptz[];
     v_lasts timestamptz[];
 begin
     select
-        string_agg(feature.{name pit_branch}(s.starts, c_slice, v_any, p_shortest), ' union all '),
+        string_agg(
+            feature.{name pit_branch}(s.starts, c_slice, v_any, p_shortest, p_log), ' union all '
+        ),
         array_agg(s.first),
         array_agg(s.last)
     into v_branches, v_firsts, v_lasts
@@ -81,12 +85,16 @@ begin
     );
 end
 $$;
-revoke all on function feature.{name pit_query}(timestamptz[], integer, interval, interval, interval)
-from public;
-comment on function feature.{name pit_query}(timestamptz[], integer, interval, interval, interval) is
+revoke all on function feature.{name pit_query}(
+    timestamptz[], integer, interval, interval, interval, text
+) from public;
+comment on function feature.{name pit_query}(
+    timestamptz[], integer, interval, interval, interval, text
+) is
 'The statement that answers public.{prefix}_pit_snapshot(), without its checks. p_as_of: the '
 'moments, from which it takes the chunks to read; p_tenant_id: whose, NULL: of whichever tenant '
-'has the symbol; p_oldest: bars that start longer before as_of are not looked for; p_shortest, p_longest: of the maxima of market.contract. Its parameters: '
+'has the symbol; p_oldest: bars that start longer before as_of are not looked for; p_shortest, p_longest: of the maxima of market.contract; '
+'p_log: which log, default feature.{name log}, or what feature.former_log() returns. Its parameters: '
 'p_symbols, p_as_of, p_known_as_of, p_tenant_id, the last publish, the maxima in the '
 'contract''s order. One row per element, in order. Where several tenants have a symbol it gives '
 'a row of each: feature.check_names() comes first.';

@@ -18,7 +18,11 @@ begin
         s.place,
         s.made_of,
         s.span,
-        'feature.' || feature.name_of(p_set, 'log'),
+        'feature.' || feature.name_of(p_set, 'log') || case
+            when p_set = any(string_to_array(current_setting('feature.rebuild', true), ','))
+                then '_next'
+            else ''
+        end,
         feature.published_list(p_set, 'always', '%I'),
         s.reach_bars,
         s.reach_minutes
@@ -31,6 +35,7 @@ revoke all on function feature.published_of(text) from public;
 comment on function feature.published_of(text) is
 'A set as publishes and backfills take it: its place among the sets of feature.published_set(); '
 'made_of, tick or the set that its bars are made of; span, how long a bar is, NULL: a session; '
-'log, the table of its versions; always, the column that every bar has and none that has gone; '
-'bars and minutes, how far back windows look: earlier bars that are there, and bars that start '
-'less than so many minutes before.';
+'log, the table of its versions, in a step of feature.rebuild() the one that it makes; '
+'always, the column that every bar has and none that has gone; bars and minutes, how '
+'far back windows look: earlier bars that are there, and bars that start less than so many '
+'minutes before.';

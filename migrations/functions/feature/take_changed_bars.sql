@@ -50,6 +50,18 @@ begin
         ) as v on true
     ),
 
+    -- a generation that is being made has to read these again
+    to_rebuild as (
+        insert into feature.rebuild_change (tenant_id, symbol, bucket)
+        select
+            d.tenant_id,
+            d.symbol,
+            min(d.bucket)
+        from queued as d
+        where exists (select from feature.rebuild_run)
+        group by d.tenant_id, d.symbol
+    ),
+
     waits as (
         insert into feature.waiting_history as h (symbol, tenant_id, day, minutes)
         select
@@ -106,5 +118,6 @@ comment on function feature.take_changed_bars(feature.clock) is
 'feature.waiting_bar has for one set made of ticks come with its name as only_set. Those of a '
 'series that is set aside stay in the queue until it is to be tried again. A bar known as a whole '
 'by p_clock.live_from without a version is history, is left out, and noted in '
-'feature.waiting_history if ticks that make a bar changed. Returns how many. Step of '
+'feature.waiting_history if ticks that make a bar changed. While feature.rebuild() is at work all '
+'are noted in feature.rebuild_change. Returns how many. Step of '
 'feature.publish().';
