@@ -23,6 +23,19 @@ LAST = """
         to_char(published_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC')
     from feature.clock
 """
+# a database that an older release has migrated has none
+GENERATIONS = "select to_regclass('feature.rebuild_run') is not null"
+REBUILD = """
+    select
+        array_to_string(feature_sets, ', '),
+        extract(epoch from clock_timestamp() - begun_at)::float8,
+        extract(epoch from clock_timestamp() - stepped_at)::float8,
+        versions
+    from feature.rebuild_run
+"""
+# a step takes seconds
+LEFT_S = 600.0
+LEFT = ": left half-made. `call feature.rebuild()` begins anew"
 KNOWN = "select to_regprocedure('feature.history_waits()') is not null"
 # a database that an older release has migrated has none
 DEFINITIONS = "select to_regclass('feature.current_definition') is not null"
@@ -47,8 +60,8 @@ LETTERS = """
 def report(url: str) -> list[str]:
     """Lines about the database: versions, what is pending, the last publish, jobs, dead letters.
 
-    Also what history waits for a backfill, which series have quotes alone, the disk, and a warning
-    for each calendar that comes to its end and each setting of its server that is too low.
+    Also a rebuild, what history waits for a backfill, which series have quotes alone, the disk, a
+    warning for each calendar that comes to its end and each setting of its server that is too low.
 
     It changes nothing. Errors: EngineUnavailable, EngineUnsuitable; EngineError where the login
     may not read it.
@@ -101,6 +114,7 @@ def _running(connection: psycopg.Connection[Any]) -> list[str]:
     lines.append(f"jobs: {number} scheduled, {len(failing) or 'none'} failing")
     lines += [f"  {job_id} {job}: {error}" for job_id, job, error in failing]
     lines += _definitions(connection)
+    lines += _rebuild(connection)
     lines += history.waiting(connection)
     letters = connection.execute(LETTERS).fetchall()
     by_reason = ", ".join(f"{reason} {count}" for reason, count in letters)
@@ -124,6 +138,17 @@ def _definitions(connection: psycopg.Connection[Any]) -> list[str]:
     if any(so_far > 1 for *_, so_far in found):
         more = ": answers that mix them warn, `select * from feature.definition` says what they are"
     return [f"definitions: {named}{more}"]
+
+
+def _rebuild(connection: psycopg.Connection[Any]) -> list[str]:
+    """How far the generation is that feature.rebuild() is making; none: no line."""
+    if connection.execute(GENERATIONS).fetchone() != (True,):
+        return []
+    return [
+        f"rebuild of {sets}: begun {_age(begun)}, last step {_age(stepped)}, "
+        f"{versions:,} versions so far{LEFT if stepped > LEFT_S else ''}"
+        for sets, begun, stepped, versions in connection.execute(REBUILD)
+    ]
 
 
 def _age(seconds: float) -> str:

@@ -64,6 +64,8 @@ HOW = {
     ("docs/point-in-time.md", "select field"): WORKED,
     ("docs/point-in-time.md", " field  |"): WORKED,
     ("docs/point-in-time.md", "call feature.backfill"): WORKED,
+    ("docs/point-in-time.md", "select generation"): WORKED,
+    ("docs/point-in-time.md", " generation |"): WORKED,
     ("docs/point-in-time.md", "         as_of"): WORKED,
     ("docs/point-in-time.md", "begin;"): WORKED,
     ("docs/point-in-time.md", "select length"): WORKED,

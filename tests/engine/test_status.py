@@ -175,6 +175,34 @@ def test_the_board_warns_of_a_calendar_that_ends(
     assert len(found) == 5
 
 
+@pytest.mark.parametrize(
+    ("ago", "said"),
+    [
+        ("5 s", ""),
+        ("20 min", ": left half-made. `call feature.rebuild()` begins anew"),
+    ],
+)
+def test_a_rebuild_and_one_that_was_left(
+    status: Status, database: str, connection: psycopg.Connection, ago: str, said: str
+) -> None:
+    connection.execute(
+        "insert into feature.rebuild_run (feature_sets, known_to, kept_from, formulas, begun_at,"
+        " stepped_at, versions) values ('{market_1m,daily}', now(), '-infinity', 'x',"
+        " now() - interval '3 h', now() - %s::interval, 12345)",
+        [ago],
+    )
+    try:
+        (line,) = (line for line in status(database)[1] if line.startswith("rebuild"))
+    finally:
+        connection.execute("delete from feature.rebuild_run")
+    step = ago if said else r"\d+ s"
+    assert re.fullmatch(
+        rf"rebuild of market_1m, daily: begun 3 h ago, last step {step} ago,"
+        rf" 12,345 versions so far{re.escape(said)}",
+        line,
+    )
+
+
 def test_what_is_pending_is_named_and_nothing_is_applied(
     status: Status, database: str, connection: psycopg.Connection
 ) -> None:
