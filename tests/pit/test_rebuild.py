@@ -143,6 +143,18 @@ def test_history_that_waits_is_built(past: Past) -> None:
     assert len(past.log()) == 5
 
 
+def test_a_session_that_is_open_is_published_when_it_closes(past: Past) -> None:
+    """Though no publish has looked at its minutes, and no tick comes after."""
+    past.bars(3)
+    past.world.set_clock(past.at(5), past.at(5))
+    past.world.publish(past.at(6))
+    rebuild(past.world)
+    assert len(past.log()) == 3
+    past.world.publish(past.at(24 * 60))
+    closed = "select max(volume) from feature.daily_log where tenant_id = %s"
+    assert value(past.world, closed, past.tenant) == 3
+
+
 def test_a_formula_that_fails_leaves_a_series_as_it_was(past: Past) -> None:
     past.bars(3)
     past.backfill()

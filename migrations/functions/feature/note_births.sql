@@ -1,5 +1,4 @@
--- depends: functions/feature/await_fields functions/feature/bars_of
---   functions/feature/published_of
+-- depends: functions/feature/await_fields functions/feature/await_open
 create or replace function feature.note_births() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -56,30 +55,8 @@ begin
         -- ended and begun again without a publish between
         on conflict (feature_set, field, born_at) do update set ended_at = null;
         continue when not v_set.is_new or v_set.made_of = 'tick';
-        -- bars that are open now: of their minutes some have been published
-        execute format(
-            $q$
-                with recent as materialized (
-                    select distinct l.tenant_id, l.symbol, l.bucket
-                    from feature.%I as l
-                    where l.bucket > (select c.published_at - interval '25 hours' from feature.clock as c)
-                )
-
-                insert into feature.waiting_bar (
-                    feature_set, tenant_id, symbol, bucket, closes_at, cause
-                )
-                select distinct $1, r.tenant_id, r.symbol, b.bucket, b.closes_at, 'late'
-                from recent as r
-                inner join feature.bars_of(
-                    (select s.grain from market.feature_set as s where s.feature_set = $1),
-                    (select array_agg(m.symbol) from recent as m),
-                    (select array_agg(m.bucket) from recent as m)
-                ) as b on r.symbol = b.symbol and r.bucket = b.minute
-                where b.closes_at > (select c.published_at from feature.clock as c)
-                on conflict do nothing
-            $q$,
-            feature.name_of(v_set.made_of, 'log')
-        ) using v_set.feature_set;
+        -- of their minutes some have been published
+        perform feature.await_open(v_set.feature_set);
     end loop;
 end
 $$;

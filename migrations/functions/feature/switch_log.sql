@@ -54,8 +54,10 @@ begin
     end loop;
     perform feature.guard_log(c_former);
     perform feature.guard_log(c_log);
+    -- as feature.log; not at once: publishes and backfills go on right now
     execute format(
-        'call %s.add_columnstore_policy(%L, after => interval ''182 days'')', c_ts, 'feature.' || c_log
+        'call %s.add_columnstore_policy(%L, after => interval ''182 days'', initial_start => %L)',
+        c_ts, 'feature.' || c_log, clock_timestamp() + interval '1 hour'
     );
     foreach v_view in array c_views loop
         execute v_view;

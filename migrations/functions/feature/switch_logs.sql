@@ -1,4 +1,6 @@
--- depends: functions/feature/hold_rebuild functions/feature/lock_logs functions/feature/switch_log
+-- depends: functions/feature/await_open functions/feature/hold_rebuild
+--   functions/feature/lock_logs functions/feature/refuse_other_columns
+--   functions/feature/switch_log
 create or replace function feature.switch_logs(p_run integer) returns text
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -25,6 +27,11 @@ begin
         perform feature.switch_log(v_set, v_generation);
         insert into feature.generation (feature_set, generation, begun_at, switched_at, reason)
         values (v_set, v_generation + 1, c_run.begun_at, v_clock.published_at, c_run.reason);
+    end loop;
+    perform set_config('feature.rebuild', '', true);
+    -- what is open has minutes that no publish has looked at
+    foreach v_set in array c_run.feature_sets loop
+        perform feature.await_open(v_set);
     end loop;
     -- what waited for a backfill is built; not of series that keep what they had
     insert into feature.series (symbol, tenant_id)
