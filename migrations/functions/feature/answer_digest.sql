@@ -2,6 +2,7 @@
 create or replace function feature.answer_digest(
     p_schema text,
     p_set text,
+    p_generation integer,
     p_fields integer,
     p_symbols text[],
     p_as_of timestamptz[],
@@ -49,7 +50,7 @@ begin
                         int4send(octet_length(s.symbol)) || convert_to(s.symbol, 'UTF8')
                         || timestamptz_send(s.as_of) || %1$s
                     ) as row_digest
-                from %2$I.%3$I($1, $2, $3, $4) with ordinality as s
+                from %2$I.%3$I($5, $1, $2, $3, $4) with ordinality as s
             ),
 
             numbered as (
@@ -69,20 +70,20 @@ begin
                 array(select mod(coalesce(f.s, 0), 4096)::integer from unnest(array[%4$s]) as f (s))
             from numbered as s
         $q$,
-        v_bytes, p_schema, c_prefix || '_pit_snapshot', v_sums
+        v_bytes, p_schema, c_prefix || '_pit_snapshot_in', v_sums
     )
     into digest, row_sum, place_sum, field_sums
-    using p_symbols, p_as_of, p_known_as_of, p_tenant_id;
+    using p_symbols, p_as_of, p_known_as_of, p_tenant_id, p_generation;
 end
 $$;
 revoke all on function feature.answer_digest(
-    text, text, integer, text[], timestamptz[], timestamptz[], integer
+    text, text, integer, integer, text[], timestamptz[], timestamptz[], integer
 ) from public;
 comment on function feature.answer_digest(
-    text, text, integer, text[], timestamptz[], timestamptz[], integer
+    text, text, integer, integer, text[], timestamptz[], timestamptz[], integer
 ) is
-'What a receipt keeps of an answer, which <p_schema>.<set>_pit_snapshot() gives: digest, SHA-256 '
-'of its rows'' symbols, as_of and first p_fields fields, in order; row_sum, of the rows'' digests '
-'as numbers, and place_sum, of each times its place, both modulo 2^64: where one row differs, the '
-'difference of the second is its place times that of the first; field_sums, one of each field, '
-'modulo 4096. Other arguments: as of the snapshot.';
+'What a receipt keeps of an answer, which <p_schema>.<set>_pit_snapshot_in() gives: digest, '
+'SHA-256 of its rows'' symbols, as_of and first p_fields fields, in order; row_sum, of the rows'' '
+'digests as numbers, and place_sum, of each times its place, both modulo 2^64: where one row '
+'differs, the difference of the second is its place times that of the first; field_sums, one of '
+'each field, modulo 4096. Other arguments: as of the snapshot.';

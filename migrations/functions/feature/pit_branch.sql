@@ -94,5 +94,6 @@ comment on function feature.{name pit_branch}(timestamptz, interval, text, inter
 'The part of feature.{name pit_query}() that answers the pairs of one chunk, each with the version '
 'that it asks for or none. p_starts, p_length: the chunk; p_any: the query that finds it whatever '
 'its age, for format() with start and end of the chunk; p_shortest: of the maxima of '
-'market.contract, bars that are younger need no look at the hours that their market traded; p_log: as there.';
+'market.contract, bars that are younger need no look at the hours that their market traded; p_log: '
+'as there.';
 $sql$);

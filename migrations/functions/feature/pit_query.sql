@@ -93,9 +93,10 @@ comment on function feature.{name pit_query}(
 ) is
 'The statement that answers public.{prefix}_pit_snapshot(), without its checks. p_as_of: the '
 'moments, from which it takes the chunks to read; p_tenant_id: whose, NULL: of whichever tenant '
-'has the symbol; p_oldest: bars that start longer before as_of are not looked for; p_shortest, p_longest: of the maxima of market.contract; '
-'p_log: which log, default feature.{name log}, or what feature.former_log() returns. Its parameters: '
-'p_symbols, p_as_of, p_known_as_of, p_tenant_id, the last publish, the maxima in the '
-'contract''s order. One row per element, in order. Where several tenants have a symbol it gives '
-'a row of each: feature.check_names() comes first.';
+'has the symbol; p_oldest: bars that start longer before as_of are not looked for; p_shortest, '
+'p_longest: of the maxima of market.contract; p_log: which log, default feature.{name log}, or '
+'what feature.former_log() returns. Its parameters: p_symbols, p_as_of, p_known_as_of, '
+'p_tenant_id, the last publish, the maxima in the contract''s order. One row per element, in '
+'order. Where several tenants have a symbol it gives a row of each: feature.check_names() comes '
+'first.';
 $sql$);

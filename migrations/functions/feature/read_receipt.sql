@@ -7,6 +7,8 @@ create or replace function feature.read_receipt(
     p_known_as_of timestamptz[],
     p_elsewhere boolean,
     out parts text[],
+    out feature_set text,
+    out generation integer,
     out stamp timestamptz,
     out known_as_of timestamptz[]
 )
@@ -30,6 +32,11 @@ begin
             hint = 'A character has changed or is missing: copy it again, whole.';
     end if;
     select c.* into strict v_clock from feature.clock as c;
+    feature_set := split_part(parts[2], ':', 1);
+    select max(g.generation)
+    into generation
+    from feature.generation as g
+    where g.feature_set = split_part(parts[2], ':', 1);
     stamp := c_epoch + feature.text_number(parts[8]) * interval '1 microsecond';
     if parts[3] <> left(replace(v_clock.database_id::text, '-', ''), 6) and not p_elsewhere then
         raise exception 'the receipt is of another database: %', parts[3]
@@ -40,8 +47,10 @@ begin
             using errcode = 'invalid_parameter_value',
             hint = 'Its last one is of ' || v_clock.published_at || ': it was restored from an '
                 'earlier moment, or publishes do not run.';
-    elsif not exists (select from market.contract as c where c.feature_set = parts[2]) then
-        raise exception 'the receipt is of the set %, which is not here', parts[2]
+    elsif not exists (
+        select from market.contract as c where c.feature_set = split_part(parts[2], ':', 1)
+    ) then
+        raise exception 'the receipt is of the set %, which is not here', feature_set
             using errcode = 'undefined_object', hint = 'Give seeds/ its lines again.';
     elsif left(parts[9], 1) = 'e' and p_known_as_of is null then
         raise exception 'each pair was asked with a known_as_of of its own'
@@ -49,6 +58,11 @@ begin
     elsif left(parts[9], 1) <> 'e' and p_known_as_of is not null then
         raise exception 'the receipt says as of when it was known'
             using errcode = 'invalid_parameter_value', hint = 'Leave p_known_as_of out.';
+    end if;
+    -- another database has generations of its own: there the one in use counts
+    if parts[3] = left(replace(v_clock.database_id::text, '-', ''), 6) then
+        -- a receipt from before there were several says none
+        generation := coalesce(nullif(split_part(parts[2], ':', 2), '')::integer, 1);
     end if;
     perform feature.check_pairs(p_symbols, p_as_of, p_known_as_of);
     if parts[10] <> feature.question_digest(p_symbols, p_as_of, p_known_as_of) then
@@ -75,6 +89,6 @@ revoke all on function feature.read_receipt(
 comment on function feature.read_receipt(
     text, text[], timestamptz[], timestamptz[], boolean
 ) is
-'The parts of a receipt as feature.make_receipt() says, the stamp of its publish, and the '
-'known_as_of of each pair. Arguments and errors: as of feature.verify(). Step of '
-'feature.verify_answer().';
+'The parts of a receipt as feature.make_receipt() says, its set and which generation of the log to '
+'ask, the stamp of its publish, and the known_as_of of each pair. Arguments and errors: as of '
+'feature.verify(). Step of feature.verify_answer().';

@@ -15,6 +15,7 @@ declare
     v_sets text[];
     v_set text;
     v_changed record;
+    v_older text[];
     v_switched text;
 begin
     perform pg_catalog.set_config('feature.left_out', '', false);
@@ -41,8 +42,12 @@ begin
         end if;
         if v_round <> c_rounds then
             commit;
-            perform feature.await_snapshots();
-            commit;
+            v_older := null;
+            loop
+                v_older := feature.await_snapshots(v_run, v_older);
+                commit;
+                exit when v_older = array[]::text[];
+            end loop;
         end if;
         v_switched := feature.switch_logs(v_run);
         commit;
@@ -71,7 +76,7 @@ comment on procedure feature.rebuild(text, text) is -- noqa: LT01
 'this set and those that read it, default all. p_reason: for feature.generation. All that was '
 'known by the last publish is history in it, with the moments of its ticks, as '
 'feature.backfill() would build it; what publishes change meanwhile is built in rounds, and '
-'they go on from it. The '
+'they go on from it. Transactions that began before it was built are waited for, and named. The '
 'generation before stays, and feature_pit_snapshot_in() and its like read it. Bars whose ticks '
 'retention may have dropped are taken over as they are. Works in slices of 20 series, each '
 'committed, with a notice per day; after an interruption the next call begins anew. It cannot run '

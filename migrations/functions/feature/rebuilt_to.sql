@@ -23,5 +23,5 @@ end
 $$;
 revoke all on function feature.rebuilt_to(text) from public;
 comment on function feature.rebuilt_to(text) is
-'Up to when the log of the set p_set, or the one that feature.rebuild() is making, has all that was '
-'known as history, with the moments of its ticks; -infinity: it was never rebuilt.';
+'Up to when the log of the set p_set, or the one that feature.rebuild() is making, has all that '
+'was known as history, with the moments of its ticks; -infinity: it was never rebuilt.';

@@ -4,7 +4,8 @@ create or replace function feature.tell_definitions(
     p_symbols text[],
     p_buckets timestamptz[],
     p_known_at timestamptz[],
-    p_parts bigint[] default null
+    p_parts bigint[] default null,
+    p_log text default null
 ) returns boolean
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -35,7 +36,7 @@ begin
                 -- by the key, one by one
                 cross join lateral (
                     select l.definition
-                    from feature.%1$I as l
+                    from %1$s as l
                     where
                         l.tenant_id = a.tenant_id
                         and l.symbol = a.symbol
@@ -62,7 +63,8 @@ begin
                 from (select m.part, count(*) as definitions from made as m group by m.part) as t
             )
         $q$,
-        feature.name_of(p_set, 'log'), (select min(b.bucket) from unnest(p_buckets) as b (bucket)),
+        coalesce(p_log, format('feature.%I', feature.name_of(p_set, 'log'))),
+        (select min(b.bucket) from unnest(p_buckets) as b (bucket)),
         (select max(b.bucket) from unnest(p_buckets) as b (bucket))
     )
     into v_told
@@ -80,14 +82,15 @@ begin
 end
 $$;
 revoke all on function feature.tell_definitions(
-    text, integer[], text[], timestamptz[], timestamptz[], bigint[]
+    text, integer[], text[], timestamptz[], timestamptz[], bigint[], text
 ) from public;
 comment on function feature.tell_definitions(
-    text, integer[], text[], timestamptz[], timestamptz[], bigint[]
+    text, integer[], text[], timestamptz[], timestamptz[], bigint[], text
 ) is
 'Warns whoever asks where the versions that answer him, of the set p_set, were made by more than '
 'one definition: which, and how many rows each. A version from before definitions were noted '
 'counts as of the set''s first. p_tenant_ids (NULL: the one that has the symbol), p_symbols, '
 'p_buckets, p_known_at: the answer''s rows, element by element; those without a bar count for '
 'nothing. p_parts: of answers that are put together of several, which one each row is of: each has '
-'told its own, so that only what those warnings lack is said. Returns true.';
+'told its own, so that only what those warnings lack is said. p_log: which log, as '
+'feature.former_log() says, default the one in use. Returns true.';

@@ -1,6 +1,6 @@
 -- depends: functions/feature/tell_definitions
 create or replace function feature.told_query(
-    p_set text, p_tenant_id integer, p_query text
+    p_set text, p_tenant_id integer, p_query text, p_log text default null
 ) returns text
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -21,17 +21,18 @@ begin
             where (
                 select feature.tell_definitions(
                     %2$L, array_agg(%3$L::integer), array_agg(t.symbol), array_agg(t.bucket),
-                    array_agg(t.known_at)
+                    array_agg(t.known_at), p_log => %4$L
                 )
                 from answer as t
             )
         $q$,
-        p_query, p_set, p_tenant_id
+        p_query, p_set, p_tenant_id, p_log
     );
 end
 $$;
-revoke all on function feature.told_query(text, integer, text) from public;
-comment on function feature.told_query(text, integer, text) is
+revoke all on function feature.told_query(text, integer, text, text) from public;
+comment on function feature.told_query(text, integer, text, text) is
 'The query p_query of an answer of the set p_set, so that it warns where its rows are of more than '
 'one definition (feature.tell_definitions()); unchanged while the set has had but one. '
-'p_tenant_id: whose, NULL: the one that has the symbol. Step of feature_pit_snapshot().';
+'p_tenant_id: whose, NULL: the one that has the symbol; p_log: as of feature.tell_definitions(). '
+'Step of feature_pit_snapshot().';

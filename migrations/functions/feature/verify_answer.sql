@@ -19,7 +19,7 @@ declare
     v_read record := feature.read_receipt(
         p_receipt, p_symbols, p_as_of, p_known_as_of, p_elsewhere
     );
-    v_set constant text := v_read.parts[2];
+    v_set constant text := v_read.feature_set;
     v_fields constant integer := v_read.parts[4];
     -- letters of a field among the sums
     v_width constant integer := length(v_read.parts[14]) / v_fields;
@@ -29,7 +29,8 @@ declare
     v_place numeric;
 begin
     v_answer := feature.answer_digest(
-        p_schema, v_set, v_fields, p_symbols, p_as_of, v_read.known_as_of, p_tenant_id
+        p_schema, v_set, v_read.generation, v_fields, p_symbols, p_as_of, v_read.known_as_of,
+        p_tenant_id
     );
     is_equal := feature.url_text(v_answer.digest) = v_read.parts[11];
     if is_equal then

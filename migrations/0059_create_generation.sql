@@ -80,7 +80,7 @@ comment on column feature.rebuild_change.tenant_id is 'Owner, market.tenant.';
 comment on column feature.rebuild_change.symbol is 'Instrument, market.instrument.';
 comment on column feature.rebuild_change.bucket is 'Start of the bar.';
 
--- made again by their files, with an argument more
+-- made again by their files, with an argument or a column more
 do $$
 declare
     v_function regprocedure;
@@ -90,7 +90,12 @@ begin
         from pg_catalog.pg_proc as p
         where
             p.pronamespace = 'feature'::pg_catalog.regnamespace
-            and p.proname ~ '^(.*_)?pit_(query|branch|any)$'
+            and (
+                p.proname ~ '^(.*_)?pit_(query|branch|any)$'
+                or p.proname in (
+                    'told_query', 'tell_definitions', 'answer_digest', 'read_receipt'
+                )
+            )
     loop
         execute format('drop function %s', v_function);
     end loop;

@@ -5,13 +5,18 @@ do $$
 declare
     v_made record;
 begin
-    -- made again by the files of an older release, with an argument less
+    -- made again by the files of an older release, with an argument or a column less
     for v_made in
         select p.oid::regprocedure as name
         from pg_catalog.pg_proc as p
         where
             p.pronamespace = 'feature'::pg_catalog.regnamespace
-            and p.proname ~ '^(.*_)?pit_(query|branch|any)$'
+            and (
+                p.proname ~ '^(.*_)?pit_(query|branch|any)$'
+                or p.proname in (
+                    'told_query', 'tell_definitions', 'answer_digest', 'read_receipt'
+                )
+            )
     loop
         execute format('drop function %s', v_made.name);
     end loop;
