@@ -30,7 +30,7 @@ create table feature.rebuild_run (
     feature_sets text[] not null,
     known_to timestamptz not null,
     kept_from timestamptz not null,
-    formulas text not null,
+    inputs text not null,
     reason text,
     begun_at timestamptz not null default clock_timestamp(),
     stepped_at timestamptz not null default clock_timestamp(),
@@ -46,7 +46,8 @@ comment on column feature.rebuild_run.known_to is 'What was known by then is bui
 comment on column feature.rebuild_run.kept_from is
 'Bars before it are taken over as they are: retention has dropped ticks of theirs. -infinity: '
 'none.';
-comment on column feature.rebuild_run.formulas is 'By which formulas, feature.formulas_in_use().';
+comment on column feature.rebuild_run.inputs is
+'By which formulas and for which instruments, feature.inputs_in_use().';
 comment on column feature.rebuild_run.reason is 'See feature.generation.';
 comment on column feature.rebuild_run.begun_at is 'When the call began.';
 comment on column feature.rebuild_run.stepped_at is 'When it last committed.';

@@ -186,7 +186,7 @@ def test_a_rebuild_and_one_that_was_left(
     status: Status, database: str, connection: psycopg.Connection, ago: str, said: str
 ) -> None:
     connection.execute(
-        "insert into feature.rebuild_run (feature_sets, known_to, kept_from, formulas, begun_at,"
+        "insert into feature.rebuild_run (feature_sets, known_to, kept_from, inputs, begun_at,"
         " stepped_at, versions) values ('{market_1m,daily}', now(), '-infinity', 'x',"
         " now() - interval '3 h', now() - %s::interval, 12345)",
         [ago],

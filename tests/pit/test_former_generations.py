@@ -10,7 +10,7 @@ from psycopg.errors import Diagnostic
 from tests.conftest import Databases
 from tests.pit.conftest import SYMBOL, Past
 from tests.pit.oracle import MINUTE
-from tests.pit.test_rebuild import REBUILD, formula, generation, rebuild, value
+from tests.pit.test_rebuild import REBUILD, beside, formula, generation, rebuild, value
 
 VERIFY = "select said from feature.verify(%s, %s, %s::timestamptz[], null, %s)"
 
@@ -145,3 +145,23 @@ def test_a_receipt_is_never_of_two_generations(databases: Databases, past: Past)
                 )
     finally:
         run(text)
+
+
+def test_what_bars_are_made_of_does_not_change_meanwhile(databases: Databases, past: Past) -> None:
+    if databases.kind == "embedded":
+        pytest.skip("one backend: nothing runs beside a rebuild")
+    past.bars(5)
+    past.backfill()
+    was = generation(past.world)
+    change = "update market.instrument set bars_from = %s where symbol = %s"
+    try:
+        with beside(past.world) as rebuilt:
+            past.world.connection.execute(change, ["quote", SYMBOL])
+        (failed,) = rebuilt.failed
+        assert isinstance(failed, psycopg.errors.ObjectNotInPrerequisiteState)
+        assert "formulas or instruments have changed" in str(failed)
+    finally:
+        past.world.connection.execute(change, ["trade", SYMBOL])
+    assert generation(past.world) == was
+    rebuild(past.world)
+    assert generation(past.world) == was + 1

@@ -84,4 +84,4 @@ comment on procedure feature.rebuild(text, text) is -- noqa: LT01
 'warning; all others are rebuilt and come into use, and at the end the error 22000 names those. '
 'Errors: 42704 for another set, 42P01 when "dbt run" has not made the models, 55P03 while another '
 'call runs, or when the logs are read without a pause, 55000 when another call has begun anew or '
-'the formulas or columns have changed, 2D000 in a transaction.';
+'formulas, instruments or columns have changed, 2D000 in a transaction.';

@@ -1,4 +1,4 @@
--- depends: functions/feature/formulas_in_use functions/feature/hold_rebuild
+-- depends: functions/feature/inputs_in_use functions/feature/hold_rebuild
 --   functions/feature/kept_from functions/feature/make_next_log functions/feature/sets_behind
 create or replace function feature.start_rebuild(p_set text, p_reason text) returns integer
 language plpgsql volatile security definer
@@ -46,8 +46,8 @@ begin
     -- a publish that comes later sees that there is a rebuild, and notes what it changes
     perform from feature.clock as c for update;
     delete from feature.rebuild_change;
-    insert into feature.rebuild_run (feature_sets, known_to, kept_from, formulas, reason)
-    select v_sets, c.published_at, feature.kept_from(), feature.formulas_in_use(), p_reason
+    insert into feature.rebuild_run (feature_sets, known_to, kept_from, inputs, reason)
+    select v_sets, c.published_at, feature.kept_from(), feature.inputs_in_use(), p_reason
     from feature.clock as c
     returning run_id into v_run;
     perform feature.hold_rebuild(v_run);
