@@ -33,7 +33,7 @@ begin
 end
 $$;
 
-drop view if exists api.generation;
+drop view if exists api.generation, api.definition;
 -- it returns a row of one
 drop function if exists feature.hold_rebuild(integer);
 drop table feature.rebuild_change;
