@@ -306,3 +306,22 @@ def averages(scene: Scene) -> list[tuple[Any, ...]]:
         " order by bucket, known_at",
         [scene.tenant],
     ).fetchall()
+
+
+def test_a_session_that_closed_before_its_minutes_were_filled_is_completed(scene: Scene) -> None:
+    """It closed when the volumes of its minutes were not there yet, and none came behind them."""
+    volumes = "select volume from feature.daily_log where tenant_id = %s order by known_at"
+
+    def daily() -> list[Any]:
+        found = scene.world.connection.execute(volumes.encode(), [scene.tenant]).fetchall()
+        return [volume for (volume,) in found]
+
+    with before_volume(scene.world):
+        scene.bars(25)
+        scene.world.publish(scene.at(25))
+    scene.world.publish(scene.at(24 * 60))
+    assert daily() == [None]
+    backfill(scene)
+    assert daily() == [None]
+    scene.world.publish(scene.at(24 * 60 + 1))
+    assert daily() == [None, 25]

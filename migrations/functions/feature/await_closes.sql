@@ -39,5 +39,6 @@ $$;
 revoke all on function feature.await_closes(text, timestamptz) from public;
 comment on function feature.await_closes(text, timestamptz) is
 'Queues in feature.waiting_bar, of the sets made of p_set, the bars of the minutes in slice and '
-'timeline that close after p_after and after their set was born: no backfill builds them, and no '
-'publish that looked at these minutes before found them. Step of feature.append_history().';
+'timeline that close after p_after and after their set was born: no backfill builds them, and a '
+'publish that looked at these minutes before did not find them, or not whole. Step of '
+'feature.append_history() and feature.fill_slice().';

@@ -1,5 +1,6 @@
--- depends: functions/feature/add_versions functions/feature/complete_versions
---   functions/feature/end_fields functions/feature/make_history functions/feature/wait_behind
+-- depends: functions/feature/add_versions functions/feature/await_closes
+--   functions/feature/complete_versions functions/feature/end_fields
+--   functions/feature/make_history functions/feature/wait_behind
 create or replace function feature.fill_slice(
     p_set text,
     p_tenant_ids integer[],
@@ -70,6 +71,7 @@ begin
             + feature.add_versions(p_set, v_field.field, v_field.known_to, p_from, p_to);
         -- what was published since took it from versions that had no value of it
         perform feature.wait_behind(p_set, v_field.known_to, v_field.field);
+        perform feature.await_closes(p_set, v_field.known_to);
     end loop;
     perform feature.end_fields(p_set, d.tenant_id, d.symbol, d.fields, p_from, p_to)
     from (
