@@ -12,9 +12,10 @@ from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from bench import report
-from bench.pit import data, ours, peers, publish
+from bench.pit import data, ours, peers, publish, upgraded
 from bench.report import Figure
 from bench.server import database, say, server
 from bench.timing import median, percentile, timed
@@ -39,6 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--feast-pairs", type=int, default=10_000, help="largest set given to it")
     parser.add_argument("--feast-limit", type=float, default=300, help="seconds a Feast query may")
     parser.add_argument("--keep", action="store_true", help="keep the filled log for the next run")
+    parser.add_argument(
+        "--before",
+        metavar="DATABASE",
+        help="only compare with an earlier release: the database of the server that its"
+        " --keep left (rename it), copied and upgraded, and both asked in turn",
+    )
     options = parser.parse_args(arguments)
     try:
         run(options, server())
@@ -53,11 +60,19 @@ def run(options: argparse.Namespace, url: str) -> None:
     facts = report.machine(url, {name: version(name) for name in PEERS})
     samples: Samples = {}
     figures: list[Figure] = []
-    if options.only != "publish":
-        figures += read(options, url, facts, samples)
-    if options.only != "read":
-        figures += publishes(options, url, samples)
     name = f"{options.rows}x{options.symbols}" if options.only != "publish" else "publish"
+    if options.before:
+        name = f"before-{name}"
+        facts["log"] = _size(make_conninfo(url, dbname=options.before))
+        since = data.start(options.rows, options.symbols)
+        figures += upgraded.figures(
+            url, options.before, options.symbols, since, options.calls, options.pairs
+        )
+    else:
+        if options.only != "publish":
+            figures += read(options, url, facts, samples)
+        if options.only != "read":
+            figures += publishes(options, url, samples)
     plot = report.write(f"pit/{name}", figures, facts, samples)
     print(report.text(figures, facts))
     print(f"plot: {plot}")

@@ -63,6 +63,24 @@ def test_of_a_transaction_the_net_change_is_recorded(connection: Connection) -> 
     assert since(connection, before + 1) == [expected]
 
 
+def test_of_reference_data_a_change_is_one_event_a_table(connection: Connection) -> None:
+    before, _ = head(connection)
+    with connection.transaction(force_rollback=True):
+        connection.execute("update market.instrument set description = 'x' where symbol ~ '^SYN_'")
+        connection.execute("delete from market.calendar_holiday where day = '2025-01-09'")
+        connection.execute("set constraints all immediate")
+        found = sorted(since(connection, before), key=lambda row: row[2])
+        counted = connection.execute(
+            "select count(*) from market.instrument where symbol ~ '^SYN_'"
+        ).fetchone()
+    assert [row[:3] for row in found] == [
+        ("reference", "change", "market.calendar_holiday"),
+        ("reference", "change", "market.instrument"),
+    ]
+    assert (found[1][3]["rows"],) == counted
+    assert len(found[1][3]["sha256"]) == 64
+
+
 def test_what_was_changed_unseen_comes_to_light_with_the_next_change(
     connection: Connection,
 ) -> None:

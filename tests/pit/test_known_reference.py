@@ -363,3 +363,38 @@ def test_dbt_seed_makes_no_version_of_what_is_the_same(loaded: World) -> None:
     before = loaded.connection.execute(query).fetchone()
     dbt.run(loaded.url, "seed", "--quiet", quiet=True)
     assert loaded.connection.execute(query).fetchone() == before
+
+
+def test_a_typhoon_closes_a_market_from_when_it_is_announced(scene: Scene) -> None:
+    """Hong Kong, 1 September 2023: until noon it was to open after all."""
+    connection = scene.world.connection
+    connection.execute(
+        "insert into market.instrument select (jsonb_populate_record(i, jsonb_build_object("
+        "'symbol', 'SYN_HK', 'calendar_id', 'XHKG'))).* from market.instrument as i"
+        " where i.symbol = 'SYN_ES'"
+    )
+    try:
+        evening = datetime(2023, 8, 31, 7, 59, tzinfo=UTC)
+        opens, announced = (datetime(2023, 9, 1, h, m, tzinfo=UTC) for h, m in ((1, 30), (4, 0)))
+        monday = datetime(2023, 9, 4, 1, 40, tzinfo=UTC)
+        scene.world.set_clock(evening, evening)
+        scene.trade(evening, 62.5, symbol="SYN_HK")
+        scene.world.publish(evening + timedelta(minutes=1))
+        scene.world.publish(monday)
+        ten, twenty = (opens + timedelta(minutes=m) for m in (10, 20))
+        asked = [
+            (ten, ten, 62.5),
+            # trading hours that were expected age a bar
+            (twenty, twenty, None),
+            (announced - timedelta(seconds=1), announced - timedelta(seconds=1), None),
+            # and do not any more
+            (announced, announced, 62.5),
+            (twenty, announced, 62.5),
+            (monday, monday, 62.5),
+            (monday, twenty, None),
+        ]
+        moments, known, closes = (list(column) for column in zip(*asked, strict=True))
+        found = scene.world.ask_each(["SYN_HK"] * len(asked), moments, known, scene.tenant)
+        assert [row["close"] for row in found] == closes
+    finally:
+        connection.execute("delete from market.instrument where symbol = 'SYN_HK'")
