@@ -65,9 +65,17 @@ def _upgraded(server_url: str, before: str) -> Iterator[str]:
     drop = sql.SQL("drop database if exists {} with (force)").format(name)
     with psycopg.connect(server_url, autocommit=True) as server:
         server.execute(drop)
-        server.execute(
-            sql.SQL("create database {} template {}").format(name, sql.Identifier(before))
-        )
+        source = sql.Identifier(before)
+        # one with a session, its job scheduler's included, cannot be copied
+        server.execute(sql.SQL("alter database {} allow_connections false").format(source))
+        try:
+            server.execute(
+                "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = %s",
+                (before,),
+            )
+            server.execute(sql.SQL("create database {} template {}").format(name, source))
+        finally:
+            server.execute(sql.SQL("alter database {} allow_connections true").format(source))
     try:
         url = make_conninfo(server_url, dbname=NAME)
         migrate(url)

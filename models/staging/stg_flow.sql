@@ -3,7 +3,18 @@ with source as (
 ),
 
 instrument as (
-    select * from {{ ref('instrument') }}
+    -- all that the table had at first: what it gets later is no other definition of the set
+    select
+        symbol,
+        description,
+        venue,
+        asset_class,
+        currency,
+        calendar_id,
+        tick_size,
+        allows_negative_price,
+        bars_from
+    from {{ ref('instrument') }}
 ),
 
 renamed as (

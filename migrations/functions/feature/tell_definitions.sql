@@ -74,9 +74,10 @@ begin
         p_parts;
     if v_told is not null then
         raise warning 'rows of % are of several definitions: %', p_set, v_told
-            using hint = 'Other formulas made them, their values do not compare: feature.definition, for '
+            using hint = 'Other formulas made them, their values need not compare: feature.definition, for '
                 'tenants api.definition, says which. Ask apart for what one has made: the column '
-                'definition of feature.log, of each set''s log and of api.feature_version names it.';
+                'definition of feature.log, of each set''s log and of api.feature_version names it. '
+                'feature.rebuild() makes all of the one in use.';
     end if;
     return true;
 end
