@@ -12,7 +12,7 @@ begin
         where
             p.pronamespace = 'feature'::pg_catalog.regnamespace
             and (
-                p.proname ~ '^(.*_)?pit_(query|branch|any)$'
+                p.proname ~ '^(.*_)?pit_(query|branch|any|last)$'
                 or p.proname in (
                     'told_query', 'tell_definitions', 'answer_digest', 'read_receipt'
                 )

@@ -1,4 +1,5 @@
 -- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
+--   functions/feature/definitions_of functions/feature/tell_definitions
 -- rows: market.contract market.feature_set
 call feature.define($sql$
 create or replace function api.{prefix}_pit_snapshot(
@@ -65,12 +66,18 @@ begin
         a.symbol, a.as_of, a.known_as_of, a.bucket, a.known_at, { a.%I }, a.is_stale
     from answer as a
     where case
-        when v_may_mix then (
+        -- one tenant's answer has told its own
+        when v_may_mix and (select max(t.tenant_id) > min(t.tenant_id) from of_tenant as t) then (
             select feature.tell_definitions(
-                '{set}', array_agg(m.tenant_id), array_agg(m.symbol), array_agg(m.bucket),
-                array_agg(m.known_at), array_agg(m.tenant_id::bigint)
+                '{set}',
+                feature.definitions_of(
+                    '{set}', array_agg(m.tenant_id), array_agg(m.symbol), array_agg(m.bucket),
+                    array_agg(m.known_at)
+                ),
+                array_agg(m.tenant_id::bigint)
             )
             from answer as m
+            where m.bucket is not null
         )
         else true
     end

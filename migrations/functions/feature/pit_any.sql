@@ -58,11 +58,12 @@ declare
                 case when t.age > %3$L then null else a.bucket end,
                 case when t.age > %3$L then null else a.known_at end,
                 { case when t.age > $6[%3$s] then null else a.%1$I end },
-                coalesce(t.age > %2$L, false)
+                coalesce(t.age > %2$L, false),
+                a.definition
             from (
                 select
                     p.symbol, p.as_of, p.known_as_of, d.bucket, d.known_at,
-                    {ends d} as closes_at, { d.%I }
+                    {ends d} as closes_at, { d.%I }, d.definition
                 from (
                     select distinct on (l.bucket) l.*
                     from %5$s as l

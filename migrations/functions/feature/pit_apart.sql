@@ -1,4 +1,5 @@
 -- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
+--   functions/feature/definitions_of functions/feature/tell_definitions
 -- rows: market.contract market.feature_set
 call feature.define($sql$
 create or replace function feature.{name pit_apart}(
@@ -55,10 +56,15 @@ as $$
             select from feature.definition as d where d.feature_set = '{set}' offset 1
         ) then (
             select feature.tell_definitions(
-                '{set}', array_agg(p_tenant_id), array_agg(m.symbol), array_agg(m.bucket),
-                array_agg(m.known_at), array_agg(m.part)
+                '{set}',
+                feature.definitions_of(
+                    '{set}', array_agg(p_tenant_id), array_agg(m.symbol), array_agg(m.bucket),
+                    array_agg(m.known_at)
+                ),
+                array_agg(m.part)
             )
             from answer as m
+            where m.bucket is not null
         )
         else true
     end

@@ -32,14 +32,15 @@ declare
     $q$;
     -- a bar that has gone is no bar, and one that looks too old may be so only by the clock
     c_fresh constant text := $q$
-        select n.bucket, n.known_at, { n.%I }, false as is_stale
+        select n.bucket, n.known_at, { n.%I }, false as is_stale, n.definition
         from (select l.* from %3$s as l where %1$s limit 1) as n
         where not ({gone n}) and {ends n} >= p.as_of - %2$L::interval
         union all
     $q$;
     c_branch constant text := $q$
         select
-            p.place, p.symbol, p.as_of, p.known_as_of, n.bucket, n.known_at, { n.%I }, n.is_stale
+            p.place, p.symbol, p.as_of, p.known_as_of, n.bucket, n.known_at, { n.%I }, n.is_stale,
+            n.definition
         from pair as p
         left join lateral (
             %1$s

@@ -1,4 +1,5 @@
 -- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
+--   functions/feature/tell_definitions
 -- rows: market.contract market.feature_set
 call feature.define($sql$
 create or replace function feature.{name pit_query}(
@@ -29,6 +30,10 @@ declare
         p_oldest, p_shortest, p_longest, p_log
     );
     v_branches text;
+    -- a second one: the answer is told of
+    c_told constant boolean := exists (
+        select from feature.definition as d where d.feature_set = '{set}' offset 1
+    );
     v_firsts timestamptz[];
     v_lasts timestamptz[];
 begin
@@ -62,6 +67,7 @@ begin
                 ) as s
             )
 
+            %2$s
             select
                 a.symbol,
                 a.as_of,
@@ -70,7 +76,8 @@ begin
                 a.known_at,
                 { a.%I },
                 coalesce(a.is_stale, true)
-            from (%2$s) as a
+            from %6$s as a
+            %7$s
             order by a.place
         $q$,
         format(
@@ -81,7 +88,14 @@ begin
                 else 'cross join (select $4 as tenant_id) as t'
             end
         ),
-        v_branches, v_firsts, v_lasts, p_oldest
+        case when c_told then format(', answer as materialized (%s)', v_branches) end,
+        v_firsts, v_lasts, p_oldest,
+        case when c_told then 'answer' else format('(%s)', v_branches) end,
+        case
+            when c_told then
+                'where (select feature.tell_definitions(''{set}'', array_agg(m.definition)) '
+                'from answer as m where m.bucket is not null)'
+        end
     );
 end
 $$;
@@ -98,5 +112,5 @@ comment on function feature.{name pit_query}(
 'what feature.former_log() returns. Its parameters: p_symbols, p_as_of, p_known_as_of, '
 'p_tenant_id, the last publish, the maxima in the contract''s order. One row per element, in '
 'order. Where several tenants have a symbol it gives a row of each: feature.check_names() comes '
-'first.';
+'first. Where the set has had several definitions it warns of those that the answer mixes.';
 $sql$);

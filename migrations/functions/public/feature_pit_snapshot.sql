@@ -43,9 +43,9 @@ begin
         )
     then
         return query
-        select s.*
+        select (s.answer).*
         from feature.{name pit_last}(array[v_symbol], v_as_of, v_known_as_of, p_tenant_id) as s
-        where s.bucket is not null;
+        where (s.answer).bucket is not null;
         if found then
             return;
         end if;
@@ -105,9 +105,9 @@ begin
         ) as s;
         return;
     end if;
-    return query execute feature.told_query('{set}', v_tenant_id, feature.{name pit_query}(
+    return query execute feature.{name pit_query}(
         p_as_of, v_tenant_id, c_oldest + v_longest, v_shortest, v_longest
-    ))
+    )
     using p_symbols, p_as_of, p_known_as_of, v_tenant_id, v_published_at, v_max;
 end
 $$;
@@ -156,6 +156,8 @@ declare
     v_row feature.{name pit_row};
     v_may_mix boolean;
     v_rows feature.{name pit_row}[];
+    v_last record;
+    v_definitions integer[];
 begin
     select
         least(coalesce(p_known_as_of, p_as_of), c.published_at),
@@ -178,7 +180,7 @@ begin
         and greatest(p_as_of, p_known_as_of) <= clock_timestamp()
         and least(p_as_of, p_known_as_of) >= timestamptz '2000-01-01 00:00:00+00'
     then
-        if cardinality(p_symbols) <= c_few then
+        if cardinality(p_symbols) <= c_few and not v_may_mix then
             for v_row in
                 select
                     p.symbol,
@@ -212,21 +214,19 @@ begin
             loop
                 -- no bar, or one that has gone
                 exit when v_row.bucket is null;
-                if v_may_mix then
-                    v_rows := v_rows || v_row;
-                else
-                    return next v_row;
-                end if;
+                return next v_row;
                 v_done := v_done + 1;
             end loop;
         else
-            for v_row in
-                select n.*
+            for v_last in
+                select n.answer, n.definition
                 from feature.{name pit_last}(p_symbols, p_as_of, p_known_as_of, p_tenant_id) as n
             loop
+                v_row := v_last.answer;
                 exit when v_row.bucket is null;
                 if v_may_mix then
                     v_rows := v_rows || v_row;
+                    v_definitions := v_definitions || v_last.definition;
                 else
                     return next v_row;
                 end if;
@@ -236,11 +236,7 @@ begin
     end if;
 
     if v_may_mix and v_done = cardinality(p_symbols) then
-        perform feature.tell_definitions(
-            '{set}', array_agg(p_tenant_id), array_agg(r.symbol), array_agg(r.bucket),
-            array_agg(r.known_at)
-        )
-        from unnest(v_rows) as r;
+        perform feature.tell_definitions('{set}', v_definitions);
         return query select r.* from unnest(v_rows) as r;
     -- the rest, and whatever is to be refused; where definitions may mix the whole, for one warning
     elsif v_done = 0 or v_may_mix then

@@ -1,5 +1,5 @@
 -- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
---   functions/feature/former_log functions/feature/told_query
+--   functions/feature/former_log
 -- rows: market.contract market.feature_set
 call feature.define($sql$
 create or replace function public.{prefix}_pit_snapshot_in(
@@ -73,10 +73,10 @@ begin
         order by e.places[a.ordinality];
         return;
     end if;
-    return query execute feature.told_query('{set}', p_tenant_id, feature.{name pit_query}(
+    return query execute feature.{name pit_query}(
         p_as_of, p_tenant_id, c_oldest + v_limits.longest, v_limits.shortest, v_limits.longest,
         c_former.log
-    ), c_former.log)
+    )
     using p_symbols, p_as_of, v_known_as_of, p_tenant_id, c_former.known_to, v_limits.maxima;
 end
 $$;
