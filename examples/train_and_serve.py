@@ -4,8 +4,9 @@
 
 The label is whether the close five minutes later is higher. It is asked for in the same way, with
 a later moment: a label may know the future, a feature may not. On the demo's random day expect an
-AUC near 0.5; what the example shows is that training and serving see the same numbers. A series
-whose market is closed has no numbers online, which are then compared with nothing.
+AUC near 0.5; what the example shows is that training and serving see the same numbers, and that a
+model carries a receipt of what it learned from, by which anyone can see later that it is still so.
+A series whose market is closed has no numbers online, which are then compared with nothing.
 """
 
 import io
@@ -24,6 +25,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from embedded.errors import UserError
 from feast_repo.quiet import hide_experimental
+from feast_repo.receipts import verify, with_receipts
 from feast_repo.store import apply, open_store
 
 HORIZON = timedelta(minutes=5)
@@ -33,13 +35,17 @@ FEATURES = [
     *("ratio:close_to_vwap", "ratio:close_to_sma_20", "ratio:range_bps"),
     *("signal:volatility_1h", "signal:regime_tag", "liquidity:order_imbalance"),
 ]
-# A moment for each of the newest closed bars: SQL works as an entity frame.
-MOMENTS = """
+# A moment for each of the newest closed bars that have a label: SQL works as an entity frame.
+MOMENTS = f"""
     select newest.tenant_id, newest.symbol, newest.event_timestamp
     from (
         select l.tenant_id::bigint as tenant_id, l.symbol, l.known_at as event_timestamp
         from feature.log as l
-        where l.cause = 'close'
+        where
+            l.cause = 'close'
+            and l.known_at <= (
+                select max(n.known_at) from feature.log as n where n.cause = 'close'
+            ) - interval '{HORIZON.total_seconds()} s'
         order by l.known_at desc
         limit 10000
     ) as newest
@@ -47,22 +53,20 @@ MOMENTS = """
 """
 
 
-def training_set(store: FeatureStore) -> pd.DataFrame:
-    """Features as they were known at each moment, and rises: 1 where the price then rose.
+def training_set(store: FeatureStore) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Features as they were known at each moment, rises: 1 where the price then rose; receipts.
 
     Errors: UserError where there are no bars.
     """
-    frame = store.get_historical_features(MOMENTS, [*FEATURES, "bar:close"]).to_df()
+    job = store.get_historical_features(MOMENTS, [*FEATURES, "bar:close"])
+    frame, receipts = with_receipts(job)
     if len(frame) < 100:
         raise UserError(f"{len(frame)} bars are too few to train on: run make demo first")
-    last = frame["event_timestamp"].max()
-    # the end of the day has no label yet
-    frame = frame[frame["event_timestamp"] <= last - HORIZON].reset_index(drop=True)
     later = frame[KEYS].assign(event_timestamp=frame["event_timestamp"] + HORIZON)
     frame["rises"] = (
         store.get_historical_features(later, ["bar:close"]).to_df()["close"] > frame["close"]
     ).astype(int)
-    return frame
+    return frame, receipts
 
 
 def train(frame: pd.DataFrame) -> tuple[Pipeline, float]:
@@ -113,11 +117,13 @@ def main() -> int:
     hide_experimental()
     store = open_store()
     apply(store)
-    frame = training_set(store)
+    frame, receipts = training_set(store)
     model, auc = train(frame)
     print(
         f"trained on {len(frame):,} rows, {frame['rises'].mean():.1%} of them rise; AUC {auc:.3f}"
     )
+    for name, said in verify(store, frame, receipts).items():
+        print(f"receipt of {name}: {receipts[name]}\n  {said['said']}")
 
     keys = frame[KEYS].drop_duplicates().reset_index(drop=True)
     online = served(store, keys, frame["event_timestamp"].max())

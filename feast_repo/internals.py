@@ -88,7 +88,12 @@ def time_field(view: str) -> bytes:
 
 def value(stored: bytes) -> Any:
     """A stored value as Feast's feature server answers it."""
-    return _value_to_native(Value.FromString(stored))
+    return native(Value.FromString(stored))
+
+
+def native(found: Value) -> Any:
+    """A value as Feast's feature server answers it."""
+    return _value_to_native(found)
 
 
 def time(stored: bytes) -> str:

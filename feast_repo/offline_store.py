@@ -6,7 +6,6 @@ goes by one clock and lets corrections leak into the past.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -32,13 +31,13 @@ from feast.infra.utils.postgres.connection_utils import df_to_postgres_table
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
-from feast.type_map import pg_type_code_to_arrow
 from feast.types import from_feast_to_pyarrow_type
 from psycopg import sql
 from pydantic import model_validator
 from tqdm import tqdm
 
-from feast_repo import internals, sets
+from feast_repo import internals, receipts, sets
+from feast_repo.asking import Entities, Keys, one_publish
 from feast_repo.environment import address
 from feast_repo.sets import FeatureSet
 
@@ -48,8 +47,6 @@ SOURCES = {one.snapshot: one for one in sets.read()}
 # Pairs per statement: enough to hide the round trip, few enough to show progress and bound memory.
 BATCH = 50_000
 BUCKET = pa.field("bucket", pa.timestamp("us", tz="UTC"))
-# the columns of the entity frame that hold a tenant and a symbol
-Keys = tuple[str, str]
 
 SNAPSHOT = """
     with pair as materialized (
@@ -131,14 +128,18 @@ class PitRetrievalJob(RetrievalJob):
     def __init__(
         self,
         config: RepoConfig,
-        read: Callable[[int | None], pa.Table],
+        read: Callable[[int | None, dict[str, str] | None], pa.Table],
         metadata: RetrievalMetadata,
         full_feature_names: bool,
         on_demand_feature_views: list[OnDemandFeatureView],
     ) -> None:
-        """read: fetches entity columns and features, given a time limit in seconds or None."""
+        """read: fetches entity columns and features.
+
+        It is given a time limit in seconds or None, and where to put their receipts or None.
+        """
         self._config = config
         self._read = read
+        self._receipts: dict[str, str] | None = None
         self._metadata = metadata
         self._full_feature_names = full_feature_names
         self._on_demand_feature_views = on_demand_feature_views
@@ -158,11 +159,22 @@ class PitRetrievalJob(RetrievalJob):
         """What was asked for."""
         return self._metadata
 
+    def to_df_with_receipts(
+        self, timeout: int | None = None
+    ) -> tuple[pd.DataFrame, dict[str, str]]:
+        """What to_df() gives, and its receipts, as receipts.with_receipts() says."""
+        found: dict[str, str] = {}
+        self._receipts = found
+        try:
+            return self.to_df(timeout=timeout), found
+        finally:
+            self._receipts = None
+
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
-        return self._read(timeout)
+        return self._read(timeout, self._receipts)
 
     def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
-        return self._read(timeout).to_pandas()
+        return self._to_arrow_internal(timeout).to_pandas()
 
     def persist(
         self,
@@ -214,12 +226,9 @@ class PitOfflineStore(PostgreSQLOfflineStore):
         future, NULLs, symbols and tenants that do not exist or are not the login's to read.
         """
         sets_of = _sets_of(feature_views)
-        entities = _arrow(entity_df, config)
-        at = offline_utils.infer_event_timestamp_from_entity_df(
-            {name: entities[name].type.to_pandas_dtype() for name in entities.column_names}
-        )
-        moments = _moments(entities[at], at)
-        span = pc.min_max(moments)
+        entities = Entities.read(entity_df, config)
+        columns = entities.table.column_names
+        span = pc.min_max(entities.moments)
         asked = offline_utils.get_feature_view_query_context(
             feature_refs,
             feature_views,
@@ -229,7 +238,7 @@ class PitOfflineStore(PostgreSQLOfflineStore):
         )
         on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
         _refuse_clashes(
-            entities.column_names,
+            columns,
             [(view.name, name) for view in asked for name in view.features]
             + [(view.name, field.name) for view in on_demand for field in view.features],
             full_feature_names,
@@ -245,18 +254,20 @@ class PitOfflineStore(PostgreSQLOfflineStore):
             view = views[context.name]
             parts.setdefault((sets_of[view.name], _keys(view)), []).append(context)
 
-        def read(timeout: int | None) -> pa.Table:
-            table = entities
-            _refuse_missing(table, {key for _, keys in parts for key in keys})
-            with _one_publish(config, timeout) as connection:
+        def read(timeout: int | None, carried: dict[str, str] | None) -> pa.Table:
+            table = entities.table
+            entities.require({key for _, keys in parts for key in keys})
+            with one_publish(config, timeout) as connection:
                 for (of, keys), contexts in parts.items():
                     wanted = [_column(views[c.name], name) for c in contexts for name in c.features]
                     schema = pa.schema({one.name: one for one in [BUCKET, *wanted]}.values())
-                    found = _snapshot(connection, of, entities, keys, moments, schema)
+                    found = _snapshot(connection, of, entities, keys, schema)
                     for context in contexts:
-                        for feature, values in _values(context, of, found, moments):
+                        for feature, values in _values(context, of, found, entities.moments):
                             name = _named(context.name, feature, full_feature_names)
                             table = table.append_column(name, values)
+                    if carried is not None:
+                        carried |= receipts.of_frame(connection, config, of.name, entities, keys)
             return table
 
         return PitRetrievalJob(
@@ -264,7 +275,7 @@ class PitOfflineStore(PostgreSQLOfflineStore):
             read,
             RetrievalMetadata(
                 features=feature_refs,
-                keys=[name for name in entities.column_names if name != at],
+                keys=[name for name in columns if name != entities.at],
                 min_event_timestamp=span["min"].as_py(),
                 max_event_timestamp=span["max"].as_py(),
             ),
@@ -380,15 +391,6 @@ def _sets_of(views: list[FeatureView]) -> dict[str, FeatureSet]:
     return sets_of
 
 
-def _refuse_missing(entities: pa.Table, keys: set[str]) -> None:
-    missing = sorted(key for key in keys if key not in entities.column_names)
-    if missing:
-        raise ValueError(
-            f"the entity frame has no column {', '.join(missing)}: it has "
-            f"{', '.join(entities.column_names)}"
-        )
-
-
 def _values(
     context: FeatureViewQueryContext, of: FeatureSet, found: pa.Table, moments: pa.ChunkedArray
 ) -> Iterator[tuple[str, pa.ChunkedArray]]:
@@ -426,69 +428,16 @@ def _refuse_clashes(
         )
 
 
-def _arrow(entity_df: Any, config: RepoConfig) -> pa.Table:
-    if entity_df is None:
-        raise ValueError(
-            "a snapshot is asked for by moment: give entity_df with tenant_id, symbol and "
-            "event_timestamp instead of start_date and end_date"
-        )
-    if isinstance(entity_df, str):
-        with internals.connect(config.offline_store) as connection:
-            connection.read_only = True
-            cursor = connection.execute(entity_df.encode())
-            described = cursor.description or []
-            columns = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(described)
-        found = {}
-        for column, values in zip(described, columns, strict=True):
-            array = pa.array(values)
-            # no value says what type it is
-            kind = pg_type_code_to_arrow(column.type_code)
-            found[column.name] = array.cast(kind) if pa.types.is_null(array.type) else array
-        return pa.table(found)
-    if isinstance(entity_df, pa.Table):
-        return entity_df
-    if isinstance(entity_df, pd.DataFrame):
-        return pa.Table.from_pandas(entity_df, preserve_index=False)
-    if hasattr(entity_df, "to_arrow"):  # polars, without importing it
-        return entity_df.to_arrow()
-    raise ValueError(
-        f"an entity frame of type {type(entity_df).__name__} cannot be read: give pandas, polars, "
-        "pyarrow.Table, or SQL as text"
-    )
-
-
-def _moments(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    """Times in UTC; what is finer than a microsecond is cut off, towards the past."""
-    if len(column) == 0:
-        # no value says what type it is
-        return pa.chunked_array([], pa.timestamp("us", tz="UTC"))
-    if not pa.types.is_timestamp(column.type):
-        raise ValueError(f"{name} holds {column.type}, not times: use datetimes in UTC")
-    return column.cast(pa.timestamp("us", tz="UTC"), safe=False)
-
-
-@contextmanager
-def _one_publish(config: RepoConfig, timeout: int | None) -> Iterator[psycopg.Connection]:
-    """A connection with one view of the logs for all sets and batches; timeout: of a statement."""
-    with internals.connect(config.offline_store) as connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
-        if timeout is not None:
-            connection.execute("select set_config('statement_timeout', %s, true)", [f"{timeout}s"])
-        yield connection
-
-
 def _snapshot(
     connection: psycopg.Connection,
     of: FeatureSet,
-    entities: pa.Table,
+    entities: Entities,
     keys: Keys,
-    moments: pa.ChunkedArray,
     schema: pa.Schema,
 ) -> pa.Table:
-    tenants = entities[keys[0]].to_pylist()
-    symbols = entities[keys[1]].to_pylist()
-    as_ofs = moments.cast(pa.timestamp("us")).to_numpy().astype("datetime64[us]").tolist()
+    tenants = entities.table[keys[0]].to_pylist()
+    symbols = entities.table[keys[1]].to_pylist()
+    as_ofs = entities.moments.cast(pa.timestamp("us")).to_numpy().astype("datetime64[us]").tolist()
     function = sql.Identifier(of.snapshot)
     query = sql.SQL(SNAPSHOT).format(
         columns=sql.SQL(", ").join(sql.Identifier("a", name) for name in schema.names),

@@ -10,6 +10,7 @@ from pathlib import Path
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
 CONTRACT = SEEDS / "smartdb_contract.csv"
 FIRST = "market_1m"
+SNAPSHOT = "_pit_snapshot"
 # How long a bar of each grain is; a session is as long as its calendar says.
 SPANS = {
     "1 minute": timedelta(minutes=1),
@@ -18,6 +19,19 @@ SPANS = {
     "1 hour": timedelta(hours=1),
     "session": None,
 }
+
+
+def snapshot_of(name: str) -> str:
+    """The function that answers for the set of that name."""
+    return f"{'feature' if name == FIRST else name}{SNAPSHOT}"
+
+
+def answered_by(snapshot: str) -> str | None:
+    """The set that a function of that name answers for; None: it is no set's."""
+    if not snapshot.endswith(SNAPSHOT):
+        return None
+    name = snapshot.removesuffix(SNAPSHOT)
+    return FIRST if name == "feature" else name
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +46,7 @@ class FeatureSet:
     @property
     def snapshot(self) -> str:
         """The function that answers for the set; <snapshot>_all() is of every series."""
-        return f"{'feature' if self.name == FIRST else self.name}_pit_snapshot"
+        return snapshot_of(self.name)
 
     @property
     def log(self) -> str:

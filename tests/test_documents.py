@@ -69,6 +69,10 @@ HOW = {
     ("docs/point-in-time.md", "         as_of"): WORKED,
     ("docs/point-in-time.md", "begin;"): WORKED,
     ("docs/point-in-time.md", "select length"): WORKED,
+    (
+        "docs/point-in-time.md",
+        "import mlflow",
+    ): "tests/feast/test_sets.py::test_a_run_of_mlflow_carries_the_receipts",
     ("docs/point-in-time.md", " is_short"): WORKED,
     ("docs/replay.md", "python -m ingest inspect FILE"): DEMO + "test_the_way_of_an_own_file",
     ("docs/replay.md", "python -m ingest inspect BTC"): "tests/ingest/replay/test_vendors.py::"

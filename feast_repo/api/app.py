@@ -2,7 +2,8 @@
 
 Feast's own server has no API keys, and routes that write. This one has the one that reads; what it
 accepts and answers is the same, so that Feast's client works with it. A tenant gets its own rows
-and those of datasets that it is entitled to, whatever it asks for.
+and those of datasets that it is entitled to, whatever it asks for. Beside them it gives receipts,
+and POST /verify says whether they still hold.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import uvicorn
 from fastapi import FastAPI, Request, Response, Security
@@ -24,7 +25,7 @@ from feast import FeatureStore
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -38,10 +39,13 @@ from feast_repo.api.models import (
     FeaturesRequest,
     FeaturesResponse,
     State,
+    Verification,
+    Verified,
     body_of,
 )
 from feast_repo.api.observed import Observed
-from feast_repo.api.read import Catalog, Reader, Row, listed
+from feast_repo.api.read import JOIN_KEYS, Catalog, Reader, Row, listed
+from feast_repo.api.receipts import Receipts, answered
 from feast_repo.store import database_url
 from telemetry.hooks import ApiTelemetry
 
@@ -50,6 +54,12 @@ READY_S: Final = 1.0
 BEAT_S: Final = 0.5
 BODY_S: Final = 10.0
 MAX_STATEMENT: Final = 500
+RECEIPT: Final = {
+    "name": "receipt",
+    "in": "query",
+    "description": "Whether to answer with receipts, which takes a question to the database.",
+    "schema": {"type": "boolean", "default": False},
+}
 log = logging.getLogger("feast_repo.api")
 
 
@@ -81,6 +91,7 @@ class Api:
         self.keys = Keys(self.pool)
         self.access_log = AccessLog(self.pool)
         self.reader = Reader(store)
+        self.receipts = Receipts(self.pool)
         self.telemetry = telemetry
         self.telemetry.watch(lambda: len(self.access_log))
         self.telemetry.publishing(database_url)
@@ -144,16 +155,9 @@ class Api:
     async def features(self, request: Request) -> Response:
         """Answer POST /get-online-features. Errors: Refused."""
         key = _key(request)
-        tenant = await self.keys.tenant(key)
-        if not await self.limiter.hit(self.rate, tenant.login, key[:36]):
-            raise Refused(
-                429,
-                "rate",
-                f"more than {self.rate.amount} requests in a second: send fewer, with more "
-                "entities each",
-                retry_after_s=1,
-            )
-        asked = _parsed(await _body(request))
+        tenant = await self._admitted(key)
+        wants_receipts = _wants_receipts(request)
+        asked = _parsed(FeaturesRequest, await _body(request))
         entities = asked.entities
         told = told_of(asked, tenant)
         try:
@@ -171,6 +175,9 @@ class Api:
             if rows is None:
                 raise unknown(tenant, wanted, entities.symbol)
             answer = await self.reader.read(plan, rows)
+            if wants_receipts:
+                found = answered(plan, rows, answer["results"][len(JOIN_KEYS) :])
+                answer["receipts"] = await self.receipts.of(tenant, found)
         except Refused:
             self.access_log.add(tenant.login, told, None)
             raise
@@ -180,6 +187,33 @@ class Api:
         self.telemetry.answered(len(rows))
         self.answered += 1
         return Response(body, media_type="application/json")
+
+    async def verify(self, request: Request) -> Response:
+        """Answer POST /verify. Errors: Refused."""
+        tenant = await self._admitted(_key(request))
+        asked = _parsed(Verification, await _body(request))
+        tenants = [asked.tenant_id] * len(asked.symbols)
+        told = shortened(f"verify {asked.receipt[:200]} {series(tenants, asked.symbols, tenant)}")
+        try:
+            found = await self.receipts.verify(tenant, asked)
+        except Refused:
+            self.access_log.add(tenant.login, told, None)
+            raise
+        self.access_log.add(tenant.login, told, len(asked.symbols))
+        return Response(Verified(**found).model_dump_json(), media_type="application/json")
+
+    async def _admitted(self, key: str) -> Tenant:
+        """The tenant of a key, which may ask now. Errors: Refused 401, 429, 503."""
+        tenant = await self.keys.tenant(key)
+        if not await self.limiter.hit(self.rate, tenant.login, key[:36]):
+            raise Refused(
+                429,
+                "rate",
+                f"more than {self.rate.amount} requests in a second: send fewer, with more "
+                "entities each",
+                retry_after_s=1,
+            )
+        return tenant
 
     async def ready(self) -> Response:
         """Answer GET /ready. Errors: Refused 503."""
@@ -212,6 +246,13 @@ def _key(request: Request) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
+def _wants_receipts(request: Request) -> bool:
+    said = request.query_params.getlist("receipt") or ["false"]
+    if not {*said} <= {"true", "false"}:
+        raise Refused(422, "receipt", "receipt is true or false, as in ?receipt=true")
+    return said[-1] == "true"
+
+
 async def _body(request: Request) -> bytes:
     """The body. Errors: Refused 413 above MAX_BODY, 408 when it takes too long or breaks off."""
     too_large = Refused(413, "size", f"send at most {MAX_BODY} bytes: ask for fewer entities")
@@ -231,9 +272,12 @@ async def _body(request: Request) -> bytes:
     return bytes(found)
 
 
-def _parsed(body: bytes) -> FeaturesRequest:
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def _parsed(model: type[Body], body: bytes) -> Body:
     try:
-        return FeaturesRequest.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as error:
         if error.error_count() > 10:
             raise Refused(422, "body", "the body is not as /openapi.json says") from None
@@ -297,12 +341,21 @@ def told_of(asked: FeaturesRequest, tenant: Tenant) -> str:
     """What was asked for, as the access log has it; a series of others as symbol@tenant."""
     entities = asked.entities
     tenants = entities.tenant_id or [None] * len(entities.symbol)
-    symbols = ",".join(
-        symbol if tenant_id in (None, tenant.tenant_id) else f"{symbol}@{tenant_id}"
-        for tenant_id, symbol in zip(tenants, entities.symbol, strict=True)
-    )
     what = asked.feature_service or ",".join(asked.features or ())
-    text = f"get-online-features {what[:200]} {symbols}"
+    asked_for = series(tenants, entities.symbol, tenant)
+    return shortened(f"get-online-features {what[:200]} {asked_for}")
+
+
+def series(tenants: Sequence[int | None], symbols: Sequence[str], tenant: Tenant) -> str:
+    """Symbols in one line, those of others as symbol@tenant."""
+    return ",".join(
+        symbol if tenant_id in (None, tenant.tenant_id) else f"{symbol}@{tenant_id}"
+        for tenant_id, symbol in zip(tenants, symbols, strict=True)
+    )
+
+
+def shortened(text: str) -> str:
+    """A text as the access log takes it."""
     if not text.isprintable():
         # no NUL, which the database cannot hold, and no line of its own in a log
         text = ascii(text)[1:-1]
@@ -343,11 +396,22 @@ def create_app(
         response_model=FeaturesResponse,
         responses=RESPONSES,
         dependencies=[Security(bearer)],
-        openapi_extra={"requestBody": body_of(FeaturesRequest)},
+        openapi_extra={"requestBody": body_of(FeaturesRequest), "parameters": [RECEIPT]},
     )
     async def get_online_features(request: Request) -> Response:
         """Features of the series asked for, as they are online."""
         return await api.features(request)
+
+    @app.post(
+        "/verify",
+        response_model=Verified,
+        responses=RESPONSES,
+        dependencies=[Security(bearer)],
+        openapi_extra={"requestBody": body_of(Verification)},
+    )
+    async def verify(request: Request) -> Response:
+        """Whether the answer that a receipt stands for is still given."""
+        return await api.verify(request)
 
     @app.get("/health", response_model=State)
     async def health() -> Response:

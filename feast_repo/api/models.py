@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from feast_repo.definitions import VIEWS
 
 MAX_ENTITIES: Final = 1_000
 MAX_FEATURES: Final = 100
 MAX_BODY: Final = 1024 * 1024
+MAX_PAIRS: Final = 10_000
 
 Symbol = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 TenantId = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -101,11 +103,65 @@ class Metadata(BaseModel):
     feature_view_metadata: list[ViewMetadata] = []
 
 
+Moments = Annotated[list[AwareDatetime], Field(max_length=MAX_PAIRS, fail_fast=True)]
+
+
+class Receipt(BaseModel):
+    """A receipt, and the question that it answers: what POST /verify takes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    receipt: Annotated[
+        str, StringConstraints(max_length=1_000), Field(description="Of api.receipt(), or of here.")
+    ]
+    symbols: Annotated[list[Symbol], Field(max_length=MAX_PAIRS, fail_fast=True)]
+    as_of: Annotated[Moments, Field(description="The moment of each symbol, RFC 3339.")]
+    tenant_id: Annotated[
+        TenantId | None, Field(description="Whose series; absent or null: as for a question.")
+    ] = None
+
+
+class Verification(Receipt):
+    """Whether a receipt's answer is still given."""
+
+    known_as_of: Annotated[
+        Moments | None, Field(description="Where each symbol was asked with one of its own.")
+    ] = None
+    elsewhere: Annotated[
+        bool, Field(description="Whether to ask this database though it is another's receipt.")
+    ] = False
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        if {len(self.as_of), len(self.known_as_of or self.as_of)} != {len(self.symbols)}:
+            raise ValueError("give one as_of, and one known_as_of or none, for each symbol")
+        return self
+
+
+class Verified(BaseModel):
+    """What api.verify() says: equal, or what differs and what moved."""
+
+    is_equal: bool
+    said: str
+    place: Annotated[int | None, Field(description="Of the row that differs, from 1.")]
+    symbol: str | None
+    as_of: datetime | None
+    field: str | None
+    moved: str | None
+
+
 class FeaturesResponse(BaseModel):
     """One column for each name of metadata.feature_names, in that order."""
 
     metadata: Metadata
     results: list[Vector]
+    receipts: Annotated[
+        list[Receipt],
+        Field(
+            description="Where ?receipt=true asked for them: one for each set of features and "
+            "tenant. Rows that are not online are in none."
+        ),
+    ] = []
 
 
 class State(BaseModel):
@@ -132,7 +188,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     404: {"model": Problem, "description": "A symbol, feature or service that is not there."},
     408: {"model": Problem, "description": "The body took too long."},
     413: {"model": Problem, "description": f"More than {MAX_BODY} bytes."},
-    422: {"model": Problem, "description": "Not a request of this form, or ambiguous."},
+    422: {"model": Problem, "description": "Not a request of this form, ambiguous, or no receipt."},
     429: {"model": Problem, "description": "Too many requests of this key.", "headers": RETRY},
     503: {"model": Problem, "description": "Something does not answer.", "headers": RETRY},
 }

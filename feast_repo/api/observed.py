@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telemetry.hooks import ApiTelemetry
 
-ROUTES: Final = frozenset({"/get-online-features", "/health", "/ready", "/openapi.json"})
+ROUTES: Final = frozenset({"/get-online-features", "/verify", "/health", "/ready", "/openapi.json"})
 
 
 class Observed:

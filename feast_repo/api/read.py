@@ -28,6 +28,7 @@ from redis.backoff import NoBackoff
 
 from feast_repo import internals
 from feast_repo.api.errors import Refused, unavailable
+from feast_repo.sets import answered_by
 
 JOIN_KEYS: Final = ("symbol", "tenant_id")
 # What Feast says of a row that has no time.
@@ -55,6 +56,8 @@ class Plan:
     answer. sources: the views that on-demand ones are computed from. names: of the answer's
     columns. feast, feast_names, full_names: what to ask Feast for, where it is asked, how it calls
     the columns then, and whether by full names. metadata: about versions, if it was asked for.
+    of_sets: set and field of each name, None where it is no set's. needed: all sets that the values
+    are of, and views that are of none.
     """
 
     label: str
@@ -65,6 +68,8 @@ class Plan:
     feast_names: tuple[str, ...]
     full_names: bool
     metadata: list[dict[str, Any]] | None
+    of_sets: tuple[tuple[str, str] | None, ...]
+    needed: frozenset[str]
 
     @cached_property
     def fields(self) -> tuple[bytes, ...]:
@@ -96,13 +101,14 @@ class Plan:
 class Catalog:
     """The registry, as far as it can be served: what is keyed by tenant and symbol, and not else.
 
-    views, on_demand: the features of each. sources: the views of each on-demand view. versions:
-    of views that have one.
+    views, on_demand: the features of each. sources: the views of each on-demand view. sets: the set
+    of each view that is of one. versions: of views that have one.
     """
 
     views: dict[str, tuple[str, ...]]
     on_demand: dict[str, tuple[str, ...]]
     sources: dict[str, tuple[str, ...]]
+    sets: dict[str, str]
     services: dict[str, FeatureService]
     versions: dict[str, int]
     plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict)
@@ -117,6 +123,11 @@ class Catalog:
             if sorted(view.join_keys) == list(JOIN_KEYS) and view.online
         ]
         views = {view.name: tuple(f.name for f in view.features) for view in found}
+        sets = {
+            view.name: of
+            for view in found
+            if view.batch_source and (of := answered_by(view.batch_source.name))
+        }
         on_demand, sources = {}, {}
         for view in store.list_on_demand_feature_views(allow_cache=True):
             read = {p.name for p in view.source_feature_view_projections.values()}
@@ -135,7 +146,7 @@ class Catalog:
             )
         }
         versions = {view.name: getattr(view, "current_version_number", 0) or 0 for view in found}
-        return cls(views, on_demand, sources, services, versions)
+        return cls(views, on_demand, sources, sets, services, versions)
 
     def plan(
         self, service: str | None, features: Sequence[str], full_names: bool, versions: bool
@@ -205,6 +216,14 @@ class Catalog:
             ]
             if versions
             else None,
+            of_sets=tuple(
+                (self.sets[view], feature) if view in self.sets else None
+                for view, wanted in selected.items()
+                for feature in wanted
+            ),
+            needed=frozenset(
+                self.sets.get(view, view) for view in (*selected, *sources) if view in self.views
+            ),
         )
 
 

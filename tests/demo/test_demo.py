@@ -416,6 +416,8 @@ def test_the_example_compares_numbers(demo: Demo) -> None:
     assert same is not None, said
     assert int(same[1]) >= 3 * 6
     assert re.search(r"^ +1 SYN_BTCUSD .* (0\.\d+) \1$", said, re.M), said
+    # of each tenant
+    assert len(re.findall(r"^receipt of market_1m\.\d: pit1\S+\n  equal: ", said, re.M)) == 2, said
 
 
 def test_the_commands_of_dead_letters(

@@ -52,11 +52,12 @@ class Served:
     feed: int
 
     def ask(self, body: Any, key: str | None = "", **options: Any) -> requests.Response:
-        """POST a body; by first's key unless told otherwise, None for no key."""
+        """POST a body to a path; by first's key unless told otherwise, None for no key."""
         shown = self.keys[self.first] if key == "" else key
         headers = {} if shown is None else {"Authorization": f"Bearer {shown}"}
         headers |= options.pop("headers", {})
-        return requests.post(self.url + PATH, json=body, headers=headers, timeout=30, **options)
+        path = options.pop("path", PATH)
+        return requests.post(self.url + path, json=body, headers=headers, timeout=30, **options)
 
     def execute(self, statement: str, parameters: Any = None, role: str | None = None) -> Any:
         """Rows of a statement, by a role; None where it gives none."""

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
 from feast_repo import definitions, offline_store
+from feast_repo.receipts import verify, with_receipts
 from tests.conftest import Databases
 from tests.feast.market import FIELDS, MINUTE, SETS, START, SYMBOLS, Market, rows
 
@@ -163,6 +164,12 @@ def test_prefixes_labels_and_another_leg(
         (mine[place["close"]], mine[place["spread_bps"]], its[place["close"]], its[place["bucket"]])
         for mine, its in zip(own, other, strict=True)
     ]
+    job = store.get_historical_features(entity_df, service, full_feature_names=True)
+    _, receipts = with_receipts(job)
+    assert {*receipts} == {
+        f"market_1m.{tenant}{leg}" for tenant in market.tenants for leg in ("", ".tenant_id.hedge")
+    }
+    assert {row["is_equal"] for row in verify(store, entity_df, receipts).values()} == {True}
 
 
 def test_ratios_are_computed_from_the_snapshot(

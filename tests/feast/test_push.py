@@ -7,13 +7,17 @@ from itertools import count
 from typing import Any
 from unittest.mock import Mock
 
+import pandas as pd
 import psycopg
 import pytest
 import redis
 from feast import FeatureStore
+from feast.protos.feast.types.Value_pb2 import Value
 
 from engine.errors import EngineError
-from feast_repo import definitions, push
+from feast_repo import definitions, internals, push
+from feast_repo.api.read import _key
+from feast_repo.receipts import online_with_receipts, verify
 from feast_repo.store import apply
 from telemetry import start
 from telemetry.settings import TelemetryConfig
@@ -130,6 +134,78 @@ def test_a_running_push_follows_feast_apply(
     finally:
         apply(store)
         began.close()
+
+
+def receipt_of(
+    store: FeatureStore, tenant: int, features: Any = None
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    return online_with_receipts(
+        store,
+        features or store.get_feature_service("market_v1"),
+        [{"tenant_id": tenant, "symbol": symbol} for symbol in SYMBOLS],
+    )
+
+
+def test_who_read_it_online_has_a_receipt_that_psql_verifies(
+    pushed: tuple[push.Push, World, Any, int], store: FeatureStore
+) -> None:
+    """Also when other values are online, of another moment."""
+    pushing, world, _, tenant = pushed
+    stop = threading.Event()
+    thread = threading.Thread(target=push.run, args=(pushing, stop))
+    thread.start()
+    try:
+        trade(world, tenant)
+        deadline = time.monotonic() + 120
+        while online(store, tenant)[0][0] is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        frame, receipts = receipt_of(store, tenant)
+    finally:
+        stop.set()
+        thread.join(30)
+    question = [list(frame["symbol"]), list(frame["event_timestamp"]), tenant]
+    with world.connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+        known = cursor.execute(
+            "select * from feature_pit_snapshot(%s, %s::timestamptz[], null, %s)", question
+        ).fetchall()
+    read = rows(frame.to_dict("records"))
+    assert read == rows(known)
+    assert all(row[0] is not None for row in read)
+    trade(world, tenant, seq=100)
+    pushing.once()
+    assert online(store, tenant) == psql(world, tenant) != read
+    assert [*receipts] == [f"market_1m.{tenant}"]
+    said = world.connection.execute(
+        "select is_equal, said from feature.verify(%s, %s, %s::timestamptz[], null, %s)",
+        [*receipts.values(), *question],
+    ).fetchall()
+    assert [is_equal for is_equal, _ in said] == [True], said
+    assert verify(store, frame, receipts)[f"market_1m.{tenant}"]["is_equal"]
+
+
+def test_no_receipt_stands_for_what_the_log_does_not_say(
+    pushed: tuple[push.Push, World, Any, int], store: FeatureStore
+) -> None:
+    pushing, world, client, tenant = pushed
+    trade(world, tenant)
+    pushing.once()
+    frame, _ = receipt_of(store, tenant, ["ratio:range_bps", "bar:high", "session_bar:volume"])
+    assert frame["range_bps"].notna().all()
+    with pytest.raises(ValueError, match="ratio is computed of bar, signal: ask for one of theirs"):
+        receipt_of(store, tenant, ["ratio:range_bps", "session_bar:volume"])
+    key = _key(store.project, 3, tenant, SYMBOLS[1])
+    client.hset(
+        key, internals.redis_field("bar", "high"), Value(double_val=1.0).SerializeToString()
+    )
+    with pytest.raises(ValueError, match=f"high of {SYMBOLS[1]} is online as 1.0, and feature_pit"):
+        receipt_of(store, tenant)
+    client.hdel(key, internals.time_field("signal"))
+    with pytest.raises(ValueError, match=f"{SYMBOLS[1]}.* is not of one moment: run `make mater"):
+        receipt_of(store, tenant)
+    client.delete(key)
+    frame, receipts = receipt_of(store, tenant)
+    assert list(frame["symbol"]) == [SYMBOLS[0]]
+    assert verify(store, frame, receipts)[f"market_1m.{tenant}"]["is_equal"]
 
 
 def test_a_registry_without_the_contract_is_refused(

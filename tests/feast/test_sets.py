@@ -4,19 +4,26 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pandas as pd
+import polars as pl
 import psycopg
+import pyarrow as pa
 import pytest
 import redis
 from feast import FeatureStore, FeatureView
+from feast.infra.offline_stores.offline_store import RetrievalJob
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from feast_repo import definitions, internals, push
+from feast_repo import receipts as receipts_of
+from feast_repo.receipts import verify, with_receipts
 from feast_repo.store import materialize, open_store
 from tests.conftest import Databases
+from tests.documents import block
 from tests.feast.market import FIELDS_OF, MINUTE, SETS, SYMBOLS, Market, amended, bits, rows
 from tests.feast.served import Served
 from tests.pit.oracle import Event, Trade
@@ -69,11 +76,34 @@ def of_set(of: str, found: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def trained(store: FeatureStore, keys: list[Key]) -> list[dict[str, Any]]:
-    frame = pd.DataFrame(keys, columns=["tenant_id", "symbol", "event_timestamp"])
+    frame = entities(keys)
     found: list[dict[str, Any]] = (
         store.get_historical_features(frame, ALL, full_feature_names=True).to_arrow().to_pylist()
     )
     return found
+
+
+def entities(keys: list[Key]) -> pd.DataFrame:
+    return pd.DataFrame(keys, columns=["tenant_id", "symbol", "event_timestamp"])
+
+
+def pairs(market: Market) -> list[Key]:
+    """Of both tenants and symbols, one before the next, before the first bar too, and one twice."""
+    found = [
+        (tenant, symbol, BEGIN + minute * MINUTE)
+        for minute in (124, 119, 60, 0)
+        for tenant in market.tenants
+        for symbol in SYMBOLS
+    ]
+    return [*found, found[0]]
+
+
+def psql_receipt(market: Market, of: str, keys: list[Key]) -> Any:
+    question = [[symbol for _, symbol, _ in keys], [at for *_, at in keys], keys[0][0], of]
+    (row,) = market.world.connection.execute(
+        "select feature.receipt(%s, %s::timestamptz[], null::timestamptz[], %s, %s)", question
+    ).fetchall()
+    return row[0]
 
 
 def online(store: FeatureStore, keys: list[tuple[int, str]]) -> list[dict[str, Any]]:
@@ -181,6 +211,97 @@ def answered(body: dict[str, Any], at: datetime) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in values]
 
 
+def test_a_training_set_carries_a_receipt_of_each_set_and_tenant(
+    market: Market, store: FeatureStore
+) -> None:
+    keys = pairs(market)
+    entity_df = entities(keys).assign(label=range(len(keys)))
+    job = store.get_historical_features(
+        entity_df, [*ALL, "ratio:range_bps"], full_feature_names=True
+    )
+    found, receipts = with_receipts(job)
+    pd.testing.assert_frame_equal(found, job.to_df())
+    assert {*receipts} == {f"{of}.{tenant}" for of in SETS for tenant in market.tenants}
+    for name, receipt in receipts.items():
+        of, tenant = name.split(".")
+        own = [key for key in keys if key[0] == int(tenant)]
+        assert receipt == psql_receipt(market, of, own)
+    for asked in (entity_df, found, pl.from_pandas(entity_df), pa.Table.from_pandas(found)):
+        assert {row["is_equal"] for row in verify(store, asked, receipts).values()} == {True}
+    assert with_receipts(store.get_historical_features(entity_df.head(0), ALL[:2]))[1] == {}
+
+
+def test_a_receipt_of_moments_after_the_last_publish_stays_equal(
+    market: Market, store: FeatureStore
+) -> None:
+    """It is of the publish that the training set is of."""
+    keys = [(market.tenants[0], symbol, market.now + 3 * MINUTE) for symbol in SYMBOLS]
+    job = store.get_historical_features(entities(keys), ["bar:vwap"])
+    found, receipts = with_receipts(job)
+    market.minutes(4, seed=31, publish_every=1)
+    assert not job.to_df().equals(found)
+    assert [row["is_equal"] for row in verify(store, found, receipts).values()] == [True]
+
+
+def test_a_publish_between_the_values_and_their_receipt_is_in_neither(
+    market: Market,
+    store: FeatureStore,
+    databases: Databases,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if databases.kind == "embedded":
+        pytest.skip("one transaction at a time: nothing can come in between")
+    keys = [(market.tenants[0], symbol, market.now + 3 * MINUTE) for symbol in SYMBOLS]
+    job = store.get_historical_features(entities(keys), ["bar:vwap"])
+    before = job.to_df()
+    of_frame = receipts_of.of_frame
+
+    def late(*arguments: Any) -> dict[str, str]:
+        market.minutes(4, seed=32, publish_every=1)
+        return of_frame(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(receipts_of, "of_frame", late)
+        found, receipts = with_receipts(job)
+    assert found.equals(before)
+    assert not job.to_df().equals(before)
+    assert [*receipts.values()] != [psql_receipt(market, "market_1m", keys)]
+    assert [row["is_equal"] for row in verify(store, found, receipts).values()] == [True]
+
+
+def test_receipts_of_another_frame_are_refused(market: Market, store: FeatureStore) -> None:
+    entity_df = entities(pairs(market)[:-1])
+    _, receipts = with_receipts(store.get_historical_features(entity_df, ["bar:vwap"]))
+    first, second = (f"market_1m.{tenant}" for tenant in market.tenants)
+    assert {*receipts} == {first, second}
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="not the question of the rec"):
+        verify(store, entity_df[::-1], receipts)
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="damaged"):
+        verify(store, entity_df, {**receipts, first: receipts[first] + "x"})
+    for others in ({first: receipts[first]}, {**receipts, "market_1m.7": ""}, {"nope": ""}):
+        with pytest.raises(ValueError, match=r"has receipts named .*, and those given are named"):
+            verify(store, entity_df, others)
+    with pytest.raises(ValueError, match="no receipts to verify"):
+        verify(store, entity_df, {})
+    # the same symbols and moments of the other tenant
+    swapped = {first: receipts[second], second: receipts[first]}
+    said = verify(store, entity_df, swapped)[first]
+    assert (said["is_equal"], said["moved"]) == (False, "versions of the log")
+    with pytest.raises(ValueError, match="a Mock has no receipts: ask a store of"):
+        with_receipts(Mock(spec=RetrievalJob))
+
+
+def test_a_run_of_mlflow_carries_the_receipts(
+    market: Market, store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/point-in-time.md says."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/runs.db")
+    names: dict[str, Any] = {"store": store, "entity_df": entities(pairs(market))}
+    exec(block("docs/point-in-time.md", "import mlflow"), names)  # noqa: S102 - the document's
+    assert names["kept"] == names["receipts"]
+    assert {*names["kept"]} == {f"market_1m.{tenant}" for tenant in market.tenants}
+
+
 def test_a_tenant_sees_its_own_in_every_set(
     market: Market,
     online_world: Served,
@@ -209,6 +330,11 @@ def test_a_tenant_sees_its_own_in_every_set(
     theirs = open_store()
     theirs.apply(definitions.OBJECTS)
     found = trained(theirs, keys)
+    asked = entities(keys)
+    job = theirs.get_historical_features(asked, ALL, full_feature_names=True)
+    _, receipts = with_receipts(job)
+    assert {*receipts} == {f"{of}.{second}" for of in SETS}
+    assert {row["is_equal"] for row in verify(theirs, asked, receipts).values()} == {True}
     for of in SETS:
         assert of_set(of, found) == known(market.world, of, keys)
         (view, *_) = VIEWS[of]
