@@ -55,11 +55,13 @@ def test_nothing_else_is_there(online_world: Served) -> None:
     schema = requests.get(world.url + "/openapi.json", timeout=SOON_S).json()
     assert {(path, verb) for path, verbs in schema["paths"].items() for verb in verbs} == {
         (PATH, "post"),
+        ("/verify", "post"),
         ("/health", "get"),
         ("/ready", "get"),
     }
     assert schema["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
-    assert schema["paths"][PATH]["post"]["security"] == [{"HTTPBearer": []}]
+    for path in (PATH, "/verify"):
+        assert schema["paths"][path]["post"]["security"] == [{"HTTPBearer": []}]
     header = {"Authorization": f"Bearer {world.keys[world.first]}"}
     for path in ("push", "write-to-online-store", "materialize", "materialize-incremental"):
         answer = requests.post(f"{world.url}/{path}", json={}, headers=header, timeout=SOON_S)
