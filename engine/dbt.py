@@ -11,6 +11,8 @@ from engine.server import connect, require_migrated
 from engine.settings import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
+# seeds/properties.yml says the type of a column that a file may have, and need not
+OPTIONAL = 'ignore:"known_at" does not match:RuntimeWarning'
 
 
 def environment(url: str) -> dict[str, str]:
@@ -38,6 +40,7 @@ def run(url: str, *arguments: str, quiet: bool = False, project: Path = ROOT) ->
         row = connection.execute("select current_database()").fetchone()
     # dbt writes the name into its SQL, and an engine may answer to other names than its own
     env = environment(url) | ({"PGDATABASE": row[0]} if row else {})
+    env["PYTHONWARNINGS"] = ",".join(filter(None, [env.get("PYTHONWARNINGS"), OPTIONAL]))
     command = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments]
     command += ["--project-dir", str(project), "--profiles-dir", str(project / "profiles")]
     code, said = child.stream(command, env, project, show=not quiet)

@@ -134,12 +134,14 @@ def replace(
     rows = {table for one in objects for table in one.header("rows")}
     texts = {one.path: one.text for one in objects}
     with connection.transaction():
+        reference.hold(connection)
         known = _known(connection)
         gone = sorted(known.keys() - texts.keys())
         first = [one for one in objects if one.path not in last]
         changed = _changed(connection, known, first, texts)
         _bring(connection, schema, changed, {path: known[path][1] for path in gone})
-        for change in reference.fill(connection, rows):
+        changes = reference.fill(connection, rows)
+        for change in changes:
             tell(change)
         from_rows = _changed(connection, known, [one for one in objects if one.path in last], texts)
         _bring(connection, schema, from_rows, {})
@@ -159,6 +161,9 @@ def replace(
                 " where path = %(path)s and made <> %(made)s",
                 {"path": one.path, "made": _made(connection, one)},
             )
+        if changes:
+            # last, because publishes wait from here on
+            reference.settle(connection)
     return [*gone, *(one.path for one in changed)]
 
 

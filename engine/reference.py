@@ -1,6 +1,7 @@
 """Load seeds/ into the reference tables: all files in one transaction, or none and the reasons."""
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,40 +178,71 @@ def load(url: str, directory: Path = SEEDS) -> list[str]:
     with connect(url) as connection, connection.transaction():
         connection.execute("set local client_min_messages = warning")
         changes = _load(connection, directory, TABLES)
-        try:
-            connection.execute("set constraints all immediate")
-        except psycopg.errors.InvalidParameterValue as error:
-            raise ReferenceRefused(f"nothing was loaded:\nseeds/: {error}") from error
+        settle(connection)
         connection.execute("select market.keep_sessions()")
         _validate(connection)
     return changes
 
 
+def hold(connection: Connection) -> None:
+    """Let nobody else edit reference tables until the transaction ends; readers go on.
+
+    For who records in the audit chain before fill(): whoever edits comes to the chain after that.
+    """
+    there = connection.execute(
+        "select t from unnest(%s::text[]) as t where to_regclass('market.' || t) is not null",
+        [list(TABLES.values())],
+    ).fetchall()
+    if there:
+        _lock(connection, [table for (table,) in there])
+
+
 def fill(connection: Connection, names: set[str]) -> list[str]:
     """Load those tables of names that objects are made from, as part of their transaction.
 
-    names: with their schema; others than reference tables are left alone. Returns and raises as
-    load().
+    names: with their schema; others than reference tables are left alone. Where any of them
+    changes, all files are loaded, but for the first time: what is edited at once is known at once.
+    A wrong line of any file refuses all. Returns and raises as load(), after settle().
     """
     files = {file: table for file, table in TABLES.items() if f"market.{table}" in names}
-    return _load(connection, SEEDS, files) if files else []
+    if not files:
+        return []
+    changes = _load(connection, SEEDS, files)
+    row = connection.execute("select exists (select from market.instrument_version)").fetchone()
+    if changes and row == (True,):
+        others = {file: table for file, table in TABLES.items() if file not in files}
+        changes += [one for name in others.items() for one in _replace(connection, *name)]
+    return changes
+
+
+def settle(connection: Connection) -> None:
+    """Make versions of what was loaded. Errors: ReferenceRefused where sessions overlap."""
+    try:
+        connection.execute("set constraints all immediate")
+    except psycopg.errors.InvalidParameterValue as error:
+        raise ReferenceRefused(f"nothing was loaded:\nseeds/: {error}") from error
 
 
 def _load(connection: Connection, directory: Path, files: dict[str, str]) -> list[str]:
+    """Load those files, if nothing is wrong with any file of directory."""
     # one load after the other; readers go on
-    connection.execute(
-        sql.SQL("lock table {} in share row exclusive mode").format(
-            sql.SQL(", ").join(_table(table) for table in files.values())
-        )
-    )
+    _lock(connection, TABLES.values())
     problems = []
-    for file, table in files.items():
+    for file, table in TABLES.items():
         found = _read(connection, directory / f"{file}.csv", table)
         problems += [f"seeds/{file}.csv {problem}" for problem in found]
     if problems:
         more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
         raise ReferenceRefused("\n".join(["nothing was loaded:", *problems[:SHOWN], *more]))
     return [change for file, table in files.items() for change in _replace(connection, file, table)]
+
+
+def _lock(connection: Connection, tables: Iterable[str]) -> None:
+    connection.execute(
+        sql.SQL("lock table {} in share row exclusive mode").format(
+            sql.SQL(", ").join(map(_table, tables))
+        )
+    )
 
 
 def _table(name: str) -> sql.Identifier:

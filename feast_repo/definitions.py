@@ -8,6 +8,7 @@ needs here.
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,15 @@ bucket = Field(
 
 def log_of(one: FeatureSet) -> PostgreSQLSource:
     """A set's source; the offline store answers from its snapshot, table and column are the log."""
+    return _source(one.snapshot, one.log)
+
+
+@cache
+def _source(name: str, table: str) -> PostgreSQLSource:
+    # one object: `feast apply` refuses a second one of the name, equal or not, where all is local
     return PostgreSQLSource(
-        name=one.snapshot,
-        table=one.log,
+        name=name,
+        table=table,
         timestamp_field="known_at",
         description="The bitemporal log, read as it was known at each row's event timestamp.",
     )

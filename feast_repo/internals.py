@@ -22,9 +22,11 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from google.protobuf.timestamp_pb2 import Timestamp  # type: ignore[import-untyped]
 
+from feast_repo.quiet import ServerWarning
+
 
 def connect(config: PostgreSQLConfig) -> psycopg.Connection:
-    """A connection as the offline store makes them; the server's warnings are Python's.
+    """A connection as the offline store makes them; the server's warnings are ServerWarnings.
 
     Errors: psycopg's.
     """
@@ -36,7 +38,7 @@ def connect(config: PostgreSQLConfig) -> psycopg.Connection:
 def _warn(said: psycopg.errors.Diagnostic) -> None:
     if said.severity_nonlocalized == "WARNING":
         hint = f". {said.message_hint}" if said.message_hint else ""
-        warnings.warn(f"{said.message_primary}{hint}", UserWarning, stacklevel=2)
+        warnings.warn(f"{said.message_primary}{hint}", ServerWarning, stacklevel=2)
 
 
 def table_of(storage: SavedDatasetPostgreSQLStorage) -> str:

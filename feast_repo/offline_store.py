@@ -199,6 +199,14 @@ class PitRetrievalJob(RetrievalJob):
         df_to_postgres_table(config=self._config.offline_store, df=frame, table_name=table)
 
 
+class SnapshotJob(PostgreSQLRetrievalJob):
+    """What online stores are written from; what the server warns of is told."""
+
+    # as Feast's own, which has no time limit
+    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:  # noqa: ARG002
+        return _arrow(self.to_sql(), self.config)
+
+
 class PitOfflineStore(PostgreSQLOfflineStore):
     """Feast's PostgreSQL store with the project's point-in-time read."""
 
@@ -321,9 +329,7 @@ class PitOfflineStore(PostgreSQLOfflineStore):
             function=sql.Identifier(f"{data_source.name}_all"),
             moment=sql.Literal(end_date if end_date.tzinfo else end_date.replace(tzinfo=UTC)),
         )
-        return PostgreSQLRetrievalJob(
-            query=query.as_string(), config=config, full_feature_names=False
-        )
+        return SnapshotJob(query=query.as_string(), config=config, full_feature_names=False)
 
     @staticmethod
     def pull_all_from_table_or_query(

@@ -1,16 +1,23 @@
-"""Feast's warnings, without those of what this repository uses on purpose."""
+"""Warnings as who runs a command reads them."""
 
+import sys
 import warnings
 from typing import TextIO
 
 EXPERIMENTAL = "is an experimental feature"
 
 
+class ServerWarning(UserWarning):
+    """What the database warned of, with its hint."""
+
+
 def hide_experimental() -> None:
     """Show no more that on-demand views are experimental: nobody who runs a command can help it.
 
-    Not by a filter: each module of Feast puts its own before all that are there.
+    What the database warns of is a plain line, once. Not by filters: each module of Feast puts its
+    own before all that are there.
     """
+    told = set()
     shown = warnings.showwarning
 
     def show(
@@ -21,7 +28,11 @@ def hide_experimental() -> None:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if category is not RuntimeWarning or EXPERIMENTAL not in str(message):
+        if category is ServerWarning:
+            if str(message) not in told:
+                print(f"warning: {message}", file=sys.stderr, flush=True)
+            told.add(str(message))
+        elif category is not RuntimeWarning or EXPERIMENTAL not in str(message):
             shown(message, category, filename, lineno, file, line)
 
     warnings.showwarning = show

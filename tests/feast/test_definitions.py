@@ -80,6 +80,12 @@ def served(store: FeatureStore, service: str) -> list[str]:
     return list(Catalog.read(store).plan(service, (), False, False).names)
 
 
+def test_all_views_of_a_set_have_one_source() -> None:
+    """Where all is local, `feast apply` refuses a second one of its name."""
+    for name, views in definitions.feature_views().items():
+        assert {id(view.batch_source) for view in views.values()} == {id(definitions.LOGS[name])}
+
+
 def test_a_field_more_in_the_contract_is_a_feature_more(tmp_path: Path) -> None:
     path = written(tmp_path, contract(more=RSI))
     before = list(definitions.contract_fields())

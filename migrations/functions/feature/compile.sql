@@ -1,9 +1,10 @@
 -- depends: functions/feature/check_set functions/feature/compile_former
---   functions/feature/compile_set functions/feature/define_fields functions/feature/index_inputs
---   functions/feature/note_births functions/feature/note_definitions functions/feature/set_order
---   functions/feature/try_formulas functions/feature/try_windows
---   functions/feature/collect_changed_ticks views/market/trade_belief views/market/quote_belief
---   views/market/bar_belief views/market/bar_1m
+--   functions/feature/compile_set functions/feature/define_fields functions/feature/hold_clock
+--   functions/feature/index_inputs functions/feature/note_births
+--   functions/feature/note_definitions functions/feature/set_order functions/feature/try_formulas
+--   functions/feature/try_windows functions/feature/collect_changed_ticks
+--   views/market/trade_belief views/market/quote_belief views/market/bar_belief
+--   views/market/bar_1m
 create or replace procedure feature.compile()
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -13,10 +14,10 @@ declare
     v_sets jsonb := '{}';
     v_set market.feature_set;
 begin
-    -- two dbt runs at once
-    perform pg_advisory_xact_lock(hashtext('feature.compile'));
-    -- functions change between publishes, never within one
-    perform from feature.clock as c for update;
+    -- rights, then the chain: as whoever makes objects and gives them rights comes to these locks
+    perform from audit.last_recorded as l where l.relation = 'audit.privilege' for update;
+    -- two dbt runs one after another; functions change between publishes, never within one
+    perform feature.hold_clock();
     if not exists (select from market.contract) then
         perform feature.refuse_formula('market.contract has no field: run make migrate');
     end if;

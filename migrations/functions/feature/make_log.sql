@@ -1,6 +1,6 @@
 -- depends: functions/feature/chunk_of functions/feature/comment_log functions/feature/guard_log
---   functions/feature/index_log functions/feature/name_of functions/feature/refuse_change
---   functions/feature/refuse_formula functions/feature/span_of
+--   functions/feature/hold_clock functions/feature/index_log functions/feature/name_of
+--   functions/feature/refuse_change functions/feature/refuse_formula functions/feature/span_of
 create or replace function feature.make_log(p_set market.feature_set) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -73,6 +73,8 @@ begin
         order by c.ordinal
     loop
         if not v_field.is_there then
+            -- a publish that has the clock waits for the log; this transaction comes to the clock
+            perform feature.hold_clock();
             execute format(
                 'alter table feature.%I add column %I %s', c_name, v_field.field, v_field.data_type
             );
