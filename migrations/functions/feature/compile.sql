@@ -1,5 +1,5 @@
 -- depends: functions/feature/check_set functions/feature/compile_former
---   functions/feature/compile_set functions/feature/define_fields functions/feature/hold_clock
+--   functions/feature/compile_set functions/feature/define_fields functions/feature/stop_clock
 --   functions/feature/index_inputs functions/feature/note_births
 --   functions/feature/note_definitions functions/feature/set_order functions/feature/try_formulas
 --   functions/feature/try_windows functions/feature/collect_changed_ticks
@@ -14,10 +14,8 @@ declare
     v_sets jsonb := '{}';
     v_set market.feature_set;
 begin
-    -- rights, then the chain: as whoever makes objects and gives them rights comes to these locks
-    perform from audit.last_recorded as l where l.relation = 'audit.privilege' for update;
     -- two dbt runs one after another; functions change between publishes, never within one
-    perform feature.hold_clock();
+    perform feature.stop_clock();
     if not exists (select from market.contract) then
         perform feature.refuse_formula('market.contract has no field: run make migrate');
     end if;

@@ -1,5 +1,6 @@
--- depends: functions/feature/inputs_in_use functions/feature/hold_rebuild
+-- depends: functions/feature/hold_rebuild functions/feature/inputs_in_use
 --   functions/feature/kept_from functions/feature/make_next_log functions/feature/sets_behind
+--   functions/feature/stop_clock
 create or replace function feature.start_rebuild(p_set text, p_reason text) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -30,6 +31,8 @@ begin
                 from feature.published_set() as s
             ) || '.';
     end if;
+    -- a publish that comes later sees that there is a rebuild, and notes what it changes
+    perform feature.stop_clock();
     -- of a call that was interrupted
     for v_left in
         select c.oid
@@ -43,8 +46,6 @@ begin
     end loop;
     delete from feature.rebuild_run;
     delete from feature.rebuild_series;
-    -- a publish that comes later sees that there is a rebuild, and notes what it changes
-    perform from feature.clock as c for update;
     delete from feature.rebuild_change;
     insert into feature.rebuild_run (feature_sets, known_to, kept_from, inputs, reason)
     select v_sets, c.published_at, feature.kept_from(), feature.inputs_in_use(), p_reason

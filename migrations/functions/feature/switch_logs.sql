@@ -1,6 +1,6 @@
 -- depends: functions/feature/await_open functions/feature/hold_rebuild
 --   functions/feature/lock_logs functions/feature/refuse_other_columns
---   functions/feature/switch_log
+--   functions/feature/stop_clock functions/feature/switch_log
 create or replace function feature.switch_logs(p_run integer) returns text
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -12,7 +12,8 @@ declare
     v_set text;
     v_generation integer;
 begin
-    select c.* into strict v_clock from feature.clock as c for update;
+    perform feature.stop_clock();
+    select c.* into strict v_clock from feature.clock as c;
     if exists (select from feature.rebuild_change) then
         return 'changed';
     elsif not feature.lock_logs(c_run.feature_sets) then
