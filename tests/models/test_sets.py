@@ -18,8 +18,8 @@ from tests.models import oracle_sets, ticks
 from tests.models.making_ticks import MINUTE, Moment, frame, loaded, made, patterns, rows
 from tests.models.oracle_sets import DAILY, MOMENTUM_1M, QUOTE, TRADE, Ticks
 from tests.pit import sessions, test_real_ticks
-from tests.pit.oracle import Quote, Session, Trade
-from tests.pit.sessions import DAY
+from tests.pit.oracle import Quote, Trade
+from tests.pit.sessions import DAY, Session
 
 MICROSECOND = timedelta(microseconds=1)
 TEN = datetime(2024, 3, 4, 10, 0, tzinfo=UTC)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from tests.pit.beliefs import Tick, Version
+from tests.pit.sessions import Session, trading_time
 
 FIELDS = (
     "open",
@@ -35,7 +36,6 @@ MAX_STALENESS = dict.fromkeys(FIELDS, timedelta(seconds=900))
 # two float sums of the same numbers in another order differ by less than this
 TOLERANCE = 1e-9
 
-Session = tuple[datetime, datetime]
 Stream = tuple[int, str]
 Value = float | str | None
 
@@ -292,12 +292,6 @@ def _trend(score: float) -> str:
     return "trend_up" if score > 0 else "trend_down"
 
 
-def trading_time(since: datetime, until: datetime, sessions: Iterable[Session]) -> timedelta:
-    """How much of [since, until) lies in sessions."""
-    inside = (min(until, closes) - max(since, opens) for opens, closes in sessions)
-    return sum((part for part in inside if part > timedelta()), timedelta())
-
-
 @dataclass
 class Oracle:
     """All events of all streams; sessions by symbol, the longest staleness by field.
@@ -310,6 +304,10 @@ class Oracle:
     stamps: list[datetime] = field(default_factory=list)
     live_from: datetime | None = None
     bars_from: Mapping[str, str] = field(default_factory=dict)
+    # from when sessions and longest staleness were known to be others, oldest first
+    edits: list[tuple[datetime, Mapping[str, Sequence[Session]], Mapping[str, timedelta]]] = field(
+        default_factory=list
+    )
     _ticks: dict[tuple[type, Stream], dict[tuple[datetime, int], Tick]] = field(
         default_factory=dict
     )
@@ -400,6 +398,10 @@ class Oracle:
         """What the live log, or else the exact one, answers for one symbol."""
         known: datetime | None = as_of if known_as_of is None else known_as_of
         assert known is not None
+        before = bisect_right(self.edits, known, key=lambda edit: edit[0])
+        _, sessions, max_staleness = (
+            self.edits[before - 1] if before else (None, self.sessions, self.max_staleness)
+        )
         if live:
             known = self.learnt(known)
         if known is None:
@@ -410,9 +412,9 @@ class Oracle:
         if not closed:
             return NOTHING
         bucket = made.buckets[closed - 1]
-        age = trading_time(bucket + MINUTE, as_of, self.sessions[symbol])
+        age = trading_time(bucket + MINUTE, as_of, sessions[symbol])
         too_old = as_of - (bucket + MINUTE) > LONGEST_AGE
-        stale = {name for name in FIELDS if too_old or age > self.max_staleness[name]}
+        stale = {name for name in FIELDS if too_old or age > max_staleness[name]}
         if len(stale) == len(FIELDS):
             return NOTHING
         values, tags = self.features_at(stream, bucket, known, live)

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 
 from tests.conftest import Databases
 from tests.pit.compared import BARS_FROM, MICROSECOND, SECOND, WEEK, WITH_GAPS, Compared
+from tests.pit.edits import Edits
 from tests.pit.oracle import (
     FIELDS,
     KINDS,
@@ -29,7 +30,7 @@ from tests.pit.oracle import (
     VendorBar,
     floor_minute,
 )
-from tests.pit.world import PUBLISH, World
+from tests.pit.world import PREFIXES, PUBLISH, World
 
 LONGEST = timedelta(days=4)
 MOST_EVENTS = 2500  # the oracle looks at each of them for each answer
@@ -305,6 +306,43 @@ class PointInTime(Compared):
         opens = min(o for o, _ in self.oracle.sessions[self.symbols[1]] if o > self.now)
         if opens < self.start + LONGEST:
             self.now = opens + minutes * MINUTE
+
+    # what is not ticks
+
+    def edit(self, seed: int, kinds: Sequence[str], number: int) -> None:
+        """Some edits, each known from then on; then what was asked is asked again."""
+        rng = random.Random(seed)  # noqa: S311
+        if self.edits is None:
+            self.edits = Edits(
+                self.world,
+                self.symbols,
+                list(BARS_FROM),
+                self.oracle.max_staleness,
+                self.start.date(),
+            )
+        for _ in range(number):
+            since = self.stamp()
+            if self.edits.edit(rng, rng.choice(kinds), since):
+                held = {s: self.edits.sessions(s, *self.days) for s in self.symbols}
+                self.oracle.edits.append((since, held, dict(self.edits.max_staleness)))
+            self.now += rng.choice([1e-6, 61.0]) * SECOND
+        self.publish()
+        self.no_answer_moves(*PREFIXES)
+
+    @rule(seed=seeds, number=st.integers(1, 3))
+    def edit_calendar(self, seed: int, number: int) -> None:
+        """Days off, hours of a weekday, a time zone."""
+        self.edit(seed, ["holiday", "week", "zone"], number)
+
+    @rule(seed=seeds)
+    def edit_instrument(self, seed: int) -> None:
+        """Another calendar, or none."""
+        self.edit(seed, ["instrument"], 1)
+
+    @rule(seed=seeds, number=st.integers(1, 2))
+    def edit_contract(self, seed: int, number: int) -> None:
+        """Other maxima."""
+        self.edit(seed, ["contract"], number)
 
     # publishes
 

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from ingest import kinds
 from ingest.consume.ticks import create_incoming
-from tests.known import known_from_the_beginning
+from tests.known import TABLES, known_from_the_beginning
 from tests.paused import pause_jobs
 from tests.pit.oracle import KINDS, Event
 
@@ -21,6 +21,9 @@ SNAPSHOT = "select * from feature_pit_snapshot(%s, %s::timestamptz, %s::timestam
 SNAPSHOTS = "select * from feature_pit_snapshot(%s, %s::timestamptz[], %s::timestamptz[], %s)"
 PUBLISH: LiteralString = "call feature.publish(%s)"
 BACKFILL: LiteralString = "call feature.backfill(%s, %s)"
+DIGEST = "select {}_pit_hash(%s, %s::timestamptz[], %s::timestamptz[], %s)"
+# what the functions of each set begin with
+PREFIXES = ("feature", "momentum_1m", "daily")
 
 Row = dict[str, Any]
 Moments = Sequence[datetime]
@@ -110,6 +113,23 @@ class World:
         )
         known_from_the_beginning(self.connection, "contract")
 
+    @contextmanager
+    def known_from(self, moment: datetime) -> Iterator[None]:
+        """Reference data that is edited meanwhile is known from then on, all in one transaction.
+
+        The moment is after the last publish and edit of the test, which the server's clock is not.
+        """
+        with self.connection.transaction():
+            yield
+            self.connection.execute("set constraints all immediate")
+            # past the trigger that refuses it to everybody
+            self.connection.execute("set local session_replication_role = replica")
+            for table in (*(f"{name}_version" for name in TABLES), "session_month"):
+                self.connection.execute(
+                    f"update market.{table} set known_at = %s where known_at >= now()".encode(),
+                    [moment],
+                )
+
     def published_at(self) -> datetime:
         """The last published stamp."""
         row = self.connection.execute("select published_at from feature.clock").fetchone()
@@ -138,6 +158,16 @@ class World:
         """One row per element."""
         moments = None if known is None else list(known)
         return self._ask(SNAPSHOTS, [list(symbols), list(as_of), moments, tenant_id])
+
+    def digest(
+        self, prefix: str, symbols: Sequence[str], as_of: Moments, known: Moments, tenant_id: int
+    ) -> str:
+        """Of what a set answers, one row per element."""
+        arguments = [list(symbols), list(as_of), list(known), tenant_id]
+        row = self.connection.execute(DIGEST.format(prefix).encode(), arguments).fetchone()
+        assert row is not None
+        digest: str = row[0]
+        return digest
 
     def _ask(self, query: LiteralString, arguments: list[Any]) -> list[Row]:
         with self.connection.cursor(row_factory=dict_row) as cursor:
