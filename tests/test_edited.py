@@ -54,7 +54,7 @@ WELL = """
         )
 """
 ONLINE = """
-import re
+import json
 from datetime import UTC
 from feast_repo.store import open_store
 
