@@ -73,6 +73,22 @@ def one_publish(config: RepoConfig, timeout: int | None = None) -> Iterator[psyc
         yield connection
 
 
+def answered(query: str, config: RepoConfig) -> pa.Table:
+    """What a query answers. Errors: psycopg's."""
+    with internals.connect(config.offline_store) as connection:
+        connection.read_only = True
+        cursor = connection.execute(query.encode())
+        described = cursor.description or []
+        columns = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(described)
+    found = {}
+    for column, values in zip(described, columns, strict=True):
+        array = pa.array(values)
+        # no value says what type it is
+        kind = pg_type_code_to_arrow(column.type_code)
+        found[column.name] = array.cast(kind) if pa.types.is_null(array.type) else array
+    return pa.table(found)
+
+
 def _arrow(entity_df: Any, config: RepoConfig) -> pa.Table:
     if entity_df is None:
         raise ValueError(
@@ -80,18 +96,7 @@ def _arrow(entity_df: Any, config: RepoConfig) -> pa.Table:
             "event_timestamp instead of start_date and end_date"
         )
     if isinstance(entity_df, str):
-        with internals.connect(config.offline_store) as connection:
-            connection.read_only = True
-            cursor = connection.execute(entity_df.encode())
-            described = cursor.description or []
-            columns = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(described)
-        found = {}
-        for column, values in zip(described, columns, strict=True):
-            array = pa.array(values)
-            # no value says what type it is
-            kind = pg_type_code_to_arrow(column.type_code)
-            found[column.name] = array.cast(kind) if pa.types.is_null(array.type) else array
-        return pa.table(found)
+        return answered(entity_df, config)
     if isinstance(entity_df, pa.Table):
         return entity_df
     if isinstance(entity_df, pd.DataFrame):

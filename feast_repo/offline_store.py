@@ -37,7 +37,7 @@ from pydantic import model_validator
 from tqdm import tqdm
 
 from feast_repo import internals, receipts, sets
-from feast_repo.asking import Entities, Keys, one_publish
+from feast_repo.asking import Entities, Keys, answered, one_publish
 from feast_repo.environment import address
 from feast_repo.sets import FeatureSet
 
@@ -204,7 +204,7 @@ class SnapshotJob(PostgreSQLRetrievalJob):
 
     # as Feast's own, which has no time limit
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:  # noqa: ARG002
-        return _arrow(self.to_sql(), self.config)
+        return answered(self.to_sql(), self.config)
 
 
 class PitOfflineStore(PostgreSQLOfflineStore):

@@ -106,6 +106,15 @@ def test_a_dbt_run_beside_an_edit_in_psql(beside: str) -> None:
         pass
 
 
+def test_a_rebuild_beside_an_edit_in_psql(beside: str) -> None:
+    with held_up(
+        beside,
+        execute(beside, "call feature.rebuild()"),
+        execute(beside, HOLIDAY, "crypto_24x7", "2027-03-02"),
+    ):
+        pass
+
+
 def test_objects_that_are_made_again_beside_a_dbt_run(beside: str) -> None:
     with psycopg.connect(beside, autocommit=True) as connection:
         connection.execute("delete from migration_object where path like '%/fill_slice'")
