@@ -59,11 +59,12 @@ declare
                 case when t.age > %3$L then null else a.known_at end,
                 { case when t.age > $6[%3$s] then null else a.%1$I end },
                 coalesce(t.age > %2$L, false),
-                a.definition
+                a.made_by
             from (
                 select
                     p.symbol, p.as_of, p.known_as_of, d.bucket, d.known_at,
-                    {ends d} as closes_at, { d.%I }, d.definition
+                    {ends d} as closes_at, { d.%I },
+                    case when d.cause = 'definition' then -d.definition else d.definition end as made_by
                 from (
                     select distinct on (l.bucket) l.*
                     from %5$s as l

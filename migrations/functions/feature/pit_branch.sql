@@ -32,7 +32,8 @@ declare
     $q$;
     -- a bar that has gone is no bar, and one that looks too old may be so only by the clock
     c_fresh constant text := $q$
-        select n.bucket, n.known_at, { n.%I }, false as is_stale, n.definition
+        select n.bucket, n.known_at, { n.%I }, false as is_stale,
+            case when n.cause = 'definition' then -n.definition else n.definition end as made_by
         from (select l.* from %3$s as l where %1$s limit 1) as n
         where not ({gone n}) and {ends n} >= p.as_of - %2$L::interval
         union all
@@ -40,7 +41,7 @@ declare
     c_branch constant text := $q$
         select
             p.place, p.symbol, p.as_of, p.known_as_of, n.bucket, n.known_at, { n.%I }, n.is_stale,
-            n.definition
+            n.made_by
         from pair as p
         left join lateral (
             %1$s

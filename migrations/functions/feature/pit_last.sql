@@ -3,7 +3,7 @@
 call feature.define($sql$
 create or replace function feature.{name pit_last}(
     p_symbols text[], p_as_of timestamptz, p_known_as_of timestamptz, p_tenant_id integer
-) returns table (answer feature.{name pit_row}, definition integer)
+) returns table (answer feature.{name pit_row}, made_by integer)
 language plpgsql stable parallel safe
 set search_path = pg_catalog, pg_temp
 -- one plan for all calls, which leaves chunks out as it starts, and not at each probe
@@ -22,7 +22,7 @@ begin
         row(
             p.symbol, p_as_of, k.known_as_of, n.bucket, n.known_at, { n.%I }, false
         )::feature.{name pit_row},
-        n.definition
+        n.made_by
     from unnest(p_symbols) with ordinality as p (symbol, place)
     cross join lateral (
         select
@@ -44,7 +44,9 @@ begin
     ) as k
     left join lateral (
         (
-            select b.bucket, b.known_at, { b.%I }, b.definition
+            select
+                b.bucket, b.known_at, { b.%I },
+                case when b.cause = 'definition' then -b.definition else b.definition end as made_by
             from (
                 select l.*
                 from feature.{name log} as l
@@ -63,7 +65,9 @@ begin
         )
         union all
         (
-            select b.bucket, b.known_at, { b.%I }, b.definition
+            select
+                b.bucket, b.known_at, { b.%I },
+                case when b.cause = 'definition' then -b.definition else b.definition end as made_by
             from (
                 select l.*
                 from feature.{name log} as l
@@ -96,7 +100,8 @@ $$;
 revoke all on function feature.{name pit_last}(text[], timestamptz, timestamptz, integer) from public;
 comment on function feature.{name pit_last}(text[], timestamptz, timestamptz, integer) is
 'public.{prefix}_pit_snapshot() of one moment as far as the last few bars hold the answer, one row '
-'per symbol, in order, with the definition that made it; bucket is NULL where they do not. No rows '
-'where such a bar could be stale, or history waits that the asker is to be warned of. Nothing is '
-'checked: p_symbols without NULLs, moments from 2000 until now. Arguments and columns: as there.';
+'per symbol, in order, with what made it as feature.tell_definitions() has it; bucket is NULL '
+'where they do not. No rows where such a bar could be stale, or history waits that the asker is to '
+'be warned of. Nothing is checked: p_symbols without NULLs, moments from 2000 until now. Arguments '
+'and columns: as there.';
 $sql$);

@@ -93,7 +93,7 @@ begin
         case when c_told then 'answer' else format('(%s)', v_branches) end,
         case
             when c_told then
-                'where (select feature.tell_definitions(''{set}'', array_agg(m.definition)) '
+                'where (select feature.tell_definitions(''{set}'', array_agg(m.made_by)) '
                 'from answer as m where m.bucket is not null)'
         end
     );

@@ -45,7 +45,9 @@ begin
         return query
         select (s.answer).*
         from feature.{name pit_last}(array[v_symbol], v_as_of, v_known_as_of, p_tenant_id) as s
-        where (s.answer).bucket is not null;
+        where
+            (s.answer).bucket is not null
+            and (s.made_by is null or feature.tell_definitions('{set}', array[s.made_by]));
         if found then
             return;
         end if;
@@ -157,7 +159,7 @@ declare
     v_may_mix boolean;
     v_rows feature.{name pit_row}[];
     v_last record;
-    v_definitions integer[];
+    v_made_by integer[];
 begin
     select
         least(coalesce(p_known_as_of, p_as_of), c.published_at),
@@ -169,7 +171,7 @@ begin
                 and t.max_staleness_s < extract(epoch from c_last)::integer
         )
         and not exists (select from feature.waiting_history),
-        cardinality(p_symbols) > 1 and exists (
+        exists (
             select from feature.definition as d where d.feature_set = '{set}' offset 1
         )
     into strict v_known_as_of, v_is_plain, v_may_mix
@@ -219,14 +221,14 @@ begin
             end loop;
         else
             for v_last in
-                select n.answer, n.definition
+                select n.answer, n.made_by
                 from feature.{name pit_last}(p_symbols, p_as_of, p_known_as_of, p_tenant_id) as n
             loop
                 v_row := v_last.answer;
                 exit when v_row.bucket is null;
                 if v_may_mix then
                     v_rows := v_rows || v_row;
-                    v_definitions := v_definitions || v_last.definition;
+                    v_made_by := v_made_by || v_last.made_by;
                 else
                     return next v_row;
                 end if;
@@ -236,7 +238,7 @@ begin
     end if;
 
     if v_may_mix and v_done = cardinality(p_symbols) then
-        perform feature.tell_definitions('{set}', v_definitions);
+        perform feature.tell_definitions('{set}', v_made_by);
         return query select r.* from unnest(v_rows) as r;
     -- the rest, and whatever is to be refused; where definitions may mix the whole, for one warning
     elsif v_done = 0 or v_may_mix then
