@@ -256,6 +256,6 @@ def test_definitions_that_mix_over_tenants_are_told_once(world: World) -> None:
             assert None not in [close for _, close in rows]
         # the hint names where to look
         named = connection.execute(
-            "select definition, left(hash, 1) from api.definition order by 1"
+            "select definition, left(sha256, 1) from api.definition order by 1"
         )
         assert named.fetchall() == [(1, "1"), (2, "2")]
