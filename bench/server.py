@@ -71,6 +71,14 @@ def database(url: str, name: str, keep: bool = False) -> Iterator[tuple[str, boo
                 server.execute(sql.SQL("drop database if exists {} with (force)").format(target))
 
 
+def stop_jobs(url: str) -> None:
+    """Let the database do nothing by itself."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
+        )
+
+
 def _digest() -> str:
     files = sorted(Path(MIGRATIONS).rglob("*.sql"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

@@ -9,6 +9,7 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
+from bench.server import stop_jobs
 from engine import dbt, reference
 from engine.migrate import migrate
 
@@ -150,10 +151,8 @@ def prepare(url: str, symbols: int) -> None:
     migrate(url)
     reference.load(url)
     dbt.run(url, "run", "--quiet", quiet=True)
+    stop_jobs(url)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
-        )
         connection.execute(INSTRUMENTS, (symbols,))
 
 

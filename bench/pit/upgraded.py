@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from bench.pit import data, ours
 from bench.report import Figure
-from bench.server import say
+from bench.server import say, stop_jobs
 from bench.timing import median, percentile
 from engine import dbt
 from engine.migrate import migrate
@@ -80,10 +80,7 @@ def _upgraded(server_url: str, before: str) -> Iterator[str]:
         url = make_conninfo(server_url, dbname=NAME)
         migrate(url)
         dbt.run(url, "run", "--quiet", quiet=True)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(
-                "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
-            )
+        stop_jobs(url)
         for there in (url, make_conninfo(server_url, dbname=before)):
             with psycopg.connect(there, autocommit=True) as connection:
                 connection.execute("vacuum analyze")

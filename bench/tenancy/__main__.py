@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from bench import report
 from bench.report import Figure
-from bench.server import database, say, server
+from bench.server import database, say, server, stop_jobs
 from embedded.errors import UserError
 from engine.migrate import migrate
 
@@ -123,11 +123,9 @@ def run(options: argparse.Namespace, url: str) -> None:
 def prepare(url: str, rows: int, tenants: int) -> None:
     """A migrated database with the trades and their bars."""
     migrate(url)
+    stop_jobs(url)
     step = 1_000_000
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            "select alter_job(job_id, scheduled => false) from timescaledb_information.jobs"
-        )
         connection.execute("set max_parallel_workers_per_gather = 0")
         for first in range(0, rows, step):
             connection.execute(

@@ -16,21 +16,12 @@ from feast_repo.api.errors import Refused, unauthorized, unavailable
 from feast_repo.api.keys import Pool, Tenant
 from feast_repo.api.models import Verification
 from feast_repo.api.read import NO_TIME, Plan, Row, listed
-from feast_repo.receipts import same
+from feast_repo.receipts import KNOWN, RECEIPT, same
 from feast_repo.sets import snapshot_of
 
 RECEIPT_S: Final = 10.0
 # Of the pool's connections, so that keys are read whatever receipts take.
 CONNECTIONS: Final = 2
-RECEIPT: Final = """
-    select api.receipt(
-        %s::text[], %s::timestamptz[], null::timestamptz[], %s::integer, %s::text
-    ) as receipt
-"""
-KNOWN: Final = """
-    select s.*
-    from api.{function}(%s::text[], %s::timestamptz[], null::timestamptz[], %s::integer) as s
-"""
 VERIFY: Final = """
     select v.*
     from api.verify(
@@ -87,7 +78,9 @@ class Receipts:
         async with self._asking(tenant) as cursor:
             for (feature_set, tenant_id), pairs in found.items():
                 question = [[symbol for symbol, _ in pairs], [at for _, at in pairs], tenant_id]
-                query = sql.SQL(KNOWN).format(function=sql.Identifier(snapshot_of(feature_set)))
+                query = sql.SQL(KNOWN).format(
+                    function=sql.Identifier("api", snapshot_of(feature_set))
+                )
                 await cursor.execute(query, question)
                 known = await cursor.fetchall()
                 for values, row in zip(pairs.values(), known, strict=True):
@@ -98,7 +91,9 @@ class Receipts:
                             f"what is online of {listed([row['symbol']])} is not what the log says "
                             "as of its moment, and is being written anew",
                         )
-                await cursor.execute(RECEIPT, [*question, feature_set])
+                await cursor.execute(
+                    sql.SQL(RECEIPT).format(schema=sql.Identifier("api")), [*question, feature_set]
+                )
                 (written,) = await cursor.fetchall()
                 receipts.append(
                     {

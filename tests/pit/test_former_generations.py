@@ -10,6 +10,7 @@ from psycopg.errors import Diagnostic
 from tests.conftest import Databases
 from tests.pit.conftest import SYMBOL, Past
 from tests.pit.oracle import MINUTE
+from tests.pit.test_definitions_mixed import told
 from tests.pit.test_rebuild import REBUILD, beside, formula, generation, rebuild, value
 
 VERIFY = "select said from feature.verify(%s, %s, %s::timestamptz[], null, %s)"
@@ -57,11 +58,6 @@ def test_a_former_one_tells_of_several_definitions(databases: Databases, past: P
         pytest.skip("formulas that are replaced again and again end its WebAssembly engine")
     past.bars(5)
     past.backfill()
-    heard: list[str] = []
-
-    def hear(said: Diagnostic) -> None:
-        heard.append(str(said.message_primary))
-
     was = generation(past.world)
     snapshot = "select count(*) from feature_pit_snapshot_in(%s, %s, %s::timestamptz[], null, %s)"
     asked = [SYMBOL] * 2, [past.at(2), past.live + MINUTE], past.tenant
@@ -70,17 +66,14 @@ def test_a_former_one_tells_of_several_definitions(databases: Databases, past: P
         past.trade(past.live - timedelta(seconds=30), 107, past.live + timedelta(seconds=50))
         past.publish(1)
         rebuild(past.world)
-        past.world.connection.add_notice_handler(hear)
-        try:
+        with told(past.world) as heard:
             assert value(past.world, snapshot, was, *asked) == 2
-            assert [said.split(":")[0] for said in heard] == [
-                "rows of market_1m are of several definitions"
-            ]
-            heard.clear()
+        assert [said.split(":")[0] for said in heard] == [
+            "rows of market_1m are of several definitions"
+        ]
+        with told(past.world) as heard:
             assert value(past.world, snapshot, was + 1, *asked) == 2
-            assert heard == []
-        finally:
-            past.world.connection.remove_notice_handler(hear)
+        assert heard == []
 
 
 def test_who_began_before_is_waited_for_and_named(databases: Databases, past: Past) -> None:

@@ -1,5 +1,6 @@
 -- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
---   functions/feature/definitions_of functions/feature/tell_definitions
+--   functions/feature/definitions_of functions/feature/pairs_by_tenant
+--   functions/feature/tell_definitions
 -- rows: market.contract market.feature_set
 call feature.define($sql$
 create or replace function api.{prefix}_pit_snapshot(
@@ -10,42 +11,14 @@ language plpgsql stable parallel safe security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_visible constant integer[] := coalesce(api.visible_tenants(), array[]::integer[]);
     v_may_mix constant boolean := exists (
         select from feature.definition as d where d.feature_set = '{set}' offset 1
     );
 begin
-    perform feature.check_pairs(p_symbols, p_as_of, p_known_as_of);
-    if p_tenant_id is not null and p_tenant_id <> all(v_visible) then
-        raise exception 'tenant % is not yours to read', p_tenant_id
-            using errcode = 'insufficient_privilege',
-            hint = 'Leave p_tenant_id out, or give one of api.visible_tenants().';
-    end if;
-    perform feature.check_names(p_symbols, p_tenant_id, v_visible);
-
     return query
-    with pair as (
-        select
-            p.*,
-            s.tenant_id
-        from unnest(p_symbols, p_as_of, p_known_as_of)
-            with ordinality as p (symbol, as_of, known_as_of, place)
-        inner join feature.series as s
-            on
-                p.symbol = s.symbol
-                and s.tenant_id = any(v_visible)
-                and (p_tenant_id is null or s.tenant_id = p_tenant_id)
-    ),
-
-    of_tenant as (
-        select
-            p.tenant_id,
-            array_agg(p.symbol order by p.place) as symbols,
-            array_agg(p.as_of order by p.place) as as_ofs,
-            array_agg(p.known_as_of order by p.place) as known_as_ofs,
-            array_agg(p.place order by p.place) as places
-        from pair as p
-        group by p.tenant_id
+    with of_tenant as (
+        select q.*
+        from feature.pairs_by_tenant(p_symbols, p_as_of, p_known_as_of, p_tenant_id) as q
     ),
 
     answer as materialized (
@@ -55,10 +28,7 @@ begin
             a.*
         from of_tenant as t
         cross join lateral public.{prefix}_pit_snapshot(
-            t.symbols,
-            t.as_ofs,
-            case when p_known_as_of is not null then t.known_as_ofs end,
-            t.tenant_id
+            t.symbols, t.as_ofs, t.known_as_ofs, t.tenant_id
         ) with ordinality as a
     )
 

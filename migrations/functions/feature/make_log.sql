@@ -1,18 +1,14 @@
 -- depends: functions/feature/chunk_of functions/feature/comment_log functions/feature/guard_log
 --   functions/feature/hold_clock functions/feature/index_log functions/feature/name_of
 --   functions/feature/refuse_change functions/feature/refuse_formula functions/feature/span_of
+--   functions/market/timescale_schema
 create or replace function feature.make_log(p_set market.feature_set) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
     c_name constant text := feature.name_of(p_set.feature_set, 'log');
-    c_ts constant text := (
-        select quote_ident(n.nspname)
-        from pg_extension as e
-        inner join pg_namespace as n on e.extnamespace = n.oid
-        where e.extname = 'timescaledb'
-    );
+    c_ts constant text := market.timescale_schema();
     v_field record;
 begin
     if to_regclass('feature.' || c_name) is null then

@@ -1,5 +1,5 @@
 -- depends: functions/feature/index_inputs functions/feature/index_log functions/feature/name_of
---   functions/feature/span_of
+--   functions/feature/span_of functions/market/timescale_schema
 create or replace function feature.make_next_log(p_set text) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -7,12 +7,7 @@ as $$
 declare
     c_log constant text := feature.name_of(p_set, 'log');
     c_next constant text := c_log || '_next';
-    c_ts constant text := (
-        select quote_ident(n.nspname)
-        from pg_extension as e
-        inner join pg_namespace as n on e.extnamespace = n.oid
-        where e.extname = 'timescaledb'
-    );
+    c_ts constant text := market.timescale_schema();
     v_grant record;
 begin
     execute format(

@@ -64,7 +64,7 @@ declare
                 select
                     p.symbol, p.as_of, p.known_as_of, d.bucket, d.known_at,
                     {ends d} as closes_at, { d.%I },
-                    case when d.cause = 'definition' then -d.definition else d.definition end as made_by
+                    {made_by d} as made_by
                 from (
                     select distinct on (l.bucket) l.*
                     from %5$s as l

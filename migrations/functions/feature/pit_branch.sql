@@ -33,7 +33,7 @@ declare
     -- a bar that has gone is no bar, and one that looks too old may be so only by the clock
     c_fresh constant text := $q$
         select n.bucket, n.known_at, { n.%I }, false as is_stale,
-            case when n.cause = 'definition' then -n.definition else n.definition end as made_by
+            {made_by n} as made_by
         from (select l.* from %3$s as l where %1$s limit 1) as n
         where not ({gone n}) and {ends n} >= p.as_of - %2$L::interval
         union all

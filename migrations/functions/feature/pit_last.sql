@@ -46,7 +46,7 @@ begin
         (
             select
                 b.bucket, b.known_at, { b.%I },
-                case when b.cause = 'definition' then -b.definition else b.definition end as made_by
+                {made_by b} as made_by
             from (
                 select l.*
                 from feature.{name log} as l
@@ -67,7 +67,7 @@ begin
         (
             select
                 b.bucket, b.known_at, { b.%I },
-                case when b.cause = 'definition' then -b.definition else b.definition end as made_by
+                {made_by b} as made_by
             from (
                 select l.*
                 from feature.{name log} as l

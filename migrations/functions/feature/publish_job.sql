@@ -1,4 +1,4 @@
--- depends: functions/market/staggered_start
+-- depends: functions/market/staggered_start functions/market/timescale_schema
 create or replace procedure feature.publish_job(p_job_id integer, p_config jsonb)
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -16,12 +16,7 @@ comment on procedure feature.publish_job(integer, jsonb) is -- noqa: LT01
 
 do $$
 declare
-    v_ts constant text := (
-        select quote_ident(n.nspname)
-        from pg_extension as e
-        inner join pg_namespace as n on e.extnamespace = n.oid
-        where e.extname = 'timescaledb'
-    );
+    v_ts constant text := market.timescale_schema();
 begin
     if not exists (
         select from timescaledb_information.jobs as j

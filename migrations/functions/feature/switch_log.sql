@@ -1,4 +1,5 @@
 -- depends: functions/feature/guard_log functions/feature/name_of
+--   functions/market/timescale_schema
 create or replace function feature.switch_log(p_set text, p_generation integer) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -7,12 +8,7 @@ declare
     c_log constant text := feature.name_of(p_set, 'log');
     c_next constant text := c_log || '_next';
     c_former constant text := format('%s_g%s', c_log, p_generation);
-    c_ts constant text := (
-        select quote_ident(n.nspname)
-        from pg_extension as e
-        inner join pg_namespace as n on e.extnamespace = n.oid
-        where e.extname = 'timescaledb'
-    );
+    c_ts constant text := market.timescale_schema();
     -- as text, in which the log has its name
     c_views constant text[] := array(
         select format(

@@ -16,7 +16,8 @@ begin
         select distinct m.found
         from regexp_matches(
             p_sql,
-            '(\{(name|newest|prefix|set|gone|ends|closed|begins|keyed|near|step|last|chunk)'
+            '(\{(name|newest|prefix|set|gone|ends|closed|begins|keyed|near|step|last|chunk'
+            '|made_by)'
             '((?: [^{}]+)?)\})', 'g'
         ) as m (found)
     loop
@@ -54,6 +55,11 @@ begin
                         v_mark[4], c_grain
                     )
                 end
+            when 'made_by' then
+                format(
+                    'case when %1$s.cause = ''definition'' then -%1$s.definition '
+                    'else %1$s.definition end', v_mark[4]
+                )
             when 'keyed' then (c_span is not null)::text
             when 'near' then
                 case
@@ -82,4 +88,5 @@ comment on function feature.with_names(text, text) is
 'last bar begins that can have ended by t; {step}, by what feature.bar_key() grows from a bar to '
 'the next. Of a version l of a bar: {ends l}, when the bar ends; {closed l t}, whether it has '
 'ended by t; {gone l}, whether it has gone; {near l k}, whether its key is k: true where there is '
-'no index by it. Step of feature.with_fields().';
+'no index by it; {made_by l}, what made it, as feature.tell_definitions() has it. Step of '
+'feature.with_fields().';

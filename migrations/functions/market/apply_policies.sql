@@ -1,5 +1,6 @@
 -- depends: functions/market/apply_policy functions/market/refresh_reach
 --   functions/market/retention_margin functions/market/tick_kinds
+--   functions/market/timescale_schema
 -- rows: market.policy_setting
 -- It runs again, too, when this text has changed: a bridge that makes aggregates anew needs it.
 create or replace procedure market.apply_policies()
@@ -9,12 +10,7 @@ set client_min_messages = warning
 as $$
 declare
     -- the extension may live in any schema
-    v_ts constant text := (
-        select quote_ident(n.nspname)
-        from pg_extension as e
-        inner join pg_namespace as n on e.extnamespace = n.oid
-        where e.extname = 'timescaledb'
-    );
+    v_ts constant text := market.timescale_schema();
     v_unknown constant text := (
         select string_agg(distinct s.relation, ', ')
         from market.policy_setting as s

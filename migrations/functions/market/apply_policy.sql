@@ -1,16 +1,11 @@
--- depends: functions/market/staggered_start
+-- depends: functions/market/staggered_start functions/market/timescale_schema
 create or replace procedure market.apply_policy(p_setting market.policy_setting)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $$
 declare
-    v_ts constant text := (
-        select quote_ident(n.nspname)
-        from pg_extension as e
-        inner join pg_namespace as n on e.extnamespace = n.oid
-        where e.extname = 'timescaledb'
-    );
+    v_ts constant text := market.timescale_schema();
     v_relation constant text := 'market.' || quote_ident(p_setting.relation);
     v_procedure constant text := case p_setting.policy
         when 'refresh' then 'policy_refresh_continuous_aggregate'

@@ -1,5 +1,5 @@
 -- depends: functions/feature/define functions/feature/with_fields functions/feature/field_list
---   functions/feature/former_log
+--   functions/feature/former_log functions/feature/held_to
 -- rows: market.contract market.feature_set
 call feature.define($sql$
 create or replace function public.{prefix}_pit_snapshot_in(
@@ -19,6 +19,8 @@ declare
     c_oldest constant interval := interval '31 days';
     c_former constant record := feature.former_log('{set}', p_generation);
     v_known_as_of timestamptz[];
+    v_known_from timestamptz;
+    v_known_to timestamptz;
     v_limits record;
 begin
     if c_former.log is null then
@@ -29,21 +31,19 @@ begin
     end if;
     perform feature.check_pairs(p_symbols, p_as_of, p_known_as_of);
     perform feature.check_names(p_symbols, p_tenant_id);
-    v_known_as_of := array(
-        select least(coalesce(p.known_as_of, p.as_of), c_former.known_to)
-        from unnest(p_as_of, p_known_as_of) with ordinality as p (as_of, known_as_of, place)
-        order by p.place
-    );
+    v_known_as_of := feature.held_to(p_as_of, p_known_as_of, c_former.known_to);
+    select
+        min(k.known_as_of),
+        max(k.known_as_of)
+    into v_known_from, v_known_to
+    from unnest(v_known_as_of) as k (known_as_of);
     select
         l.maxima,
         l.shortest,
         l.longest,
         count(*) over () as epochs
     into v_limits
-    from feature.contract_limits(
-        '{set}', (select min(k.at) from unnest(v_known_as_of) as k (at)),
-        (select max(k.at) from unnest(v_known_as_of) as k (at))
-    ) as l;
+    from feature.contract_limits('{set}', v_known_from, v_known_to) as l;
     if cardinality(p_as_of) = 0 then
         return;
     end if;
@@ -60,10 +60,7 @@ begin
                 array_agg(p.place order by p.place) as places
             from unnest(p_symbols, p_as_of, v_known_as_of)
                 with ordinality as p (symbol, as_of, known_as_of, place)
-            inner join feature.contract_limits(
-                '{set}', (select min(k.at) from unnest(v_known_as_of) as k (at)),
-                (select max(k.at) from unnest(v_known_as_of) as k (at))
-            ) as l
+            inner join feature.contract_limits('{set}', v_known_from, v_known_to) as l
                 on p.known_as_of >= l.known_at and p.known_as_of < l.known_to
             group by l.known_at
         ) as e
