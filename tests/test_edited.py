@@ -183,7 +183,8 @@ def late_ticks(story: Story) -> Iterator[None]:
 
     def insert() -> None:
         with psycopg.connect(story.copy.environment["DATABASE_URL"], autocommit=True) as connection:
-            for seq in range(10**6, 2 * 10**6):
+            ((there,),) = connection.execute("select count(*) from market.trade").fetchall()
+            for seq in range(10**6 + there, 2 * 10**6):
                 connection.execute(
                     TICK.encode(), [LATE, story.first + timedelta(seconds=30), seq, 100 + seq % 7]
                 )
@@ -356,6 +357,33 @@ def end_calendar(story: Story) -> None:
     story.check()
 
 
+def rebuild_beside(story: Story) -> None:
+    """The logs are made anew of one definition, while ticks come and the scheduler publishes."""
+    with late_ticks(story):
+        said = story.psql("call feature.rebuild(p_reason => 'another formula')")
+        story.published(story.one("select max(switched_at) from feature.generation"))
+    assert re.search(r"the new generation of market_1m, .* is in use", said), said
+    for as_of, digest in story.digests.items():
+        asked = f"array{SYMBOLS}, array_fill(timestamptz '{as_of}', array[{len(SYMBOLS)}])"
+        found = story.psql(
+            f"select feature_pit_hash_in(1, {asked}, null, 1)",
+            f"select is_equal from feature.verify('{story.receipts[as_of]}', {asked}, null, 1)",
+        )
+        assert found.splitlines()[-2:] == [digest, "t"]
+    # nothing mixes any more, and publishes go on from it
+    moments = [story.first + timedelta(minutes=minute, seconds=10) for minute in (1, 2)]
+    asked = ", ".join(f"'{moment}'" for moment in moments)
+    said = story.psql(
+        f"select close from feature_pit_snapshot(array['{LATE}', '{LATE}'], array[{asked}]"
+        "::timestamptz[], array[now(), now()], 1)"
+    )
+    assert "several definitions" not in said
+    story.tick(LATE, story.first + timedelta(seconds=55), 112)
+    since = "select close = 112 from feature.log where symbol = %s order by bucket, known_at desc"
+    story.until(f"{since} limit 1", LATE)
+    assert story.connection.execute(WELL.encode()).fetchall() == [(None, None)]
+
+
 def test_what_is_edited_while_the_scheduler_publishes(story: Story) -> None:
-    for step in (begin, edit_beside, refuse, change_formula, end_calendar):
+    for step in (begin, edit_beside, refuse, change_formula, end_calendar, rebuild_beside):
         step(story)
