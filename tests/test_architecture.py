@@ -16,6 +16,8 @@ LEVELS = (
     {"engine"},
     {"telemetry"},
     {"ingest", "feast_repo"},
+    {"training"},
+    {"serving"},
     {"bench", "demo", "examples"},
     {"tests"},
 )
