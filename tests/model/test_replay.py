@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import struct
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -176,3 +178,71 @@ def test_a_number_keeps_its_bits(shared_desk: Desk, values: list[float]) -> None
         )
     wanted = [struct.pack(">d", math.nan if math.isnan(value) else value) for value in values]
     assert [bytes(row["bits"]) for row in found] == wanted
+
+
+@contextmanager
+def acting_for(desk: Desk) -> Iterator[str]:
+    """A login of the desk's tenant, taken on by the pool's session within a transaction."""
+    login = f"replays_{desk.tenant}_{uuid.uuid4().hex[:8]}"
+    desk.run("call access.set_tenant(%s, p_logins => array[%s]::name[])", [desk.tenant, login])
+    try:
+        with desk.world.connection.transaction():
+            desk.run(f"set local role {login}".encode())
+            yield login
+    finally:
+        desk.run("call access.drop_login(%s)", [login])
+
+
+def test_a_tenant_replays_what_it_was_served(desk: Desk, desk_world: World) -> None:
+    other = Desk(desk_world)
+    desk.register()
+    made = desk.predict(desk.at(30))
+    as_owner = desk.replay(made)
+    with acting_for(desk):
+        (row,) = desk.rows("select * from api.replay(%s)", made)
+    # NaN is like no other
+    assert repr(row) == repr(as_owner)
+    with (
+        pytest.raises(psycopg.errors.NoDataFound, match=f"there is no prediction {made}"),
+        acting_for(other),
+    ):
+        other.rows("select * from api.replay(%s)", made)
+
+
+def test_what_a_tenant_wrote_itself_is_not_replayed_for_it(desk: Desk) -> None:
+    """Else it would learn what any model reads."""
+    desk.register()
+    with acting_for(desk) as login:
+        desk.run("reset role")
+        made = desk.predict(desk.at(30), logged_by=login)
+        assert desk.replay(made)["same"]
+        desk.run(f"set local role {login}".encode())
+        with (
+            pytest.raises(psycopg.errors.NoDataFound),
+            desk.world.connection.transaction(),
+        ):
+            desk.rows("select * from api.replay(%s)", made)
+
+
+def test_features_of_a_dataset_are_replayed_as_long_as_it_may_be_seen(
+    desk: Desk, desk_world: World
+) -> None:
+    other, dataset = Desk(desk_world), f"feed_{desk.tenant}"
+    desk.run("insert into access.dataset values (%s, %s, 'a feed')", [dataset, desk.tenant])
+    desk.model = other.model
+    other.register()
+    made = other.predict(desk.at(30), feature_hash=desk.digest_of(desk.at(30), COLUMNS))
+    entitle = "call access.set_tenant(%s, p_datasets => %s::text[])"
+    # who was never entitled has none: its own are asked
+    assert not other.replay(made)["same"]
+    other.run(entitle, [other.tenant, [dataset]])
+    assert other.replay(made)["same"]
+    with acting_for(other):
+        assert other.rows("select same from api.replay(%s)", made) == [{"same": True}]
+    other.run(entitle, [other.tenant, []])
+    # an end counts from the next transaction on, and so does a beginning
+    with acting_for(other):
+        (row,) = other.rows("select features, difference from api.replay(%s)", made)
+    assert row["features"] is None
+    assert "is not yours to read" in row["difference"]
+    assert other.replay(made)["same"]
