@@ -201,22 +201,22 @@ def test_a_tenant_that_goes_takes_its_predictions_along(desk: Desk) -> None:
         assert desk.rows(f"select 1 from {table} where tenant_id = %s", desk.tenant) == [], table
 
 
-def test_what_was_predicted_before_stays(empty_database: str) -> None:
+def test_what_was_predicted_before_stays(databases: Databases) -> None:
     """A database of before has predictions without an id, and none is lost by the way back."""
     steps = sum(one.name >= "0060" for one in MIGRATIONS.glob("*.rollback.sql"))
-    migrate(empty_database)
-    rollback(empty_database, steps=steps)
+    url, drop = databases.create("migrated")
+    rollback(url, steps=steps)
     rows = (
         "insert into api.prediction (tenant_id, model, symbol, as_of, predicted_at, value,"
         " feature_hash) values (7, 'm v1', 'X', '2024-01-01Z', '2024-01-02Z', 1, 'h'),"
         " (7, 'm v1', 'X', '2024-01-01Z', '2024-01-03Z', 2, null)"
     )
-    with psycopg.connect(empty_database, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("insert into api.tenant (tenant_id, name) values (7, 'seven')")
         connection.execute(rows)
         before = connection.execute("select * from api.prediction order by value").fetchall()
-    migrate(empty_database)
-    with psycopg.connect(empty_database, autocommit=True) as connection:
+    migrate(url)
+    with psycopg.connect(url, autocommit=True) as connection:
         found = connection.execute(
             "select tenant_id, model, symbol, as_of, predicted_at, value, feature_hash"
             " from api.prediction where version is null and logged_by is null order by value"
@@ -229,7 +229,8 @@ def test_what_was_predicted_before_stays(empty_database: str) -> None:
             "insert into api.prediction (tenant_id, model, symbol, as_of, predicted_at, value)"
             " values (7, 'm v1', 'X', '2024-01-01Z', '2024-01-03Z', 3)"
         )
-    rollback(empty_database, steps=steps)
-    with psycopg.connect(empty_database, autocommit=True) as connection:
+    rollback(url, steps=steps)
+    with psycopg.connect(url, autocommit=True) as connection:
         left = connection.execute("select value from api.prediction order by value").fetchall()
     assert left in ([(1.0,), (2.0,)], [(1.0,), (3.0,)])
+    drop()
