@@ -171,12 +171,16 @@ def at(text: str) -> datetime:
         ("SYN_AAPL", "2024-03-11 13:30:00", date(2024, 3, 11)),
         ("SYN_BTCUSD", "2024-03-09 23:59:59", date(2024, 3, 9)),
         ("SYN_BTCUSD", "2024-03-10 00:00:00", date(2024, 3, 10)),
+        # Sydney opens at ten, which is the day before in London
+        ("SYDNEY", "2024-03-11 22:59:59", date(2024, 3, 11)),
+        ("SYDNEY", "2024-03-11 23:00:00", date(2024, 3, 12)),
         ("NO_SUCH", "2024-03-10 00:00:00", None),
     ],
 )
 def test_a_day_is_the_session_of_the_instruments_calendar(
     desk: Desk, symbol: str, as_of: str, day: date | None
 ) -> None:
+    desk.run(SYDNEY)
     desk.register()
     # another of long before and after, so that the extent is wide
     answer(desk, [(at("2023-06-01"), 0.5, None), (at("2024-09-01"), 0.5, None)])
@@ -186,6 +190,19 @@ def test_a_day_is_the_session_of_the_instruments_calendar(
         desk.model,
     )
     assert row["session_day"] == day
+
+
+SYDNEY = """
+    do $$ begin
+        if exists (select from market.calendar where calendar_id = 'sydney') then return; end if;
+        insert into market.calendar (calendar_id, time_zone, description, source, ends_on)
+        values ('sydney', 'Australia/Sydney', 'ten to four', 'a test', '2030-01-01');
+        insert into market.calendar_session (calendar_id, iso_weekday, opens, closes)
+        select 'sydney', d, '10:00', '16:00' from generate_series(1, 5) as d;
+        insert into market.instrument
+        values ('SYDNEY', 'an index', 'SIM', 'future', 'AUD', 'sydney', 0.01);
+    end $$
+"""
 
 
 def psi(now: Sequence[float], then: Sequence[float], edges: Sequence[float]) -> float:
