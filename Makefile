@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 CALENDARS := .venv-calendars
+TRAINING := .venv-training
 SURE := $(if $(filter 1,$(YES)),--yes)
 UV_VERSION := 0.13.9
 export ENGINE DATABASE_URL KAFKA_BOOTSTRAP REDIS_URL
@@ -63,6 +64,8 @@ lock: install ## pin the newest versions that pyproject.toml allows
 	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o bench/requirements.lock
 	@$(BIN)/uv pip compile --group calendars --generate-hashes --upgrade \
 	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o calendars/requirements.lock
+	@$(BIN)/uv pip compile --group training --generate-hashes --upgrade \
+	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o training/requirements.lock
 
 up: install ## start engine, broker and Redis, or find them running, print where they are
 	@$(BIN)/python -m engine up
@@ -132,6 +135,12 @@ $(CALENDARS)/.installed: calendars/requirements.lock $(VENV)/.installed
 	@test -x $(CALENDARS)/bin/python || $(PYTHON) -m venv $(CALENDARS)
 	@echo "installing calendars/requirements.lock into $(CALENDARS)"
 	@$(BIN)/uv pip install --quiet --require-hashes --python $(CALENDARS)/bin/python -r calendars/requirements.lock
+	@touch $@
+
+$(TRAINING)/.installed: training/requirements.lock $(VENV)/.installed
+	@test -x $(TRAINING)/bin/python || $(PYTHON) -m venv $(TRAINING)
+	@echo "installing training/requirements.lock into $(TRAINING)"
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(TRAINING)/bin/python -r training/requirements.lock
 	@touch $@
 
 clean: ## delete build leavings; the data stays
