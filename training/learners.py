@@ -112,7 +112,7 @@ def _logistic(
     learner: Learner, columns: Sequence[Column], matrix: Matrix, labels: Labels
 ) -> Fitted:
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     numbers = [place for place, column in enumerate(columns) if not column.categories]
     # the category of each dummy, and the column that it is of

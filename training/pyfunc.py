@@ -15,7 +15,7 @@ import pandas as pd
 try:
     from training.bundle import Bundle
 except ModuleNotFoundError:  # away from this project: the copy that the model holds
-    from bundle import Bundle
+    from bundle import Bundle  # type: ignore[import-not-found,no-redef]
 
 KEYS = ["tenant_id", "symbol"]
 

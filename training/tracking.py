@@ -145,7 +145,7 @@ def connect(env: Env, state: Path = STATE_DIR) -> Tracking:
     """MLflow, once it has answered. Errors: TrackingError for one that does not."""
     uri, local = address(env, state)
     # by themselves they try for minutes
-    for name, value in (("MAX_RETRIES", "2"), ("TIMEOUT", "30")):
+    for name, value in (("MAX_RETRIES", "1"), ("TIMEOUT", "30")):
         os.environ.setdefault(f"MLFLOW_HTTP_REQUEST_{name}", value)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -46,6 +46,26 @@ TRADES: Final = """
     ) as w
     on conflict do nothing
 """
+# one trade an hour that is known only three minutes later
+LATE: Final = """
+    insert into market.trade (tenant_id, symbol, ts, seq, price, size, side, known_at)
+    select
+        t.tenant_id,
+        t.symbol,
+        t.ts + interval '5 s',
+        t.seq + 100000,
+        t.price + 2,
+        3,
+        'sell',
+        t.ts + interval '3 minutes'
+    from market.trade as t
+    where
+        t.tenant_id = %(tenant_id)s
+        and t.symbol = any(%(symbols)s::text[])
+        and t.ts >= %(first)s
+        and t.seq %% 60 = 30
+    on conflict do nothing
+"""
 QUOTES: Final = """
     insert into market.quote
         (tenant_id, symbol, ts, seq, bid, bid_size, ask, ask_size, known_at)
@@ -75,6 +95,7 @@ def load(url: str, minutes: int = MINUTES) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TRADES, given)
         connection.execute(QUOTES, given)
+        connection.execute(LATE, given)
         connection.execute(
             "call feature.backfill(%s, %s)", [FIRST, FIRST + timedelta(minutes=minutes + 5)]
         )
