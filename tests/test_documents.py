@@ -48,6 +48,14 @@ HOW = {
     ("docs/feast.md", "from feast_repo"): TRAINING,
     ("docs/feast.md", "KEY="): DEMO + "test_the_request_of_the_document",
     ("docs/ingest.md", "insert into market.policy"): STATEMENTS,
+    (
+        "docs/models.md",
+        "make train",
+    ): "tests/training/test_training.py::test_the_commands_of_the_document",
+    (
+        "docs/models.md",
+        "import mlflow",
+    ): "tests/training/test_training.py::test_the_commands_of_the_document",
     ("docs/operations.md", "select * from feature.set_aside"): STATEMENTS,
     ("docs/operations.md", "select\n    format"): STATEMENTS,
     ("docs/operations.md", "git fetch"): "changes this checkout; make migrate and make dbt over an "

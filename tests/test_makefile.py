@@ -27,7 +27,8 @@ def test_the_docs_name_only_real_targets() -> None:
 
 
 def test_lock_files_carry_no_addresses() -> None:
-    pinned = [ROOT / folder / "requirements.lock" for folder in (".", "bench", "calendars")]
+    folders = (".", "bench", "calendars", "training")
+    pinned = [ROOT / folder / "requirements.lock" for folder in folders]
     for lock in (*pinned, ROOT / "embedded" / "package-lock.json"):
         assert "://" not in lock.read_text(), lock
     for lock in pinned:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from embedded.errors import INTERRUPTED, UserError
 from engine import settings
-from engine.resolve import STATE_DIR
 from engine.settings import ENVIRONMENT, Env
 from training.errors import TrackingError, TrainingError
 
@@ -86,10 +85,12 @@ def _run(options: argparse.Namespace) -> int:
 
 def serve(env: Env, port: int) -> int:
     """Become MLflow's server over the files of make train. Errors: TrackingError."""
-    given = settings.text(env, "MLFLOW_TRACKING_URI")
-    if given:
+    from training import tracking
+
+    uri, local = tracking.address(env)
+    if local is None:
         raise TrackingError(
-            "MLFLOW_TRACKING_URI names a server of yours: make mlflow is for the files of "
+            "MLFLOW_TRACKING_URI names a server of yours: make mlflow is one over the files of "
             ".state/mlflow; unset it"
         )
     with socket.socket() as probe:
@@ -100,13 +101,13 @@ def serve(env: Env, port: int) -> int:
             raise TrackingError(
                 f"port {port} is taken ({error.strerror}): set MLFLOW_PORT to a free one"
             ) from error
-    from training import tracking
-
-    where = tracking.connect(env)
-    print(f"mlflow: http://127.0.0.1:{port} over .state/mlflow; Ctrl-C ends it", flush=True)
+    tracking.connect(env)
+    # runs and models need none of its jobs, which are nine processes
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    print(f"mlflow: http://127.0.0.1:{port} over {local}; Ctrl-C ends it", flush=True)
     arguments = [
-        *("server", "--backend-store-uri", where.uri),
-        *("--artifacts-destination", str(STATE_DIR / "mlflow" / "artifacts")),
+        *("server", "--backend-store-uri", uri),
+        *("--artifacts-destination", (local / "artifacts").as_uri()),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
     ]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", *arguments])

@@ -149,6 +149,7 @@ def connect(env: Env, state: Path = STATE_DIR) -> Tracking:
         os.environ.setdefault(f"MLFLOW_HTTP_REQUEST_{name}", value)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     for name in ("alembic", "mlflow.store", "mlflow.tracking", "mlflow.models", "mlflow.types"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -28,6 +28,7 @@ from training.evaluation import Validation
 from training.learners import Fitted
 from training.tracking import Tracking
 
+NEWEST = "select coalesce(max(v.version), 0) from model.version as v where v.model = %s"
 REGISTER = "select model.register(%s, %s, %s, %s, %s)"
 PYFUNC = Path(__file__).resolve().parent / "pyfunc.py"
 
@@ -67,6 +68,9 @@ def train(store: FeatureStore, where: Tracking, declaration: Declaration) -> Tra
         _log_facts(declaration, found, checked, card)
         _log_plots(declaration, found, checked, fitted, returns)
         version = _log_model(declaration, fitted, card)
+        version = _numbered(
+            where, declaration.name, version, newest(database_url(store), declaration.name)
+        )
         with tempfile.TemporaryDirectory() as folder:
             bundle = fitted.write(Path(folder), card)
     register(database_url(store), declaration, version, run_id, bundle.card)
@@ -126,6 +130,13 @@ def register(
                 f"{error.diag.message_primary}.{hint} MLflow has the version; make promote "
                 "registers it once the database takes it"
             ) from error
+
+
+def newest(url: str, model: str) -> int:
+    """The newest version that the database knows of a model; 0: none."""
+    with connect_database(url) as connection:
+        row: Any = connection.execute(NEWEST, [model]).fetchone()
+    return int(row[0])
 
 
 def signature_of(columns: tuple[Column, ...]) -> ModelSignature:
@@ -218,6 +229,21 @@ def _log_plots(
         "equity": plots.equity(at, after, free),
     }.items():
         mlflow.log_figure(figure, f"plots/{name}.png")
+
+
+def _numbered(where: Tracking, model: str, version: int, known: int) -> int:
+    """The version, with a number that the database does not know yet.
+
+    MLflow counts from 1 again where its store is a new one, beside a database that is not.
+    """
+    while version <= known:
+        same = where.client.get_model_version(model, str(version))
+        after = where.client.create_model_version(
+            model, same.source, same.run_id, model_id=same.source.removeprefix("models:/")
+        )
+        where.client.delete_model_version(model, str(version))
+        version = int(after.version)
+    return version
 
 
 def _log_model(declaration: Declaration, fitted: Fitted, card: Mapping[str, Any]) -> int:

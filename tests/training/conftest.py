@@ -5,14 +5,18 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from embedded import redis
 from tests.conftest import Databases
@@ -163,3 +167,37 @@ def trainer(
     yield made
     made.close()
     redis.stop(folder / "redis")
+
+
+@pytest.fixture(scope="module")
+def server(training_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of `make mlflow` over a folder of its own; Ctrl-C ends it."""
+    assert training_python.exists()
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    settings = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "MLFLOW_PORT": port}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            ["make", "-s", f"VENV={sys.prefix}", "mlflow"],
+            cwd=ROOT,
+            env={**clean(), **settings},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if requests.get(f"{url}/health", timeout=5).ok:
+                break
+        except requests.ConnectionError:
+            time.sleep(0.2)
+    assert process.poll() is None, (folder / "log").read_text()
+    yield url
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(60)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{url}/health", timeout=5)

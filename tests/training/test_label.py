@@ -129,8 +129,8 @@ ROWS = "unnest($1::text[], $2::timestamptz[]) with ordinality as a (symbol, as_o
             "was known at no time",
         ),
         (
-            "delete from market.trade where symbol = any($1::text[]) and ts = any($2::timestamptz[])"
-            " and tenant_id = $3::integer returning 1 as place, 1 as value, ts as known_at",
+            "delete from market.trade where symbol = any($1::text[]) and tenant_id = $3::integer"
+            " and ts = any($2::timestamptz[]) returning 1 as place, 1 as value, ts as known_at",
             "fails: cannot execute DELETE in a read-only transaction",
         ),
     ],

@@ -5,8 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,8 +21,9 @@ import pandas as pd
 import psycopg
 import pytest
 
+from tests.documents import block
 from tests.training import day
-from tests.training.conftest import Said, Trainer
+from tests.training.conftest import ROOT, Said, Trainer
 from training.bundle import CARD
 
 MODEL = "direction_5m"
@@ -52,12 +58,11 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(trainer: Trainer, models: Path) -> dict[str, Trained]:
-    """Both shipped models, and the first one again."""
-    found = {}
-    for name, model in (("first", MODEL), ("again", MODEL), ("linear", LINEAR)):
-        said = trainer.run("train", model, "--models", str(models))
-        found[name] = Trained(trainer, model, said)
-    return found
+    """Both shipped models."""
+    return {
+        name: Trained(trainer, model, trainer.run("train", model, "--models", str(models)))
+        for name, model in (("first", MODEL), ("linear", LINEAR))
+    }
 
 
 @pytest.fixture
@@ -81,6 +86,19 @@ def mended(first: Trained) -> Iterator[Trained]:
 def rows(url: str, query: str, *given: Any) -> list[tuple[Any, ...]]:
     with psycopg.connect(url, autocommit=True) as connection:
         return connection.execute(query.encode(), given).fetchall()
+
+
+def make(trainer: Trainer, *words: str, **env: str) -> Said:
+    """A target of the Makefile, in the trainer's settings."""
+    done = subprocess.run(
+        ["make", "-s", f"VENV={sys.prefix}", *words],
+        cwd=ROOT,
+        env={**trainer.env, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
 
 
 def aliases(one: Trained) -> dict[str, str]:
@@ -141,13 +159,27 @@ def test_the_database_knows_the_version_by_its_card(first: Trained, day_database
     assert (tenant, run, card) == (day.TENANT, first.run, first.card)
 
 
-def test_the_same_again_is_the_same_to_the_byte(trained: dict[str, Trained]) -> None:
-    first, again = trained["first"], trained["again"]
-    assert again.version != first.version
-    assert again.digest == first.digest
-    assert again.card["sha256"] == first.card["sha256"]
-    assert again.card["metrics"] == first.card["metrics"]
-    assert (again.bundle / "model.txt").read_bytes() == (first.bundle / "model.txt").read_bytes()
+def test_two_trainings_at_once_are_two_versions_of_the_same_bytes(
+    trainer: Trainer, first: Trained, models: Path, day_database: str
+) -> None:
+    with ThreadPoolExecutor(1) as beside:
+        one = beside.submit(make, trainer, "train", f"ARGS=--models {models}")
+        until = time.monotonic() + 300
+        other = []
+        # make's takes seconds to begin: trained again and again until both have been at it
+        while not one.done() and time.monotonic() < until:
+            other.append(trainer.run("train", MODEL, "--models", str(models)))
+    again = [Trained(trainer, MODEL, said) for said in (one.result(), *other)]
+    versions = {one.version for one in (first, *again)}
+    assert len(versions) == 1 + len(again) >= 3
+    content = (first.bundle / "model.txt").read_bytes()
+    for made in again:
+        assert (made.digest, made.card["metrics"]) == (first.digest, first.card["metrics"])
+        assert (made.bundle / "model.txt").read_bytes() == content
+    query = "select version::text, run_id from model.version where model = %s"
+    there = dict(rows(day_database, query, MODEL))
+    assert versions <= set(there)
+    assert {made.version: made.run for made in again}.items() <= there.items()
 
 
 @pytest.mark.parametrize("name", ["first", "linear"])
@@ -244,12 +276,13 @@ def test_a_promotion_is_an_alias_in_both_places_and_an_audit_event(
     query = "select alias, version, reason from model.alias where model = %s"
     expected = [("champion", int(first.version), "the first one")]
     assert rows(day_database, query, MODEL) == expected
-    ((evidence,),) = rows(day_database, "select evidence from model.promotion")
+    query = "select evidence from model.promotion where alias = 'champion'"
+    ((evidence,),) = rows(day_database, query)
     assert evidence["digest"] == first.digest
     # late trades: what a join by event time would have put in, and this set does not hold
     assert evidence["leakage_avoided"]["market_1m"]["any"] > 0
     assert evidence["validation"]["log_loss"] == first.card["metrics"]["log_loss"]
-    events = "select count(*) from audit.event where relation = 'model.promotion'"
+    events = "select count(*) from audit.event where object = 'model.promotion'"
     assert rows(day_database, events) == [(1,)]
 
 
@@ -272,8 +305,7 @@ def test_a_version_that_is_worse_than_the_champion_is_refused_and_a_better_one_i
     ), said.err
     assert rows(day_database, "select * from model.promotion") == before
     assert "canary" not in aliases(first)
-    same = int(worse.version) - 1
-    assert trainer.run("promote", MODEL, str(same), "canary", "as good").code == 0
+    assert trainer.run("promote", MODEL, first.version, "canary", "as good").code == 0
 
 
 def test_a_training_set_that_saw_the_future_is_refused(
@@ -371,3 +403,53 @@ def test_mlflow_away_is_said_before_anything_is_read(trainer: Trainer) -> None:
     found = trainer.run("train", MODEL, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert found.code == 1
     assert re.search(r"MLflow at http://127.0.0.1:9 does not answer .*make mlflow", found.err)
+
+
+def test_a_server_has_the_same_and_versions_go_on_from_the_databases(
+    trainer: Trainer, first: Trained, models: Path, server: str, day_database: str
+) -> None:
+    ((newest,),) = rows(
+        day_database, "select max(version) from model.version where model = %s", MODEL
+    )
+    # a store that counts from 1 again
+    said = trainer.run("train", MODEL, "--models", str(models), MLFLOW_TRACKING_URI=server)
+    assert said.code == 0, said.err
+    version, run = str(newest + 1), said.after("run")
+    assert said.after("version") == f"{version} of {MODEL}"
+    client = mlflow.MlflowClient(server)
+    found = client.search_model_versions(f"name = '{MODEL}'")
+    assert [(str(one.version), one.run_id) for one in found] == [(version, run)]
+    query = "select run_id from model.version where model = %s and version = %s"
+    assert rows(day_database, query, MODEL, newest + 1) == [(run,)]
+    assert first.digest in said.out
+    # its artifacts come through the server, and are the same to the byte
+    again = trainer.run("reproduce", run, MLFLOW_TRACKING_URI=server)
+    assert again.code == 0, again.out + again.err
+    assert "the same bytes" in again.out
+    promoted = ("promote", MODEL, version, "shadow", "from a server")
+    assert trainer.run(*promoted, MLFLOW_TRACKING_URI=server).code == 0
+    assert str(client.get_registered_model(MODEL).aliases["shadow"]) == version
+
+
+def test_a_server_that_cannot_be_started_says_why(trainer: Trainer, server: str) -> None:
+    taken = trainer.run("mlflow", "--port", server.rpartition(":")[2])
+    assert (taken.code, "is taken" in taken.err) == (1, True)
+    away = trainer.run("mlflow", "--port", "1", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert (away.code, "names a server of yours" in away.err) == (1, True)
+
+
+def test_the_commands_of_the_document(trainer: Trainer, first: Trained, models: Path) -> None:
+    for line in block("docs/models.md", "make train").splitlines():
+        words = shlex.split(line.replace("<run>", first.run).replace("<version>", first.version))
+        told = make(trainer, "-n", *words[1:])
+        assert told.code == 0, told.err
+        (command,) = (one for one in told.out.splitlines() if " -m training " in one)
+        _, _, _, *arguments = shlex.split(command)
+        more = ["--models", str(models)] if arguments[0] == "train" else []
+        said = trainer.run(*arguments, *more)
+        assert said.code == 0, said.out + said.err
+    assert "error" not in trainer.ask("online", UNTIL.isoformat())
+    given = [{"tenant_id": 1, "symbol": "SYN_BTCUSD"}]
+    found = trainer.ask("document", block("docs/models.md", "import mlflow"))
+    assert "error" not in found, found["trace"]
+    assert found["value"] == trainer.ask("predict", first.tags["model_uri"], given)["value"]
