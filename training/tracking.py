@@ -23,6 +23,7 @@ from mlflow.data.dataset_source_registry import register_dataset_source
 from mlflow.exceptions import MlflowException
 
 from engine import settings
+from engine.errors import ConfigError
 from engine.resolve import STATE_DIR
 from engine.settings import Env
 from training.bundle import Bundle
@@ -39,6 +40,7 @@ TRAINING_SET: Final = "training_set.parquet"
 BUNDLE: Final = "bundle"
 FILES: Final = (DECLARATION, LABEL_SQL, TRAINING_SET)
 SQLITE: Final = "sqlite:///"
+SERVERS: Final = ("http://", "https://", "databricks")
 
 
 class PitSource(DatasetSource):
@@ -132,11 +134,21 @@ class Kept:
 
 
 def address(env: Env, state: Path = STATE_DIR) -> tuple[str, Path | None]:
-    """Where MLflow keeps things, and the folder of its files if that is SQLite on this machine."""
+    """Where MLflow keeps things, and the folder of its files if that is SQLite on this machine.
+
+    Errors: ConfigError for an address that is neither a server's nor a SQLite file's.
+    """
     given = settings.text(env, "MLFLOW_TRACKING_URI")
+    if given.startswith(SQLITE) and given != SQLITE:
+        return given, Path(given.removeprefix(SQLITE)).absolute().parent
+    if given.startswith(SERVERS):
+        return given, None
     if given:
-        file = given.removeprefix(SQLITE)
-        return given, Path(file).absolute().parent if file != given else None
+        # without a server, MLflow would put artifacts into whatever folder it was started in
+        raise ConfigError(
+            f"MLFLOW_TRACKING_URI={_shown(given)!r}: name a server (http://host:5000), or a file "
+            "(sqlite:///folder/mlflow.db)"
+        )
     folder = state / "mlflow"
     return f"{SQLITE}{folder / 'mlflow.db'}", folder
 
@@ -236,8 +248,8 @@ def version_of(tracking: Tracking, model: str, version: str) -> Any:
 
 def _shown(uri: str) -> str:
     """An address without its password."""
-    scheme, _, rest = uri.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    scheme, there, rest = uri.partition("://")
+    return f"{scheme}{there}{rest.rpartition('@')[2]}"
 
 
 def _first_line(error: Exception) -> str:
