@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from training.dataset import TrainingSet
 from training.declaration import Declaration
 from training.errors import PromotionRefused, TrainingError
 from training.reproduce import read_again
+from training.split import Fold
 from training.tracking import Kept, Tracking
 from training.train import register
 
@@ -65,7 +67,8 @@ def examined(store: FeatureStore, where: Tracking, kept: Kept, version: int) -> 
             f"again, the database gives {now.digest}: {_list(differing)}"
         )
     metric, margin = kept.declaration.metric, kept.declaration.margin
-    own = metrics_of(kept.declaration, now)
+    folds = now.folds(kept.declaration)
+    own = metrics_of(kept.declaration, now, folds)
     evidence: dict[str, Any] = {
         "digest": now.digest,
         "known_as_of": now.known_as_of.isoformat(),
@@ -78,7 +81,7 @@ def examined(store: FeatureStore, where: Tracking, kept: Kept, version: int) -> 
     if champion is None or int(champion.version) == version:
         return evidence
     other = tracking.kept(where, champion.run_id).declaration
-    theirs = metrics_of(other, _same_rows(store, other, now))
+    theirs = metrics_of(other, _same_rows(store, other, now), folds)
     evidence["champion"] = {"version": int(champion.version), "validation": theirs}
     if metric not in own or metric not in theirs:
         raise PromotionRefused(f"{name} is not promoted: the tests have rows of one label only")
@@ -91,9 +94,10 @@ def examined(store: FeatureStore, where: Tracking, kept: Kept, version: int) -> 
     return evidence
 
 
-def metrics_of(declaration: Declaration, rows: TrainingSet) -> dict[str, float]:
-    """What a declaration's learner reaches walk-forward over rows."""
-    folds = rows.folds(declaration)
+def metrics_of(
+    declaration: Declaration, rows: TrainingSet, folds: Sequence[Fold]
+) -> dict[str, float]:
+    """What a declaration's learner reaches in tests over rows."""
     return dict(
         evaluation.validate(
             declaration, rows.columns, rows.matrix, rows.labels, folds, curve=False

@@ -26,7 +26,7 @@ from engine import settings
 from engine.errors import ConfigError
 from engine.resolve import STATE_DIR
 from engine.settings import Env
-from training.bundle import Bundle
+from training.bundle import FILES, Bundle
 from training.declaration import Declaration, Period, parse
 from training.errors import TrackingError
 
@@ -38,7 +38,6 @@ DECLARATION: Final = "model.toml"
 LABEL_SQL: Final = "label.sql"
 TRAINING_SET: Final = "training_set.parquet"
 BUNDLE: Final = "bundle"
-FILES: Final = (DECLARATION, LABEL_SQL, TRAINING_SET)
 SQLITE: Final = "sqlite:///"
 SERVERS: Final = ("http://", "https://", "databricks")
 
@@ -129,8 +128,7 @@ class Kept:
     @property
     def content(self) -> bytes:
         """The model's file."""
-        name = {"lightgbm": "model.txt", "onnx": "model.onnx"}[self.bundle.card["kind"]]
-        return (self.folder / name).read_bytes()
+        return (self.folder / FILES[self.bundle.card["kind"]]).read_bytes()
 
 
 def address(env: Env, state: Path = STATE_DIR) -> tuple[str, Path | None]:
@@ -201,7 +199,15 @@ def told(tracking: Tracking, what: str) -> Iterator[None]:
 
 
 def kept(tracking: Tracking, run_id: str) -> Kept:
-    """What a run has kept. Errors: TrackingError for no such run, or half of one."""
+    """What a run has kept.
+
+    Errors: TrackingError for no such run, or half of one; DeclarationError where the contract no
+    longer has what it learned from.
+    """
+    # here, because Feast takes seconds to import
+    from feast_repo.receipts import AT, SYMBOL, TENANT
+    from training.dataset import KNOWN_AT, LABEL
+
     try:
         run = tracking.client.get_run(run_id)
     except MlflowException as error:
@@ -219,8 +225,11 @@ def kept(tracking: Tracking, run_id: str) -> Kept:
         folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=f"runs:/{run_id}/training"))
         texts = [(folder / name).read_text() for name in (DECLARATION, LABEL_SQL)]
         frame = pd.read_parquet(folder / TRAINING_SET)
-        bundle = bundle_of(uri)
-        return Kept(run_id, parse(model, *texts), frame, Bundle.read(bundle), bundle)
+        declared, bundle = parse(model, *texts), bundle_of(uri)
+        named = [TENANT, SYMBOL, AT, *(one.name for one in declared.columns), LABEL, KNOWN_AT]
+        if list(frame) != named:
+            raise ValueError(f"{TRAINING_SET} has {', '.join(frame)}, not {', '.join(named)}")
+        return Kept(run_id, declared, frame, Bundle.read(bundle), bundle)
     except (MlflowException, OSError, ValueError) as error:
         raise TrackingError(
             f"the artifacts of run {run_id} are not whole ({_first_line(error)}): train it anew"
