@@ -69,8 +69,18 @@ def test_a_leak_is_told_from_another_change() -> None:
 
 
 def test_a_label_that_is_known_with_its_features_is_a_leak() -> None:
-    assert early_labels(frame()) == []
+    assert early_labels(frame(), frame()) == []
     early = frame(label_known_at=[AT[0] + pd.Timedelta("5min"), AT[1], AT[2]])
-    assert early_labels(early) == [
+    assert early_labels(early, early) == [
         "2 labels were known no later than their features, the first of row 2"
     ]
+
+
+def test_a_label_that_was_known_later_than_said_is_a_leak() -> None:
+    soon = frame(label_known_at=AT + pd.Timedelta("1min"))
+    assert early_labels(soon, frame()) == [
+        "3 labels were known later than the training set says, the first of row 1"
+    ]
+    # a label that is not there any more was known at no time
+    gone = frame(label_known_at=[pd.NaT, AT[1] + pd.Timedelta("5min"), AT[2]])
+    assert early_labels(frame(), gone) == []
