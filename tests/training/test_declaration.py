@@ -84,8 +84,8 @@ def test_a_period_is_the_newest_rows_or_from_and_to() -> None:
         ("folds = 4", "fold = 4", r"nobody reads split.fold; a model has \[universe\]"),
         ("[split]", "[splits]", "nobody reads splits"),
         ('name = "lightgbm"', 'name = "xgboost"', "use one of lightgbm, logistic_regression"),
-        ("num_leaves = 15", "num_threads = 8", "not num_threads; what makes it deterministic"),
-        ("num_leaves = 15", 'num_leaves = "x"', "learner.parameters.num_leaves is 'x'; write a n"),
+        ("num_leaves = 7", "num_threads = 8", "not num_threads; what makes it deterministic"),
+        ("num_leaves = 7", 'num_leaves = "x"', "learner.parameters.num_leaves is 'x'; write a n"),
         ("newest_rows = 10000", "", "says newest_rows, or from and to, or all three"),
         ("newest_rows = 10000", "from = 2026-01-05T00:00:00", "period.from is .* with its zone"),
         (

@@ -126,7 +126,7 @@ def test_a_run_holds_all_that_made_the_model(first: Trained, day_database: str) 
     assert metrics["validation.log_loss"] == card["metrics"]["log_loss"]
     assert metrics["validation.auc"] > 0.6
     assert {"rule.after_costs", "rule.without_costs", "fold.log_loss"} <= set(metrics)
-    assert first.kept.data.params["num_leaves"] == "15"
+    assert first.kept.data.params["num_leaves"] == "7"
     plots = {path.name for path in (first.artifacts / "plots").iterdir()}
     assert plots == {
         "learning_curve.png",
