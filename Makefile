@@ -47,7 +47,7 @@ lint: install ## ruff, mypy, tsc and sqlfluff; released migrations are as they w
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m embedded.typecheck
-	@$(BIN)/sqlfluff lint --disable-progress-bar migrations models macros tests/dbt
+	@$(BIN)/sqlfluff lint --disable-progress-bar migrations models macros tests/dbt training/models
 
 freeze: ## note the checksums of new numbered migrations in migrations/frozen.txt
 	@cd migrations && for file in [0-9]*.sql; do \

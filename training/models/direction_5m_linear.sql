@@ -24,12 +24,13 @@ compared as (
         k.places[n.ordinality] as place,
         case when l.bucket > n.bucket then (l.close > n.close)::integer end as value
     from known as k
-    cross join lateral public.feature_pit_snapshot(
-        k.symbols, k.as_ofs, null::timestamptz[], $3::integer
-    ) with ordinality as n
-    inner join lateral public.feature_pit_snapshot(
-        k.symbols, k.later_ats, null::timestamptz[], $3::integer
-    ) with ordinality as l on n.ordinality = l.ordinality
+    cross join
+        lateral public.feature_pit_snapshot(k.symbols, k.as_ofs, p_tenant_id => $3::integer)
+        with ordinality as n
+    cross join
+        lateral public.feature_pit_snapshot(k.symbols, k.later_ats, p_tenant_id => $3::integer)
+        with ordinality as l
+    where n.ordinality = l.ordinality
 )
 
 select
