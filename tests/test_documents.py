@@ -15,6 +15,7 @@ TRAINING = DEMO + "test_the_training_sets_of_the_documents"
 WORKED = "tests/test_docs.py::test_the_worked_example_prints_what_the_document_shows"
 RESTORE = "tests/test_operations.py::test_a_restored_dump_gives_the_same_answers"
 MAPPING = "tests/ingest/replay/test_mapping.py::"
+PREDICTIONS = "tests/model/test_document.py::test_a_statement_of_the_document_answers"
 TLS = "tests/tenancy/test_encryption.py::"
 # document, how the block begins: the test that runs it, or the reason why none does
 HOW = {
@@ -48,6 +49,14 @@ HOW = {
     ("docs/feast.md", "from feast_repo"): TRAINING,
     ("docs/feast.md", "KEY="): DEMO + "test_the_request_of_the_document",
     ("docs/ingest.md", "insert into market.policy"): STATEMENTS,
+    (
+        "docs/models.md",
+        "make train",
+    ): "tests/training/test_training.py::test_the_commands_of_the_document",
+    (
+        "docs/models.md",
+        "import mlflow",
+    ): "tests/training/test_training.py::test_the_commands_of_the_document",
     ("docs/operations.md", "select * from feature.set_aside"): STATEMENTS,
     ("docs/operations.md", "select\n    format"): STATEMENTS,
     ("docs/operations.md", "git fetch"): "changes this checkout; make migrate and make dbt over an "
@@ -74,6 +83,15 @@ HOW = {
         "import mlflow",
     ): "tests/feast/test_sets.py::test_a_run_of_mlflow_carries_the_receipts",
     ("docs/point-in-time.md", " is_short"): WORKED,
+    ("docs/predictions.md", "select model, alias"): PREDICTIONS,
+    ("docs/predictions.md", "select prediction_id"): PREDICTIONS,
+    ("docs/predictions.md", "select value, features"): PREDICTIONS,
+    ("docs/predictions.md", "select r.prediction_id"): PREDICTIONS,
+    ("docs/predictions.md", "select version, symbol"): PREDICTIONS,
+    ("docs/predictions.md", "select version, alias, session_day"): PREDICTIONS,
+    ("docs/predictions.md", "select version, session_day, column"): PREDICTIONS,
+    ("docs/predictions.md", "select version, shadow_version"): PREDICTIONS,
+    ("docs/predictions.md", "select model, version, kind"): PREDICTIONS,
     ("docs/replay.md", "python -m ingest inspect FILE"): DEMO + "test_the_way_of_an_own_file",
     ("docs/replay.md", "python -m ingest inspect BTC"): "tests/ingest/replay/test_vendors.py::"
     "test_a_vendors_file_loads_by_inspect_alone",
