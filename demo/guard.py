@@ -20,7 +20,7 @@ from ingest.wire.topics import ANSWER_S, CLIENT, dead_letter_topic
 
 TENANT_SEED = Path(__file__).resolve().parent.parent / "seeds" / "tenant.csv"
 OURS = (
-    *("market", "feature", "staging", "intermediate", "audit", "access", "api", "feast"),
+    *("market", "feature", "staging", "intermediate", "audit", "access", "api", "model", "feast"),
     *("timescaledb_information", "timescaledb_experimental", "information_schema"),
 )
 COUNTED = 100_000

@@ -41,8 +41,8 @@ $$;
 revoke all on function audit.record(text, text, text, jsonb) from public;
 comment on function audit.record(text, text, text, jsonb) is
 'Adds one event to the chain, in the caller''s transaction, and returns its seq. p_kind: '
-'entitlement, role, contract, reference, ddl or backfill. p_action, p_object: what was done to '
-'what. p_detail: anything more; never a password. The actor is session_user, which only a '
+'entitlement, role, contract, reference, ddl, backfill or model. p_action, p_object: what was done '
+'to what. p_detail: anything more; never a password. The actor is session_user, which only a '
 'superuser can change. acting_as knows SET ROLE; it cannot know the owner of a security definer '
 'function that called this one, for which the actor answers. Other writers wait until the '
 'transaction ends: record late in it. Errors: 23514 for an unknown kind, 23502 for NULL, 40001 in '

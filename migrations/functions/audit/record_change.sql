@@ -84,3 +84,15 @@ for each statement execute function audit.record_change('entitlement');
 create or replace trigger audit_truncate
 after truncate on api.entitlement
 for each statement execute function audit.record_change('entitlement');
+
+create or replace trigger audit_change
+after insert on model.version
+for each row execute function audit.record_change('model');
+
+create or replace trigger audit_change
+after insert on model.promotion
+for each row execute function audit.record_change('model');
+
+create or replace trigger audit_change
+after insert on model.rollout
+for each row execute function audit.record_change('model');

@@ -47,10 +47,12 @@ from (
     from pg_default_acl as d
 ) as o
 inner join pg_namespace as n on o.namespace_oid = n.oid
-where o.acl is not null and n.nspname in ('market', 'feature', 'audit', 'access', 'api');
+where
+    o.acl is not null
+    and n.nspname in ('market', 'feature', 'audit', 'access', 'api', 'model');
 comment on view audit.privilege is
-'One row per object of the schemas market, feature, audit, access and api that somebody was given '
-'rights to, or refused them, other than dbt''s views. What GRANT and REVOKE change of it is '
+'One row per object of the schemas market, feature, audit, access, api and model that somebody was '
+'given rights to, or refused them, other than dbt''s views. What GRANT and REVOKE change of it is '
 'recorded at commit.';
 comment on column audit.privilege.object is 'Type and name.';
 comment on column audit.privilege.acl is 'The rights, as PostgreSQL writes aclitem, sorted.';
