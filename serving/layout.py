@@ -85,7 +85,10 @@ def write(repository: Path, model: str, version: int, bundle: Path) -> Path:
         raise ValueError(f"{bundle} is no whole bundle: {problem}")
     name = triton_name(model, version)
     place = repository / name
-    if wrong(bundle_folder(repository, model, version)) is None and (place / "config.pbtxt").exists():
+    if (
+        wrong(bundle_folder(repository, model, version)) is None
+        and (place / "config.pbtxt").exists()
+    ):
         return place
     card = json.loads((bundle / CARD).read_text())
     # not in the way of Triton, which loads what it is told by name, and never a name like this

@@ -6,7 +6,6 @@ enough, or is of a moment longer ago than its oldest field may be: then nobody p
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -102,11 +101,10 @@ class Online:
     problems: Mapping[str, Sequence[str | None]]
 
 
-async def read(reader: Reader, wanted: Wanted, rows: Sequence[Row]) -> Online:
-    """Read rows. Errors: Refused 503 when the online store does not answer."""
+async def read(reader: Reader, wanted: Wanted, rows: Sequence[Row], now: float) -> Online:
+    """Read rows; now: in seconds since 1970. Errors: Refused 503: the online store is away."""
     answer = await reader.read(wanted.plan, rows)
     columns = answer["results"][2:]
-    now = time.time()
     moments: dict[str, Sequence[str]] = {}
     problems: dict[str, Sequence[str | None]] = {}
     for of, place in wanted.buckets.items():

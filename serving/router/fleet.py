@@ -12,6 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -273,10 +274,8 @@ class Fleet:
             except Exception:
                 log.exception("the versions of Triton cannot be brought up to date")
             self._woken.clear()
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), LOOK_S)
-            except TimeoutError:
-                pass
 
     async def load(self) -> None:
         """Have Triton load what the aliases name, and unload what nobody asks any more."""
@@ -338,9 +337,7 @@ class Fleet:
             for model, found in self._models.items()
             for alias in found.aliases.values()
         }
-        wanted |= {
-            one.name for found in self._models.values() for one in found.serving.values()
-        }
+        wanted |= {one.name for found in self._models.values() for one in found.serving.values()}
         held = {one.name for one in self._versions.values() if one.held}
         now = time.monotonic()
         ours = {name for name in ready if name.rpartition(".")[0] in self._models}

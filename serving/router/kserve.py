@@ -168,5 +168,3 @@ def _no_number(name: str) -> NoReturn:
 
 def _wrong(detail: str) -> Refused:
     return Refused(422, "body", f"{detail} (docs/serving.md)")
-
-

@@ -6,7 +6,6 @@ import hashlib
 from functools import lru_cache
 
 
-
 @lru_cache(maxsize=200_000)
 def place(model: str, tenant_id: int, symbol: str) -> float:
     """Where a series is in [0, 1), the same in every process and for ever, another in each model.

@@ -23,6 +23,8 @@ INFER_S: Final = 2.0
 # A learner is imported and a model read.
 LOAD_S: Final = 60.0
 IDLE: Final = 64
+# What it says of a version that it has not, as after a restart.
+NOT_LOADED: Final = ("unknown model", "is not at ready state", "is not ready", "is not found")
 HEADER: Final = "inference-header-content-length"
 
 
@@ -124,7 +126,8 @@ class Triton:
             f"Inference-Header-Content-Length: {len(head)}\r\n",
         )
         if status != 200:
-            raise Raised(_said(body))
+            said = _said(body)
+            raise (Away if any(words in said for words in NOT_LOADED) else Raised)(said)
         scores = np.frombuffer(body, "<f8", offset=size)
         if len(scores) != rows:
             raise Raised(f"{name} gave {len(scores)} scores for {rows} rows")

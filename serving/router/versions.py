@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -78,17 +77,18 @@ class Route:
     canary_share: float
     wanted: Wanted
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """While this runs, none of its versions is unloaded."""
-        found = [one for one in (self.champion, self.canary, self.shadow) if one is not None]
-        for one in found:
+    def hold(self) -> None:
+        """None of its versions is unloaded until let_go()."""
+        for one in self._versions():
             one.held += 1
-        try:
-            yield
-        finally:
-            for one in found:
-                one.held -= 1
+
+    def let_go(self) -> None:
+        """What hold() held."""
+        for one in self._versions():
+            one.held -= 1
+
+    def _versions(self) -> Iterator[Version]:
+        return (one for one in (self.champion, self.canary, self.shadow) if one is not None)
 
 
 @dataclass

@@ -1,0 +1,124 @@
+"""Whether a prediction can be made again: its features in psql, its score by the model's bundle.
+
+model.replay() reads the features as the prediction's moments have them; the bundle scores them in
+.venv-training. Equal is equal to the bit.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+
+from engine.settings import Env
+from serving import layout
+from serving.errors import ServingError
+
+TRAINING: Final = layout.ROOT / ".venv-training" / "bin" / "python"
+SCORE_S: Final = 300
+REPLAY: Final = "select r.* from model.replay(%s) as r"
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """is_same: whether everything is; lines: what was compared, and what differs."""
+
+    is_same: bool
+    lines: list[str]
+
+
+def asked(prediction: str) -> UUID:
+    """The number of a prediction. Errors: ServingError."""
+    try:
+        return UUID(prediction)
+    except ValueError:
+        raise ServingError(
+            f"PREDICTION={prediction!r} is no prediction_id: the router's answer has it, and "
+            "api.prediction"
+        ) from None
+
+
+def replay(url: str, prediction: UUID, env: Env, python: Path = TRAINING) -> Replayed:
+    """Compute a prediction again, and compare.
+
+    python: of an environment with the learners. Errors: ServingError for one that is not there, or
+    whose model is not; psycopg's.
+    """
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+        try:
+            row: Any = connection.execute(REPLAY, [prediction]).fetchone()
+        except psycopg.Error as error:
+            if not error.diag.message_primary:
+                raise
+            hint = f". {error.diag.message_hint}" if error.diag.message_hint else ""
+            raise ServingError(f"{error.diag.message_primary}{hint}") from error
+    if row is None:
+        raise ServingError(
+            f"there is no prediction {prediction}: a router writes it within a second, to the "
+            "database that it was started with"
+        )
+    return compared(row, scored(row, env, python))
+
+
+def scored(row: Mapping[str, Any], env: Env, python: Path) -> float:
+    """What the bundle gives for a row's features. Errors: ServingError."""
+    model, version = row["model"], row["version"]
+    place = layout.repository(env)
+    if layout.wrong(layout.bundle_folder(place, model, version)) is not None:
+        _fetched(model, version, python)
+    numbers = [float("nan") if value is None else float(value) for value in row["features"]]
+    done = _run(python, ["score", model, str(version)], " ".join(map(float.hex, numbers)))
+    if done.returncode != 0:
+        raise ServingError(done.stderr.strip() or "the model does not score")
+    return float.fromhex(done.stdout.strip())
+
+
+def _fetched(model: str, version: int, python: Path) -> None:
+    done = _run(python, ["fetch", model, str(version)], "")
+    if done.returncode != 0:
+        raise ServingError(done.stderr.strip() or f"version {version} of {model} is not to be had")
+
+
+def _run(python: Path, arguments: Sequence[str], text: str) -> subprocess.CompletedProcess[str]:
+    if not python.exists():
+        raise ServingError(
+            f"{python} is missing, which scores: run `make {python.parent.parent.name}/.installed`"
+        )
+    return subprocess.run(
+        [python, "-m", "serving.repository", *arguments],
+        cwd=layout.ROOT,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=SCORE_S,
+        check=False,
+    )
+
+
+def compared(row: Mapping[str, Any], score: float) -> Replayed:
+    """What the two say; row: of model.replay()."""
+    moments = json.dumps(row["inputs"]) if row.get("inputs") else str(row["as_of"])
+    is_score = _bits(score) == _bits(row["value"])
+    lines = [
+        f"{row['model']} version {row['version']}, {row['symbol']} of tenant {row['tenant_id']}, "
+        f"as of {moments}",
+        f"features: the same, SHA-256 {row['feature_hash']}"
+        if row["same"]
+        else f"features DIFFER: {row['difference']}",
+        f"score: the same to the bit, {score!r}"
+        if is_score
+        else f"score DIFFERS: {score!r} now, {row['value']!r} was served",
+    ]
+    return Replayed(bool(row["same"]) and is_score, lines)
+
+
+def _bits(value: float) -> bytes:
+    return struct.pack(">d", value)
