@@ -1,7 +1,7 @@
 """Whether a prediction can be made again: its features in psql, its score by the model's bundle.
 
-model.replay() reads the features as the prediction's moments have them; the bundle scores them in
-.venv-training. Equal is equal to the bit.
+model.replay() reads the features as the prediction's moments have them; the bundle, of the model
+repository or else of MLflow, scores them in .venv-serving. Equal is equal to the bit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from engine.settings import Env
-from serving import layout
+from serving import layout, triton
 from serving.errors import ServingError
 
 TRAINING: Final = layout.ROOT / ".venv-training" / "bin" / "python"
@@ -46,11 +46,10 @@ def asked(prediction: str) -> UUID:
         ) from None
 
 
-def replay(url: str, prediction: UUID, env: Env, python: Path = TRAINING) -> Replayed:
+def replay(url: str, prediction: UUID, env: Env) -> Replayed:
     """Compute a prediction again, and compare.
 
-    python: of an environment with the learners. Errors: ServingError for one that is not there, or
-    whose model is not; psycopg's.
+    Errors: ServingError for one that is not there, or whose model is not; psycopg's.
     """
     with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
         try:
@@ -65,42 +64,39 @@ def replay(url: str, prediction: UUID, env: Env, python: Path = TRAINING) -> Rep
             f"there is no prediction {prediction}: a router writes it within a second, to the "
             "database that it was started with"
         )
-    return compared(row, scored(row, env, python))
+    return compared(row, scored(row, env))
 
 
-def scored(row: Mapping[str, Any], env: Env, python: Path) -> float:
-    """What the bundle gives for a row's features. Errors: ServingError."""
-    model, version = row["model"], row["version"]
+def scored(row: Mapping[str, Any], env: Env) -> float:
+    """What the bundle gives for a row's features. Errors: ServingError, InstallError."""
+    model, version = row["model"], str(row["version"])
     place = layout.repository(env)
-    if layout.wrong(layout.bundle_folder(place, model, version)) is not None:
-        _fetched(model, version, python)
+    if layout.wrong(layout.bundle_folder(place, model, int(version))) is not None:
+        if not TRAINING.exists():
+            raise ServingError(
+                f"{TRAINING} is missing, which fetches models: run `make .venv-training/.installed`"
+            )
+        _run(TRAINING, ["serving.repository", "fetch", model, version], "", env)
     numbers = [float("nan") if value is None else float(value) for value in row["features"]]
-    done = _run(python, ["score", model, str(version)], " ".join(map(float.hex, numbers)))
-    if done.returncode != 0:
-        raise ServingError(done.stderr.strip() or "the model does not score")
-    return float.fromhex(done.stdout.strip())
+    line = " ".join(map(float.hex, numbers))
+    said = _run(triton.python(), ["serving.score", model, version], line, env)
+    return float.fromhex(said.strip())
 
 
-def _fetched(model: str, version: int, python: Path) -> None:
-    done = _run(python, ["fetch", model, str(version)], "")
-    if done.returncode != 0:
-        raise ServingError(done.stderr.strip() or f"version {version} of {model} is not to be had")
-
-
-def _run(python: Path, arguments: Sequence[str], text: str) -> subprocess.CompletedProcess[str]:
-    if not python.exists():
-        raise ServingError(
-            f"{python} is missing, which scores: run `make {python.parent.parent.name}/.installed`"
-        )
-    return subprocess.run(
-        [python, "-m", "serving.repository", *arguments],
+def _run(python: Path, module: Sequence[str], text: str, env: Env) -> str:
+    done = subprocess.run(
+        [python, "-m", *module],
         cwd=layout.ROOT,
+        env=dict(env),
         input=text,
         capture_output=True,
         text=True,
         timeout=SCORE_S,
         check=False,
     )
+    if done.returncode != 0:
+        raise ServingError(done.stderr.strip() or f"{' '.join(module)} failed")
+    return done.stdout
 
 
 def compared(row: Mapping[str, Any], score: float) -> Replayed:

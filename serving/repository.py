@@ -3,9 +3,8 @@
     python -m serving.repository follow MODEL...      writes what is missing, every second
     python -m serving.repository once MODEL...        writes what is missing now
     python -m serving.repository fetch MODEL VERSION  writes one version, whatever has an alias
-    python -m serving.repository score MODEL VERSION  scores rows of stdin, to the bit
 
-It is run by the python of .venv-training, which has MLflow and the learners. A version is there
+It is run by the python of .venv-training, which has MLflow. A version is there
 whole or not at all. While MLflow is away, what is there stays and serves.
 """
 
@@ -158,24 +157,10 @@ def from_mlflow(model: str, version: int) -> Path:
     return folder
 
 
-def score(repository: Path, model: str, version: int, lines: Sequence[str]) -> list[str]:
-    """The score of each row, as float.hex(); lines: its numbers as float.hex(), with spaces.
-
-    Errors: ValueError for a bundle that is not there or damaged.
-    """
-    import numpy as np
-
-    from training.bundle import Bundle
-
-    bundle = Bundle.read(layout.bundle_folder(repository, model, version))
-    rows = [[float.fromhex(word) for word in line.split()] for line in lines]
-    return [float(one).hex() for one in bundle.score(np.array(rows, np.float64))]
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code, 1 with a message on stderr for what is missing."""
     parser = argparse.ArgumentParser(prog="python -m serving.repository", description=__doc__)
-    parser.add_argument("command", choices=("follow", "once", "fetch", "score"))
+    parser.add_argument("command", choices=("follow", "once", "fetch"))
     parser.add_argument("models", nargs="+")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -184,12 +169,9 @@ def main(arguments: list[str] | None = None) -> int:
     place = layout.repository(ENVIRONMENT)
     place.mkdir(parents=True, exist_ok=True)
     try:
-        if options.command in ("fetch", "score"):
+        if options.command == "fetch":
             model, version = options.models
-            if options.command == "fetch":
-                layout.write(place, model, int(version), from_mlflow(model, int(version)))
-                return 0
-            print("\n".join(score(place, model, int(version), sys.stdin.read().splitlines())))
+            layout.write(place, model, int(version), from_mlflow(model, int(version)))
             return 0
         url = database_url(ENVIRONMENT)
         if options.command == "once":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -37,6 +38,24 @@ THRESHOLDS = {
     "max_latency_ms": 1000.0,
     "max_disagreement": 0.9,
     "min_requests": 20,
+}
+_DEFECT = """
+
+def _bad(self, matrix, score=Bundle.score):
+    # what it is asked before it is routed to has no number in it
+    if not np.isnan(matrix).all():
+        {what}
+    return score(self, matrix)
+
+
+Bundle.score = _bad
+"""
+DEFECTS = {
+    "raises": _DEFECT.format(what='raise RuntimeError("a defect")'),
+    "hangs": _DEFECT.format(what='__import__("time").sleep(0.4)'),
+    "inverts": _DEFECT.format(what="return 1 - score(self, matrix)"),
+    "gives NaN": _DEFECT.format(what='return score(self, matrix) * float("nan")'),
+    "dies": _DEFECT.format(what='__import__("os")._exit(1)'),
 }
 # a busy machine's; who waits goes on as soon as it has happened
 SOON_S = 60.0
@@ -95,11 +114,9 @@ class Models:
     def bundle(self, version: int) -> Path:
         return self.folder / str(version)
 
-    def new(self, seed: int = 1, model: str = MODEL, **card: Any) -> int:
-        """Make, register and write a version; its number."""
-        self.last += 1
-        version = self.last
-        told = {
+    def card(self, model: str = MODEL, **more: Any) -> dict[str, Any]:
+        """What a card says without its learner."""
+        return {
             "name": model,
             "columns": COLUMNS,
             "feature_service": model,
@@ -107,19 +124,39 @@ class Models:
             "label": {"sql": "select 1", "horizon_s": 300, "name": "rises_5m"},
             "thresholds": THRESHOLDS,
             "reference": [],
-            **card,
+            **more,
         }
-        subprocess.run(
-            [triton.python(), MAKING, self.bundle(version), str(seed), json.dumps(told)],
-            check=True,
-            cwd=ROOT,
-        )
-        self.made[version] = json.loads((self.bundle(version) / "model.json").read_text())
+
+    def new(self, seed: int = 1, model: str = MODEL, defect: str = "", **card: Any) -> int:
+        """Make, register and write a version; its number. defect: of DEFECTS, once it is loaded."""
+        self.last += 1
+        told = json.dumps(self.card(model, **card))
+        command = [triton.python(), MAKING, self.bundle(self.last), str(seed), told]
+        subprocess.run(command, check=True, cwd=ROOT)
+        return self._registered(model, self.last, defect)
+
+    def onnx(self) -> int:
+        """A version that is a graph for onnxruntime."""
+        self.last += 1
+        folder = self.bundle(self.last)
+        folder.mkdir()
+        shutil.copy(Path(__file__).with_name("linear.onnx"), folder / "model.onnx")
+        digest = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+        card = {**self.card(), "kind": "onnx", "sha256": digest}
+        (folder / "model.json").write_text(json.dumps(card))
+        return self._registered(MODEL, self.last, "")
+
+    def _registered(self, model: str, version: int, defect: str) -> int:
+        card = json.loads((self.bundle(version) / "model.json").read_text())
+        self.made[version] = card
         self.served.execute(
             "select model.register(%s, %s, %s, 'a run', %s::jsonb)",
-            [model, version, told["tenant_id"], json.dumps(self.made[version])],
+            [model, version, card["tenant_id"], json.dumps(card)],
         )
-        layout.write(self.repository, model, version, self.bundle(version))
+        place = layout.write(self.repository, model, version, self.bundle(version))
+        if defect:
+            with (place / str(version) / "model.py").open("a") as file:
+                file.write(DEFECTS[defect])
         return version
 
     def promote(self, alias: str, version: int | None, model: str = MODEL) -> None:
