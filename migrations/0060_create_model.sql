@@ -153,6 +153,7 @@ create table model.label_wait (
     tenant_id integer not null,
     symbol text not null,
     as_of timestamptz not null,
+    source_tenant_id integer not null,
     due_at timestamptz not null,
     tries integer not null default 0,
     primary key (model, version, tenant_id, symbol, as_of),
@@ -166,40 +167,46 @@ comment on column model.label_wait.version is 'Version whose label it is.';
 comment on column model.label_wait.tenant_id is 'Whose prediction it was.';
 comment on column model.label_wait.symbol is 'Instrument, market.instrument.';
 comment on column model.label_wait.as_of is 'Moment of the features, api.prediction.';
+comment on column model.label_wait.source_tenant_id is
+'Whose features and ticks they were, model.source_tenant().';
 comment on column model.label_wait.due_at is
 'When to ask for it next: the label''s horizon after as_of, later each time that it is not there.';
 comment on column model.label_wait.tries is 'How often it was asked for.';
 
 create table model.label_clock (
     only_row boolean primary key default true check (only_row),
-    seen_to timestamptz not null default '-infinity'
+    seen_to timestamptz not null
 );
-comment on table model.label_clock is 'One row: how far model.note_labels() has read.';
+comment on table model.label_clock is
+'No row, or one: how far model.note_labels() has read.';
 comment on column model.label_clock.only_row is 'Always true.';
 comment on column model.label_clock.seen_to is
 'Predictions made before it, by api.prediction.predicted_at, are in the queue.';
-insert into model.label_clock default values;
 
-create table model.label_failure (
+create table model.label_run (
     model text not null,
     version integer not null,
     tenant_id integer not null,
-    failed_at timestamptz not null,
-    failures integer not null,
-    sqlstate text not null,
-    message text not null,
+    began_at timestamptz not null,
+    ended_at timestamptz,
+    failures integer not null default 0,
+    sqlstate text,
+    message text,
     primary key (model, version, tenant_id),
     foreign key (model, version) references model.version
 );
-comment on table model.label_failure is
-'One row per version and tenant whose label''s SQL failed at its last run; its questions wait.';
-comment on column model.label_failure.model is 'Name of the model.';
-comment on column model.label_failure.version is 'Version whose label it is.';
-comment on column model.label_failure.tenant_id is 'Whose predictions were asked for.';
-comment on column model.label_failure.failed_at is 'When it failed last.';
-comment on column model.label_failure.failures is 'How often in a row.';
-comment on column model.label_failure.sqlstate is 'Code of the error.';
-comment on column model.label_failure.message is 'What the database said.';
+comment on table model.label_run is
+'One row per version and tenant whose label was asked for: how the last run of its SQL went.';
+comment on column model.label_run.model is 'Name of the model.';
+comment on column model.label_run.version is 'Version whose label it is.';
+comment on column model.label_run.tenant_id is 'Whose predictions were asked for.';
+comment on column model.label_run.began_at is 'When it began.';
+comment on column model.label_run.ended_at is 'When it ended; NULL: it runs, or was ended before.';
+comment on column model.label_run.failures is
+'How often in a row it failed; its questions wait, and others come first.';
+comment on column model.label_run.sqlstate is
+'Code of the error, 57014 where it did not end; NULL: it went well.';
+comment on column model.label_run.message is 'What the database said; NULL: it went well.';
 
 alter table audit.event
 drop constraint event_kind_check,

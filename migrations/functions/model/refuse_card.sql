@@ -37,6 +37,13 @@ begin
             'label.horizon_s is not a number of seconds'
         ),
         (
+            p_card @? '$.reference ? (@.type() != "array" && @.type() != "null")'
+            or p_card @? '$.reference[*] ? (
+                !(@.bins.type() == "array" && @.shares.type() == "array")
+            )',
+            'reference is not a list of {"column": ..., "bins": [...], "shares": [...]}'
+        ),
+        (
             p_card @? '$.thresholds.* ? (@.type() != "number" && @.type() != "null")',
             'thresholds are not all numbers'
         )
@@ -52,7 +59,7 @@ begin
             jsonb_array_length(r.entry -> 'shares')
         )
         into v_wrong
-        from jsonb_array_elements(p_card -> 'reference') as r (entry)
+        from jsonb_array_elements(nullif(p_card -> 'reference', 'null')) as r (entry)
         where
             jsonb_array_length(r.entry -> 'shares')
             is distinct from jsonb_array_length(r.entry -> 'bins') + 2
