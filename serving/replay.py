@@ -6,7 +6,6 @@ repository or else of MLflow, scores them in .venv-serving. Equal is equal to th
 
 from __future__ import annotations
 
-import json
 import struct
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -57,14 +56,9 @@ def replay(url: str, prediction: UUID, env: Env) -> Replayed:
         except psycopg.Error as error:
             if not error.diag.message_primary:
                 raise
-            hint = f". {error.diag.message_hint}" if error.diag.message_hint else ""
-            raise ServingError(f"{error.diag.message_primary}{hint}") from error
-    if row is None:
-        raise ServingError(
-            f"there is no prediction {prediction}: a router writes it within a second, to the "
-            "database that it was started with"
-        )
-    return compared(row, scored(row, env))
+            hint = error.diag.message_hint or ""
+            raise ServingError(f"{error.diag.message_primary}. {hint}".strip()) from error
+    return compared(row, None if row["features"] is None else scored(row, env))
 
 
 def scored(row: Mapping[str, Any], env: Env) -> float:
@@ -99,20 +93,20 @@ def _run(python: Path, module: Sequence[str], text: str, env: Env) -> str:
     return done.stdout
 
 
-def compared(row: Mapping[str, Any], score: float) -> Replayed:
-    """What the two say; row: of model.replay()."""
-    moments = json.dumps(row["inputs"]) if row.get("inputs") else str(row["as_of"])
-    is_score = _bits(score) == _bits(row["value"])
+def compared(row: Mapping[str, Any], score: float | None) -> Replayed:
+    """What the two say; row: of model.replay(). score: None where its features cannot be had."""
     lines = [
-        f"{row['model']} version {row['version']}, {row['symbol']} of tenant {row['tenant_id']}, "
-        f"as of {moments}",
+        f"version {row['version']} of {row['model']} for {row['symbol']}, tenant "
+        f"{row['tenant_id']}, as of {row['as_of'].isoformat()}",
         f"features: the same, SHA-256 {row['feature_hash']}"
         if row["same"]
         else f"features DIFFER: {row['difference']}",
-        f"score: the same to the bit, {score!r}"
-        if is_score
-        else f"score DIFFERS: {score!r} now, {row['value']!r} was served",
     ]
+    is_score = score is not None and _bits(score) == _bits(row["value"])
+    if is_score:
+        lines.append(f"score: the same to the bit, {score!r}")
+    elif score is not None:
+        lines.append(f"score DIFFERS: {score!r} now, {row['value']!r} was served")
     return Replayed(bool(row["same"]) and is_score, lines)
 
 

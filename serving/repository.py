@@ -19,6 +19,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -149,8 +150,7 @@ def follow(
 def from_mlflow(model: str, version: int) -> Path:
     """The bundle of a version in the registry, fetched. Errors: MLflow's."""
     # here, because it takes seconds, and .venv has no such thing
-    from training import tracking
-
+    tracking = import_module("training.tracking")
     where = tracking.connect(ENVIRONMENT)
     tracking.version_of(where, model, str(version))
     folder: Path = tracking.bundle_of(f"models:/{model}/{version}")

@@ -244,6 +244,8 @@ class Router:
         except Exception as error:
             log.error("the database does not answer: %s", error)
             return unavailable("database", "the database does not answer")
+        if self.fleet.is_away:
+            return unavailable("triton", "Triton does not answer")
         try:
             await self.reader.ping()
             for model in self.fleet.models:

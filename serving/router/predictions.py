@@ -41,7 +41,11 @@ CHUNK: Final = 500
 WRITE_S: Final = 10.0
 CLOSE_S: Final = 5.0
 SPOOL: Final = "predictions-*.jsonl"
-GENERATIONS: Final = "select feature_set, generation, switched_at from api.generation"
+# the first one's stamp is -infinity
+GENERATIONS: Final = """
+    select feature_set, generation, extract(epoch from switched_at)::double precision
+    from api.generation
+"""
 INSERT: Final = """
     insert into api.prediction (
         prediction_id, model, symbol, as_of, value, feature_hash, version, alias, route, inputs,
@@ -60,7 +64,7 @@ INSERT: Final = """
 log = logging.getLogger("serving.router")
 
 Entry = dict[str, Any]
-Generations = Sequence[tuple[str, int, datetime]]
+Generations = Sequence[tuple[str, int, float]]
 
 
 @dataclass
@@ -127,18 +131,33 @@ def digests_of(matrix: Matrix) -> list[str]:
 def _inputs(
     moments: tuple[tuple[str, str], ...],
     other_tenant: int | None,
-    generations: tuple[tuple[str, int, datetime], ...],
+    generations: tuple[tuple[str, int, float], ...],
 ) -> tuple[dict[str, Any], str]:
     """Column inputs and as_of: the moments that were asked, and the newest of them."""
     inputs: dict[str, Any] = {}
     for of, at in moments:
-        moment = datetime.fromisoformat(at)
-        # the first publish of a generation comes after its stamp
-        of_then = [n for name, n, since in generations if name == of and since < moment]
-        inputs[of] = {"as_of": at, "generation": max(of_then, default=1)}
+        inputs[of] = {"as_of": at}
+        # not known before the database has answered once: flush() adds it
+        if (generation := _generation(of, at, generations)) is not None:
+            inputs[of]["generation"] = generation
         if other_tenant is not None:
             inputs[of]["tenant_id"] = other_tenant
     return inputs, max((at for _, at in moments), key=datetime.fromisoformat)
+
+
+def _generation(of: str, at: str, generations: Generations) -> int | None:
+    """The generation that a set's log had at a moment; None: there is none that is known."""
+    moment = datetime.fromisoformat(at).timestamp()
+    # the first publish of a generation comes after its stamp
+    return max((n for name, n, since in generations if name == of and since < moment), default=None)
+
+
+def _lack_generations(entries: Sequence[Entry]) -> bool:
+    return any(
+        "generation" not in asked
+        for entry in entries
+        for asked in (entry.get("inputs") or {}).values()
+    )
 
 
 class Predictions:
@@ -160,6 +179,8 @@ class Predictions:
         self._task: asyncio.Task[None] | None = None
         self._taken: list[Path] = []
         self._left_over = 0
+        self._generations: Generations = ()
+        self._generations_at = float("-inf")
 
     def __len__(self) -> int:
         """How many rows wait to be written."""
@@ -211,7 +232,6 @@ class Predictions:
 
     def _keep(self) -> None:
         self._spool.mkdir(parents=True, exist_ok=True)
-        # without the database nobody can say of which generation a moment is but who knows the last
         for batch in self._batches:
             self._ready.append((batch.login, list(batch.entries(self._generations))))
         file = self._spool / f"predictions-{time.time_ns()}-{os.getpid()}.jsonl"
@@ -225,8 +245,6 @@ class Predictions:
         log.error("%d predictions are kept in %s, for the next process", self._rows, file)
         for taken in self._taken:
             taken.unlink(missing_ok=True)
-
-    _generations: Generations = ()
 
     async def _run(self) -> None:
         while True:
@@ -250,8 +268,12 @@ class Predictions:
         self._batches = waiting
         try:
             while self._ready:
-                await self._write(*self._ready[0])
-                self._rows -= len(self._ready.pop(0)[1])
+                login, entries = self._ready[0]
+                if _lack_generations(entries):
+                    await self._complete(login, entries)
+                await self._write(login, entries)
+                self._ready.pop(0)
+                self._rows -= len(entries)
                 self._left_over -= 1
                 if self._left_over == 0:
                     for file in self._taken:
@@ -273,7 +295,13 @@ class Predictions:
             # those of a login that was not reached stay as they are
             self._batches = [b for batches in by_login.values() for b in batches] + self._batches
 
-    _generations_at = float("-inf")
+    async def _complete(self, login: str, entries: list[Entry]) -> None:
+        await self._read_generations(login)
+        for entry in entries:
+            for of, asked in entry["inputs"].items():
+                found = _generation(of, asked["as_of"], self._generations)
+                if found is not None:
+                    asked["generation"] = found
 
     async def _read_generations(self, login: str) -> None:
         async with (

@@ -131,7 +131,7 @@ class Models:
         """Make, register and write a version; its number. defect: of DEFECTS, once it is loaded."""
         self.last += 1
         told = json.dumps(self.card(model, **card))
-        command = [triton.python(), MAKING, self.bundle(self.last), str(seed), told]
+        command = [str(triton.python()), str(MAKING), str(self.bundle(self.last)), str(seed), told]
         subprocess.run(command, check=True, cwd=ROOT)
         return self._registered(model, self.last, defect)
 
