@@ -23,7 +23,7 @@ from telemetry.hooks import RouterTelemetry
 from tests.feast.served import Served
 
 ROOT = Path(__file__).resolve().parents[2]
-MAKING = Path(__file__).with_name("making.py")
+MAKING = ROOT / "bench" / "serving" / "booster.py"
 MODEL = "direction_5m"
 CATEGORIES = ["range", "trend_down", "trend_up", "volatile"]
 COLUMNS: list[dict[str, Any]] = [

@@ -1,4 +1,4 @@
-"""Make a bundle of a small booster: python making.py FOLDER SEED CARD, run in .venv-serving.
+"""Make a bundle of a small booster: python booster.py FOLDER SEED CARD, run in .venv-serving.
 
 CARD: the card's other keys, as JSON; its columns say how many there are.
 """
@@ -15,6 +15,7 @@ import numpy as np
 
 
 def main() -> None:
+    """Train it on random rows, of which one in ten numbers is NaN, and write the folder."""
     folder, seed, card = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
     draw = np.random.default_rng(seed)
     # a booster that was trained on fewer columns than its card has raises on every row
