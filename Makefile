@@ -11,8 +11,8 @@ UV_VERSION := 0.13.9
 export ENGINE DATABASE_URL KAFKA_BOOTSTRAP REDIS_URL
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos live lint freeze format lock up down status migrate rollback tenant psql dbt feature feature-check check-recipe feast materialize push serve serve-model replay example \
-  bench calendars clean clean-data
+.PHONY: help install demo test chaos live lint freeze format lock up down status migrate rollback tenant psql dbt feature feature-check check-recipe feast materialize push serve example \
+  train reproduce promote mlflow serve-model replay bench calendars clean clean-data
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -128,6 +128,18 @@ replay: $(SERVING)/.installed $(TRAINING)/.installed ## is PREDICTION=<uuid> wha
 
 example: install ## train a small model, read the same features online
 	@$(BIN)/python -m examples.train_and_serve
+
+train: $(TRAINING)/.installed ## train a declared model, MLflow keeps the run: MODEL=direction_5m
+	@$(TRAINING)/bin/python -m training train "$(or $(MODEL),direction_5m)" $(ARGS)
+
+reproduce: $(TRAINING)/.installed ## train a run's model again and say what differs: RUN=
+	@$(TRAINING)/bin/python -m training reproduce "$(RUN)"
+
+promote: $(TRAINING)/.installed ## MODEL= VERSION= AS=champion|canary|shadow REASON=, or why it may not
+	@$(TRAINING)/bin/python -m training promote "$(MODEL)" "$(VERSION)" "$(AS)" "$(REASON)"
+
+mlflow: $(TRAINING)/.installed ## MLflow's server over .state/mlflow; until Ctrl-C
+	@$(TRAINING)/bin/python -m training mlflow
 
 bench: $(BENCH)/.installed ## NAME=pit on the server of DATABASE_URL; ARGS=--help
 	@$(BENCH)/bin/python -m bench.$(or $(NAME),pit) $(ARGS)
