@@ -50,9 +50,7 @@ class Desk(Past):
         super().__init__(world)
         self.model = f"model_{next(self.numbers)}"
         self.run = world.connection.execute
-        self.run(
-            "call access.set_tenant(%s, p_name => %s)", [self.tenant, f"tenant {self.tenant}"]
-        )
+        self.run("call access.set_tenant(%s, p_name => %s)", [self.tenant, f"tenant {self.tenant}"])
 
     def register(
         self,

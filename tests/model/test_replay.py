@@ -113,9 +113,7 @@ def test_a_card_that_does_not_fit_says_why(desk: Desk, column: Column, said: str
     desk.backfill()
     desk.register(columns=[column])
     at = desk.at(129)
-    inputs = {
-        column.feature_set: {"as_of": at.isoformat(), "generation": desk.generation(MARKET)}
-    }
+    inputs = {column.feature_set: {"as_of": at.isoformat(), "generation": desk.generation(MARKET)}}
     row = desk.replay(desk.predict(at, inputs=Jsonb(inputs), feature_hash="00"))
     assert row["features"] is None
     with pytest.raises(AssertionError, match=said):
