@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from serving.layout import MAX_ROWS
 from serving.router.features import Online
 from serving.router.guard import Guard
 from serving.router.predictions import Batch
@@ -22,7 +25,8 @@ from telemetry.hooks import RouterTelemetry
 from training.bundle import Matrix
 
 MAX_JOBS: Final = 500
-WORKERS: Final = 4
+WORKERS: Final = 2
+GATHER_S: Final = 0.005
 MIRROR_S: Final = 1.0
 log = logging.getLogger("serving.router")
 
@@ -86,44 +90,53 @@ class Mirror:
 
     async def _work(self) -> None:
         while True:
-            job = await self._queue.get()
+            jobs = [await self._queue.get()]
+            # nobody waits for it: what comes in a few milliseconds is asked at once
+            await asyncio.sleep(GATHER_S)
+            while not self._queue.empty() and sum(len(job.batch) for job in jobs) < MAX_ROWS // 2:
+                jobs.append(self._queue.get_nowait())
             try:
-                await self._mirrored(job)
+                await asyncio.gather(self._shadow(jobs), *map(self._compare, jobs))
             except Exception:
-                log.exception("a request was not mirrored")
+                log.exception("%d requests were not mirrored", len(jobs))
             finally:
-                job.batch.is_settled = True
-                job.route.let_go()
-                self._queue.task_done()
+                for job in jobs:
+                    job.batch.is_settled = True
+                    job.route.let_go()
+                    self._queue.task_done()
 
-    async def _mirrored(self, job: Job) -> None:
-        await asyncio.gather(self._shadow(job), self._compare(job))
-
-    async def _shadow(self, job: Job) -> None:
-        shadow = job.route.shadow
-        if shadow is None:
-            return
-        answered = sorted(place for part in job.batch.parts for place in part.places)
-        refused = shadow.encoder.refused(job.online, answered)
-        places = [place for place in answered if place not in refused]
-        matrix, wrong = shadow.encoder.encode(job.route.wanted, job.online, places)
-        kept = [n for n, place in enumerate(places) if place not in wrong]
-        scores = await self._asked(shadow, "shadow", matrix[kept])
-        if scores is not None:
-            for n, score in zip(kept, scores.tolist(), strict=True):
-                if np.isfinite(score):
-                    job.batch.shadow[places[n]] = score
+    async def _shadow(self, jobs: Sequence[Job]) -> None:
+        """Ask each shadow once for all the jobs that have it."""
+        asked: dict[Version, list[tuple[Batch, list[int], Matrix]]] = {}
+        for job in jobs:
+            shadow = job.route.shadow
+            if shadow is None:
+                continue
+            answered = sorted(place for part in job.batch.parts for place in part.places)
+            refused = shadow.encoder.refused(job.online, answered)
+            places = [place for place in answered if place not in refused]
+            matrix, wrong = shadow.encoder.encode(job.route.wanted, job.online, places)
+            kept = [n for n, place in enumerate(places) if place not in wrong]
+            rows = (job.batch, [places[n] for n in kept], matrix[kept])
+            asked.setdefault(shadow, []).append(rows)
+        for shadow, found in asked.items():
+            together = np.concatenate([matrix for _, _, matrix in found])
+            scores = await self._asked(shadow, "shadow", together)
+            if scores is None:
+                continue
+            said = iter(scores.tolist())
+            for batch, places, _ in found:
+                for place in places:
+                    if math.isfinite(score := next(said)):
+                        batch.shadow[place] = score
 
     async def _compare(self, job: Job) -> None:
         champion = job.route.champion
         for part in job.batch.parts:
             if part.version is champion or job.guard is None:
                 continue
-            places = [
-                place
-                for place in part.places
-                if place not in champion.encoder.refused(job.online, part.places)
-            ]
+            refused = champion.encoder.refused(job.online, part.places)
+            places = [place for place in part.places if place not in refused]
             matrix, wrong = champion.encoder.encode(job.route.wanted, job.online, places)
             kept = [n for n, place in enumerate(places) if place not in wrong]
             scores = await self._asked(champion, "champion", matrix[kept])
@@ -136,7 +149,14 @@ class Mirror:
         if not len(matrix):
             return None
         try:
-            scores = await self._triton.infer(version.name, version.number, matrix, MIRROR_S)
+            scores = np.concatenate(
+                [
+                    await self._triton.infer(
+                        version.name, version.number, matrix[first : first + MAX_ROWS], MIRROR_S
+                    )
+                    for first in range(0, len(matrix), MAX_ROWS)
+                ]
+            )
         except (Away, Raised) as error:
             self._telemetry.failed(version.model, version.number, role)
             log.debug("%s is not mirrored: %s", version.name, error)

@@ -142,6 +142,7 @@ def test_what_was_written_but_not_acknowledged_is_not_written_twice(world: Route
 
 def test_a_moment_is_of_the_generation_that_was_published_then() -> None:
     """One that came with a stamp answers for what was published after it."""
+    generations: tuple[tuple[str, int, float], ...]
     generations = (("market_1m", 1, float("-inf")), ("market_1m", 2, 1_700_000_000.0))
     for at, generation in (
         ("2023-11-14T22:13:19Z", 1),
@@ -151,6 +152,7 @@ def test_a_moment_is_of_the_generation_that_was_published_then() -> None:
         inputs, newest = predictions._inputs((("market_1m", at),), None, generations)
         assert inputs == {"market_1m": {"as_of": at, "generation": generation}}
         assert newest == at
+    generations = (*generations, ("daily", 1, float("-inf")))
     moments = (("market_1m", "2023-11-14T22:13:20Z"), ("daily", "2023-11-14T22:13:20.5Z"))
     assert predictions._inputs(moments, 7, generations) == (
         {

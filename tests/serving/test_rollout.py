@@ -121,7 +121,7 @@ def test_a_canary_with_a_defect_is_rolled_back_and_nobody_notices(
     rollout: Routed, defect: str, bound: str
 ) -> None:
     thresholds = {**THRESHOLDS, "min_requests": 8}
-    if defect == "hangs":
+    if defect in ("hangs", "dies"):
         thresholds |= {"max_latency_ms": 200.0}
     if defect == "inverts":
         thresholds |= {"max_disagreement": 0.05}
