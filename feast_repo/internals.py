@@ -22,7 +22,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from google.protobuf.timestamp_pb2 import Timestamp  # type: ignore[import-untyped]
 
-from feast_repo.quiet import ServerWarning
+from feast_repo.quiet import ServerWarning, warning_of
 
 
 def connect(config: PostgreSQLConfig) -> psycopg.Connection:
@@ -36,9 +36,8 @@ def connect(config: PostgreSQLConfig) -> psycopg.Connection:
 
 
 def _warn(said: psycopg.errors.Diagnostic) -> None:
-    if said.severity_nonlocalized == "WARNING":
-        hint = f". {said.message_hint}" if said.message_hint else ""
-        warnings.warn(f"{said.message_primary}{hint}", ServerWarning, stacklevel=2)
+    if warned := warning_of(said):
+        warnings.warn(warned, ServerWarning, stacklevel=2)
 
 
 def table_of(storage: SavedDatasetPostgreSQLStorage) -> str:

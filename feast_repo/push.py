@@ -23,6 +23,7 @@ from psycopg.rows import dict_row
 from engine.errors import EngineError
 from feast_repo import internals
 from feast_repo.definitions import OF_SET
+from feast_repo.quiet import warning_of
 from feast_repo.store import database_url
 from telemetry.hooks import PushTelemetry
 
@@ -32,6 +33,8 @@ PHASE_S = 0.3
 TELL_S = 60.0
 # Far below key_ttl_seconds of feature_store.yaml, and any maximum staleness.
 RENEW_S = 10.0
+# What the server warns of in each round is said anew after so long.
+WARN_AGAIN_S = 600.0
 # As the API does.
 REREAD_S = 60.0
 # A database whose machine has gone says nothing: the wait for it ends within a minute.
@@ -87,6 +90,7 @@ class Push:
         self._connection: psycopg.Connection[Row] | None = None
         self._written: dict[Key, tuple[Any, ...]] = {}
         self._renewed_at = float("-inf")
+        self._warned: dict[str, float] = {}
 
     def close(self) -> None:
         """Close the connection to the database."""
@@ -147,6 +151,7 @@ class Push:
             self._connection = psycopg.connect(
                 self._url, autocommit=True, row_factory=dict_row, **TIMEOUTS
             )
+            self._connection.add_notice_handler(self._warn)
         self._connection.execute("call feature.publish()")
         (aside,) = self._connection.execute(
             "select count(distinct (tenant_id, symbol)) as series from feature.set_aside"
@@ -161,6 +166,15 @@ class Push:
                 found.setdefault(tuple(row[name] for name in KEY), {})[of] = row
         # a series that came or went between two of these reads: the next round has it
         return {key: of_sets for key, of_sets in found.items() if len(of_sets) == len(self._views)}
+
+    def _warn(self, said: psycopg.errors.Diagnostic) -> None:
+        now = time.monotonic()
+        warned = warning_of(said)
+        if warned and now - self._warned.get(warned, float("-inf")) >= WARN_AGAIN_S:
+            # those that are no longer said go, so that the rest stays small
+            kept = {old: at for old, at in self._warned.items() if now - at < WARN_AGAIN_S}
+            self._warned = {**kept, warned: now}
+            log.warning("%s", warned)
 
     def _write(self, wanted: list[dict[str, Row]]) -> None:
         # All views of a series, whichever changed: the API takes one whose views are of several

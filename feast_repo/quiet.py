@@ -4,11 +4,21 @@ import sys
 import warnings
 from typing import TextIO
 
+from psycopg.errors import Diagnostic
+
 EXPERIMENTAL = "is an experimental feature"
 
 
 class ServerWarning(UserWarning):
     """What the database warned of, with its hint."""
+
+
+def warning_of(said: Diagnostic) -> str | None:
+    """What the server warns of, with its hint, in a line; None: it only tells."""
+    if said.severity_nonlocalized != "WARNING":
+        return None
+    hint = f". {said.message_hint}" if said.message_hint else ""
+    return f"{said.message_primary}{hint}"
 
 
 def hide_experimental() -> None:

@@ -154,6 +154,7 @@ create table model.label_wait (
     symbol text not null,
     as_of timestamptz not null,
     source_tenant_id integer not null,
+    queued_at timestamptz not null default clock_timestamp(),
     due_at timestamptz not null,
     tries integer not null default 0,
     primary key (model, version, tenant_id, symbol, as_of),
@@ -169,6 +170,7 @@ comment on column model.label_wait.symbol is 'Instrument, market.instrument.';
 comment on column model.label_wait.as_of is 'Moment of the features, api.prediction.';
 comment on column model.label_wait.source_tenant_id is
 'Whose features and ticks they were, model.source_tenant().';
+comment on column model.label_wait.queued_at is 'Since when; thirty days at most.';
 comment on column model.label_wait.due_at is
 'When to ask for it next: the label''s horizon after as_of, later each time that it is not there.';
 comment on column model.label_wait.tries is 'How often it was asked for.';

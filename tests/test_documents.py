@@ -16,6 +16,7 @@ WORKED = "tests/test_docs.py::test_the_worked_example_prints_what_the_document_s
 RESTORE = "tests/test_operations.py::test_a_restored_dump_gives_the_same_answers"
 MAPPING = "tests/ingest/replay/test_mapping.py::"
 SERVING = "tests/serving/test_document.py::"
+PREDICTIONS = "tests/model/test_document.py::test_a_statement_of_the_document_answers"
 TLS = "tests/tenancy/test_encryption.py::"
 # document, how the block begins: the test that runs it, or the reason why none does
 HOW = {
@@ -75,6 +76,15 @@ HOW = {
         "import mlflow",
     ): "tests/feast/test_sets.py::test_a_run_of_mlflow_carries_the_receipts",
     ("docs/point-in-time.md", " is_short"): WORKED,
+    ("docs/predictions.md", "select model, alias"): PREDICTIONS,
+    ("docs/predictions.md", "select prediction_id"): PREDICTIONS,
+    ("docs/predictions.md", "select value, features"): PREDICTIONS,
+    ("docs/predictions.md", "select r.prediction_id"): PREDICTIONS,
+    ("docs/predictions.md", "select version, symbol"): PREDICTIONS,
+    ("docs/predictions.md", "select version, alias, session_day"): PREDICTIONS,
+    ("docs/predictions.md", "select version, session_day, column"): PREDICTIONS,
+    ("docs/predictions.md", "select version, shadow_version"): PREDICTIONS,
+    ("docs/predictions.md", "select model, version, kind"): PREDICTIONS,
     ("docs/replay.md", "python -m ingest inspect FILE"): DEMO + "test_the_way_of_an_own_file",
     ("docs/replay.md", "python -m ingest inspect BTC"): "tests/ingest/replay/test_vendors.py::"
     "test_a_vendors_file_loads_by_inspect_alone",

@@ -64,9 +64,8 @@ def run(options: argparse.Namespace, url: str) -> None:
     if options.before:
         name = f"before-{name}"
         facts["log"] = _size(make_conninfo(url, dbname=options.before))
-        since = data.start(options.rows, options.symbols)
         figures += upgraded.figures(
-            url, options.before, options.symbols, since, options.calls, options.pairs
+            url, options.before, options.rows, options.symbols, options.calls, options.pairs
         )
     else:
         if options.only != "publish":
@@ -84,7 +83,7 @@ def read(
     """Point-in-time reads, ours and the peers'."""
     figures: list[Figure] = []
     since = data.start(options.rows, options.symbols)
-    name = f"bench_pit_{options.rows}x{options.symbols}"
+    name = f"bench_pit_{data.END:%Y_%m}_{options.rows}x{options.symbols}"
     with database(server_url, name, options.keep) as (url, is_new):
         if is_new:
             say("schema, seeds, models")

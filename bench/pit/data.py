@@ -13,7 +13,11 @@ from bench.server import stop_jobs
 from engine import dbt, reference
 from engine.migrate import migrate
 
-END = datetime(2026, 1, 1, tzinfo=UTC)
+# The log ends with the last month that has, as one that is in use does: what is half a year old is
+# in the columnstore there.
+END = (datetime.now(UTC) - timedelta(days=1)).replace(
+    day=1, hour=0, minute=0, second=0, microsecond=0
+)
 MINUTE = timedelta(minutes=1)
 SECOND_VERSIONS = 0.02
 CONTRACT = """
@@ -129,16 +133,16 @@ def names(symbols: int) -> list[str]:
     return [f"S{n:04}" for n in range(1, symbols + 1)]
 
 
-def start(rows: int, symbols: int) -> datetime:
-    """Where a log of so many rows begins; it ends at END."""
-    return END - round(rows / symbols / (1 + SECOND_VERSIONS)) * MINUTE
+def start(rows: int, symbols: int, end: datetime = END) -> datetime:
+    """Where a log of so many rows begins that ends there."""
+    return end - round(rows / symbols / (1 + SECOND_VERSIONS)) * MINUTE
 
 
-def random_pairs(count: int, symbols: int, since: datetime) -> Pairs:
+def random_pairs(count: int, symbols: int, since: datetime, end: datetime = END) -> Pairs:
     """Uniform pairs, the same in every run; not in the first hour, before which nothing is."""
     draw = np.random.default_rng(20260101)
     first = since + timedelta(hours=1)
-    span_us = (END - first) // timedelta(microseconds=1)
+    span_us = (end - first) // timedelta(microseconds=1)
     known = names(symbols)
     return Pairs(
         [known[n] for n in draw.integers(0, symbols, count)],

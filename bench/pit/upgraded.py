@@ -24,25 +24,29 @@ Both = dict[str, list[float]]
 
 
 def figures(
-    server_url: str, before: str, symbols: int, since: datetime, calls: int, pairs: list[int]
+    server_url: str, before: str, rows: int, symbols: int, calls: int, pairs: list[int]
 ) -> list[Figure]:
     """Single reads and training sets of both; before: the database of an earlier release.
+
+    rows, symbols: how many versions it has, of how many.
 
     Errors: AssertionError where they answer otherwise.
     """
     found: list[Figure] = []
     with _upgraded(server_url, before) as after:
         urls = {"before": make_conninfo(server_url, dbname=before), "after": after}
+        end = _end(after)
+        since = data.start(rows, symbols, end)
         for asked in (1, min(100, symbols)):
             say(f"before and after, {asked} symbols")
-            both = _latencies(urls, symbols, asked, since, calls)
+            both = _latencies(urls, symbols, asked, (since, end), calls)
             group = f"before and after, one moment, {asked} symbols, {calls:,} calls in turn"
             for percent in (50, 99):
                 was, now = (percentile(both[name], percent) for name in urls)
                 found += _compared(group, f"p{percent}", was, now)
         for count in pairs:
             say(f"before and after, {count:,} pairs")
-            both = _training_sets(urls, data.random_pairs(count, symbols, since))
+            both = _training_sets(urls, data.random_pairs(count, symbols, since, end))
             group = f"before and after, {count:,} pairs, count and sum, {PAIRS_IN_SERVER} in turn"
             found += _compared(group, "median", *(median(both[name]) for name in urls))
             found += _compared(group, "least", *(min(both[name]) for name in urls))
@@ -90,10 +94,23 @@ def _upgraded(server_url: str, before: str) -> Iterator[str]:
             server.execute(drop)
 
 
-def _latencies(urls: dict[str, str], symbols: int, asked: int, since: datetime, calls: int) -> Both:
+def _end(url: str) -> datetime:
+    """Where the log ends: that of an earlier run ended earlier."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute("select live_from from feature.clock").fetchone()
+    if row is None:
+        raise AssertionError("no clock")
+    found: datetime = row[0]
+    return found
+
+
+def _latencies(
+    urls: dict[str, str], symbols: int, asked: int, of: tuple[datetime, datetime], calls: int
+) -> Both:
     draw = random.Random(asked)  # noqa: S311
     known = data.names(symbols)
-    span = (data.END - since).total_seconds() - 3600
+    since, end = of
+    span = (end - since).total_seconds() - 3600
     taken: Both = {name: [] for name in urls}
     connections = {
         name: psycopg.connect(url, autocommit=True, prepare_threshold=0)

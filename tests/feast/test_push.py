@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from unittest.mock import Mock
@@ -237,6 +238,45 @@ def test_what_goes_stale_is_online_as_null(
             world.connection.execute(
                 "update market.contract set max_staleness_s = %s where field = %s", [seconds, field]
             )
+
+
+def test_what_the_database_warns_of_is_in_the_log_once(
+    pushed: tuple[push.Push, World, Any, int],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pushing, world, _, tenant = pushed
+    trade(world, tenant)
+    execute = world.connection.execute
+    ended = f"shut on {(datetime.now(UTC) - timedelta(days=400)).date()}"
+    of_it = (
+        "update market.instrument as i set calendar_id = %s from (select unnest(%s::text[]) as "
+        "symbol) as s where i.symbol = s.symbol"
+    )
+    before = execute(
+        "select symbol, calendar_id from market.instrument where symbol = any(%s)", [list(SYMBOLS)]
+    ).fetchall()
+    execute(
+        "insert into market.calendar (calendar_id, time_zone, ends_on, source, description)"
+        " values ('shut', 'UTC', %s::date, 'a test', 'one that has ended')",
+        [ended.removeprefix("shut on ")],
+    )
+    execute(of_it, ["shut", list(SYMBOLS)])
+    try:
+        for _ in range(3):
+            pushing.once()
+        told = [record.getMessage() for record in caplog.records if "ended" in record.getMessage()]
+        assert len(told) == 1, told
+        assert told[0].startswith("the calendar has ended: ")
+        assert ended in told[0]
+        assert "Renew it with" in told[0]
+        monkeypatch.setattr(push, "WARN_AGAIN_S", 0.0)
+        pushing.once()
+        assert sum(ended in record.getMessage() for record in caplog.records) > 1
+    finally:
+        for symbol, calendar_id in before:
+            execute(of_it, [calendar_id, [symbol]])
+        execute("delete from market.calendar where calendar_id = 'shut'")
 
 
 def test_a_database_that_went_away_is_found_again(

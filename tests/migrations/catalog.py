@@ -2,7 +2,7 @@
 
 import psycopg
 
-OURS = ["market", "staging", "intermediate", "feature", "audit", "access", "api"]
+OURS = ["market", "staging", "intermediate", "feature", "audit", "access", "api", "model"]
 
 RELATIONS = """
     select concat_ws(' | ', c.relkind, c.oid::regclass, a.attname,

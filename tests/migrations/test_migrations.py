@@ -155,7 +155,7 @@ def test_everything_of_ours_has_a_comment(database: str) -> None:
                 and not a.attisdropped
             where c.relnamespace in (
                 'market'::regnamespace, 'feature'::regnamespace, 'audit'::regnamespace,
-                'access'::regnamespace, 'api'::regnamespace
+                'access'::regnamespace, 'api'::regnamespace, 'model'::regnamespace
             ) and c.relkind in ('r', 'v')
                 and (obj_description(c.oid, 'pg_class') is null
                     or col_description(c.oid, a.attnum) is null)
@@ -164,7 +164,7 @@ def test_everything_of_ours_has_a_comment(database: str) -> None:
             where (
                 p.pronamespace in (
                     'market'::regnamespace, 'feature'::regnamespace, 'audit'::regnamespace,
-                    'access'::regnamespace, 'api'::regnamespace
+                    'access'::regnamespace, 'api'::regnamespace, 'model'::regnamespace
                 )
                 or p.proname ~ '^feature_pit'
             )
@@ -180,12 +180,12 @@ def test_everything_belongs_to_the_owner_that_cannot_log_in(database: str) -> No
             "select c.oid::regclass::text from pg_class as c"
             " where c.relnamespace in ("
             " 'market'::regnamespace, 'feature'::regnamespace, 'audit'::regnamespace,"
-            " 'access'::regnamespace, 'api'::regnamespace)"
+            " 'access'::regnamespace, 'api'::regnamespace, 'model'::regnamespace)"
             " and pg_get_userbyid(c.relowner) <> 'market_owner'"
             " union all select p.oid::regprocedure::text from pg_proc as p where ("
             " p.pronamespace in ("
             " 'market'::regnamespace, 'feature'::regnamespace, 'audit'::regnamespace,"
-            " 'access'::regnamespace, 'api'::regnamespace)"
+            " 'access'::regnamespace, 'api'::regnamespace, 'model'::regnamespace)"
             " or p.proname ~ '^feature_pit')"
             " and pg_get_userbyid(p.proowner) <> 'market_owner'"
         ).fetchall()

@@ -32,6 +32,7 @@ OF_A_SET = [
     "api {}_pit_snapshot_in",
     *("feature {}_explain_restatement", "feature {}_leakage", "feature {}_pit_any"),
     *("feature {}_pit_apart", "feature {}_pit_branch", "feature {}_pit_last"),
+    "feature {}_pit_moment",
     "feature {}_pit_query",
     "feature {}_pit_snapshot_of",
     *("public {}_pit_hash", "public {}_pit_hash_in", "public {}_pit_hash_of"),

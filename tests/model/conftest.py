@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from tests.conftest import Databases
-from tests.pit.conftest import SYMBOL, Past
+from tests.pit.conftest import DAY, SYMBOL, Past
 from tests.pit.world import World
 from training.bundle import Bundle, Column, row_digest
 
@@ -35,7 +35,6 @@ LABEL = """
     cross join lateral public.feature_pit_snapshot(array[p.symbol], array[a.later_at], null, $3)
         as l
     where a.later_at <= (select c.published_at from feature.clock as c);
-    -- the end
 """
 PREFIX = {MARKET: "feature", MOMENTUM: "momentum_1m"}
 Values = Mapping[str, Any]
@@ -45,37 +44,49 @@ class Desk(Past):
     """A tenant, and models of its own."""
 
     numbers = count(1)
+    models = count(1)
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.model = f"model_{next(self.numbers)}"
+        self.anew()
+        # nearer to each other than those of others: there are many, and none may be of tomorrow
+        self.day = DAY + next(self.numbers) * timedelta(days=3)
+        self.live = self.day + timedelta(days=2)
+        self.world.set_clock(self.live, self.live)
         self.run = world.connection.execute
         self.run("call access.set_tenant(%s, p_name => %s)", [self.tenant, f"tenant {self.tenant}"])
+
+    def anew(self) -> None:
+        """Go on with another model."""
+        self.model = f"model_{next(self.models)}"
 
     def register(
         self,
         version: int = 1,
         columns: Sequence[Column] = COLUMNS,
         label: str = LABEL,
-        model: str | None = None,
-        **card: Any,
+        **others: Any,
     ) -> dict[str, Any]:
-        """Register a version; returns its card."""
-        made = {
-            "name": model or self.model,
+        """Register a version; returns its card. others: what the card has besides."""
+        card = {
+            "name": self.model,
             "tenant_id": self.tenant,
             "columns": [
                 {"feature_set": c.feature_set, "field": c.field, "categories": list(c.categories)}
                 for c in columns
             ],
             "label": {"sql": label, "horizon_s": 60, "name": "rises"},
-            **card,
+            **others,
         }
+        self.register_card(version, card)
+        return card
+
+    def register_card(self, version: int, card: Values) -> None:
+        """Register a version with a whole card."""
         self.run(
             "select model.register(%s, %s, %s, 'run', %s)",
-            [made["name"], version, self.tenant, Jsonb(made)],
+            [self.model, version, self.tenant, Jsonb(card)],
         )
-        return made
 
     def predict(
         self,
@@ -108,9 +119,10 @@ class Desk(Past):
             "value": value,
             "inputs": Jsonb(inputs),
             "latency_ms": 1.5,
-            "feature_hash": self.digest_of(as_of, columns, symbol),
             **others,
         }
+        if "feature_hash" not in row:
+            row["feature_hash"] = self.digest_of(as_of, columns, symbol)
         names = ", ".join(row)
         marks = ", ".join(f"%({name})s" for name in row)
         self.run(f"insert into api.prediction ({names}) values ({marks})".encode(), row)
@@ -168,3 +180,9 @@ def desk(desk_world: World) -> Desk:
     made.bars(60)
     made.backfill()
     return made
+
+
+@pytest.fixture(scope="module")
+def shared_desk(desk_world: World) -> Desk:
+    """A tenant for all examples of a property."""
+    return Desk(desk_world)

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from tests.model.conftest import COLUMNS, MARKET, MOMENTUM, Desk
-from tests.pit.conftest import SYMBOL
 from tests.pit.test_rebuild import rebuild
 from tests.pit.world import World
 from training.bundle import Column, row_digest
@@ -149,19 +148,21 @@ def test_two_tenants_may_choose_the_same_number(desk: Desk, desk_world: World) -
 
 @settings(max_examples=25)
 @given(values=st.lists(st.floats(), min_size=1, max_size=12))
-def test_a_number_keeps_its_bits(desk_world: World, values: list[float]) -> None:
+def test_a_number_keeps_its_bits(shared_desk: Desk, values: list[float]) -> None:
     """NaN, infinities, -0 and the smallest, in a session that would round them."""
-    desk = Desk(desk_world)
+    desk = shared_desk
+    desk.anew()
+    symbol = f"OF_{desk.model}"
     stamps = [desk.at(minute) for minute in range(len(values))]
     with desk.world.connection.transaction():
         desk.run(
-            "insert into feature.series (tenant_id, symbol) values (%s, %s)", [desk.tenant, SYMBOL]
+            "insert into feature.series (tenant_id, symbol) values (%s, %s)", [desk.tenant, symbol]
         )
         desk.run(
             "insert into feature.log (tenant_id, symbol, bucket, known_at, close, vwap, cause)"
             " select %s, %s, t, t + interval '1 minute', 1, v, 'close'"
             " from unnest(%s::timestamptz[], %s::float8[]) as s (t, v)",
-            [desk.tenant, SYMBOL, stamps, values],
+            [desk.tenant, symbol, stamps, values],
         )
         desk.run("set local extra_float_digits = -15")
         found = desk.rows(
@@ -169,7 +170,7 @@ def test_a_number_keeps_its_bits(desk_world: World, values: list[float]) -> None
             "'public', %s, 'market_1m', %s, %s, %s, %s) order by place",
             Jsonb([{"feature_set": MARKET, "field": "vwap", "categories": []}]),
             desk.generation(MARKET),
-            [SYMBOL] * len(values),
+            [symbol] * len(values),
             [stamp + timedelta(minutes=1) for stamp in stamps],
             desk.tenant,
         )

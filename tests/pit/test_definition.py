@@ -67,7 +67,7 @@ DAILY = Set("daily", datetime(2021, 10, 28, tzinfo=UTC), 6 * HOUR)
 
 MADE = tuple(
     f"functions/feature/{name}"
-    for name in ("pit_any", "pit_apart", "pit_branch", "pit_last", "pit_query")
+    for name in ("pit_any", "pit_apart", "pit_branch", "pit_last", "pit_moment", "pit_query")
 )
 READER = "functions/public/feature_pit_snapshot"
 OF_FIVE = """

@@ -92,6 +92,13 @@ def test_row_counts_of_others_show_in_explain_analyze(
             "insert into api.prediction (tenant_id, model, symbol, as_of, value)"
             " values (999, 'm', 'OWN', now(), 1)",
         ),
+        (
+            "begin; insert into api.prediction (prediction_id, model, symbol, as_of, value)"
+            " values ('<prediction>', 'm', 'OWN', now(), 1)",
+            "begin; insert into api.prediction (prediction_id, model, symbol, as_of, value)"
+            " values ('<no_prediction>', 'm', 'OWN', now(), 1)",
+        ),
+        ("select * from api.replay('<prediction>')", "select * from api.replay('<no_prediction>')"),
         ("select api.revoke_api_key('<key>')", "select api.revoke_api_key('<no_key>')"),
         (
             "select * from api.feature_pit_snapshot(array['OWN'], now(), p_tenant_id => 1)",
@@ -125,12 +132,14 @@ def test_row_counts_of_others_show_in_explain_analyze(
 def test_no_answer_tells_whether_it_is_there(
     world: World, direct: bool, known: dict[str, str], there: str, not_there: str
 ) -> None:
-    numbers = {**known, "no_key": str(uuid.uuid4())}
+    numbers = {**known, "no_key": str(uuid.uuid4()), "no_prediction": str(uuid.uuid4())}
 
     def answer(statement: str) -> tuple[str | None, list[tuple[Any, ...]], int, str]:
         with attacker(world, direct) as connection:
             got = attempt(connection, fill_in(statement, numbers))
         said = got.text.replace(numbers["key"], "<key>").replace(numbers["no_key"], "<key>")
+        for name in ("prediction", "no_prediction"):
+            said = said.replace(numbers[name], "<prediction>")
         said = said.replace("tenant 999", "tenant 1").replace("'NONE'", "'FEED'")
         return got.state, got.rows, got.affected, said
 
@@ -184,7 +193,7 @@ INTENDED = {
     *(f"relation api.{name}" for name in ("api_key", "access_log", "definition", "generation")),
     *(f"routine api.{name}" for name in ("acting_role", "own_tenant", "visible_tenants")),
     *(f"routine api.{name}" for name in ("create_api_key", "revoke_api_key")),
-    *("routine api.receipt", "routine api.verify"),
+    *("routine api.receipt", "routine api.verify", "routine api.replay"),
     *(f"routine api.{name}_pit_snapshot" for name in ("feature", "momentum_1m", "daily")),
     *(f"routine api.{name}_pit_snapshot_all" for name in ("feature", "momentum_1m", "daily")),
     *(f"routine api.{name}_pit_snapshot_in" for name in ("feature", "momentum_1m", "daily")),
@@ -234,7 +243,7 @@ def test_functions_that_run_as_their_owner_are_pinned_and_not_for_everybody(worl
             inner join pg_namespace as n on p.pronamespace = n.oid
             where
                 p.prosecdef
-                and n.nspname in ('market', 'feature', 'audit', 'access', 'api', 'public')
+                and n.nspname in ('market', 'feature', 'audit', 'access', 'api', 'model', 'public')
         """).fetchall()
     assert len(found) > 20
     assert [row for row in found if row[1:] != (True, False)] == []

@@ -98,6 +98,14 @@ def test_a_reader_reads_everything_of_market_and_feature(url: str) -> None:
         ("market_pool", "select * from api.trade"),
         ("market_pool", "select * from market.trade"),
         ("market_deploy", "delete from audit.event"),
+        ("market_deploy", "update model.promotion set version = 2"),
+        ("market_pool", "select model.promote('m', 'champion', 1, 'why')"),
+        ("market_pool", "select model.set_canary_share('m', 1)"),
+        ("market_pool", "select * from model.label"),
+        ("market_reader", "select model.register('m', 1, 1, 'run', '{}')"),
+        ("market_reader", "select model.withdraw_canary('m', 1, 'why')"),
+        ("market_reader", "call model.note_labels()"),
+        ("market_reader", "insert into model.label_clock (seen_to) values (now())"),
     ],
 )
 def test_a_role_is_refused_what_is_not_its_work(url: str, role: str, statement: str) -> None:

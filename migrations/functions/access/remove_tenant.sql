@@ -25,13 +25,17 @@ begin
     using access.dataset as d
     where e.dataset = d.dataset and d.tenant_id = p_tenant_id;
     delete from access.dataset as d where d.tenant_id = p_tenant_id;
+    delete from model.label as l where l.tenant_id = p_tenant_id;
+    delete from model.label_wait as w where w.tenant_id = p_tenant_id;
+    delete from model.label_run as r where r.tenant_id = p_tenant_id;
     delete from api.tenant as t where t.tenant_id = p_tenant_id;
     delete from market.tenant as t where t.tenant_id = p_tenant_id;
 end
 $$;
 revoke all on procedure access.remove_tenant(integer) from public;
 comment on procedure access.remove_tenant(integer) is -- noqa: LT01
-'Drops the tenant''s logins and dataset, and deletes its entitlements, watchlist, predictions, API '
-'keys and access log; ingest then takes no tick of it. Ticks, bars and features stay until '
-'retention ends them: nobody but readers of market can see them. Errors: P0002 for an unknown '
+'Drops the tenant''s logins and dataset, and deletes its entitlements, watchlist, predictions with '
+'their labels, API keys and access log; ingest then takes no tick of it. Ticks, bars, features and '
+'what models learned from them stay, ticks until retention ends them: nobody but readers of market '
+'can see them. Errors: P0002 for an unknown '
 'tenant, 23503 while others are entitled to its dataset.';

@@ -29,7 +29,7 @@ begin
                 c_prefix || '_pit_snapshot_in', c_prefix || '_pit_hash_in',
                 feature.name_of(p_set, 'pit_query'), feature.name_of(p_set, 'pit_branch'),
                 feature.name_of(p_set, 'pit_any'), feature.name_of(p_set, 'pit_apart'),
-                feature.name_of(p_set, 'pit_last'),
+                feature.name_of(p_set, 'pit_last'), feature.name_of(p_set, 'pit_moment'),
                 feature.name_of(p_set, 'pit_snapshot_of'), feature.name_of(p_set, 'leakage'),
                 feature.name_of(p_set, 'explain_restatement')
             ])

@@ -50,6 +50,8 @@ as $$
             and s.alias = 'shadow'
             and a.predicted_at >= p_from
             and a.predicted_at < p_to
+            and a.value between -1e100 and 1e100
+            and s.value between -1e100 and 1e100
         group by a.model, s.version
     ),
 

@@ -1,5 +1,7 @@
 -- depends: functions/model/question_values
-create or replace function model.drifted(p_from timestamptz, p_to timestamptz) returns table (
+create or replace function model.drifted(
+    p_from timestamptz, p_to timestamptz, p_model text default null
+) returns table (
     model text, version integer, session_day date, column_name text, questions bigint,
     psi double precision
 )
@@ -38,7 +40,7 @@ as $$
                 else width_bucket(n.number, r.edges) + 1
             end as bin,
             count(*)::double precision as rows
-        from model.question_values(p_from, p_to) as n
+        from model.question_values(p_from, p_to, p_model) as n
         inner join reference as r
             on n.model = r.model and n.version = r.version and n.column_name = r.column_name
         group by n.model, n.version, n.session_day, n.column_name, r.shares, bin
@@ -84,8 +86,8 @@ as $$
     from share as s
     group by s.model, s.version, s.session_day, s.column_name
 $$;
-revoke all on function model.drifted(timestamptz, timestamptz) from public;
-comment on function model.drifted(timestamptz, timestamptz) is
-'model.stability of what was asked as of [p_from, p_to); columns: as there. Recomputes the '
-'features of the questions, each in its generation, of 10,000 of a version and session day at '
-'most.';
+revoke all on function model.drifted(timestamptz, timestamptz, text) from public;
+comment on function model.drifted(timestamptz, timestamptz, text) is
+'model.stability of what was asked as of [p_from, p_to), of one model (p_model) or of all; '
+'columns: as there. Recomputes the features of the questions, each in its generation, of 10,000 of '
+'a version and session day at most.';

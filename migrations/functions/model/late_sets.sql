@@ -1,5 +1,5 @@
 create or replace function model.late_sets(
-    p_columns jsonb, p_inputs jsonb, p_predicted_at timestamptz
+    p_card jsonb, p_other jsonb, p_inputs jsonb, p_predicted_at timestamptz
 ) returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -9,7 +9,9 @@ as $$
         select
             k.feature_set,
             max(k.available_after_s) as after_s
-        from jsonb_array_elements(p_columns) as c (entry)
+        from jsonb_array_elements(
+            (p_card -> 'columns') || (p_other -> 'columns')
+        ) as c (entry)
         inner join market.contract as k
             on k.feature_set = c.entry ->> 'feature_set' and k.field = c.entry ->> 'field'
         group by k.feature_set
@@ -20,8 +22,8 @@ as $$
                 < p_predicted_at - make_interval(secs => s.after_s)
     end
 $$;
-revoke all on function model.late_sets(jsonb, jsonb, timestamptz) from public;
-comment on function model.late_sets(jsonb, jsonb, timestamptz) is
-'Sets of p_columns, those of a card, whose moment in p_inputs was older, when the prediction was '
+revoke all on function model.late_sets(jsonb, jsonb, jsonb, timestamptz) from public;
+comment on function model.late_sets(jsonb, jsonb, jsonb, timestamptz) is
+'Sets that either of two cards reads, whose moment in p_inputs was older, when the prediction was '
 'made, than the contract gives these fields to be there after their bar (available_after_s, the '
 'longest): nothing was published meanwhile. NULL: none.';

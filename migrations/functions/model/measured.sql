@@ -1,5 +1,7 @@
 -- depends: functions/model/questions
-create or replace function model.measured(p_from timestamptz, p_to timestamptz) returns table (
+create or replace function model.measured(
+    p_from timestamptz, p_to timestamptz, p_model text default null
+) returns table (
     model text, version integer, alias text, session_day date, predictions bigint,
     questions bigint, labelled bigint, log_loss double precision, brier double precision,
     auc double precision, hit_rate double precision, calibration_error double precision,
@@ -18,7 +20,7 @@ as $$
             q.value as score,
             l.value as label,
             dense_rank() over (order by q.model, q.version, q.alias, q.session_day) as part
-        from model.questions(p_from, p_to) as q
+        from model.questions(p_from, p_to, p_model) as q
         left join model.label as l
             on
                 q.model = l.model
@@ -41,7 +43,8 @@ as $$
             + (count(*) over (partition by q.part, q.score) - 1) / 2.0::double precision as place,
             least(floor(case when q.score between 0 and 1 then q.score end * 10), 9) as tenth
         from question as q
-        where q.label is not null and q.score <> 'NaN'
+        -- beyond these a square is out of range; NaN is greater than all
+        where q.label between -1e100 and 1e100 and q.score between -1e100 and 1e100
     ),
 
     calibrated as (
@@ -66,13 +69,11 @@ as $$
             bool_and(r.is_class) as are_classes,
             bool_and(r.is_share) as are_shares,
             count(*) as labelled,
+            -avg(case r.label when 1 then ln(r.held) when 0 then ln(1 - r.held) end) as log_loss,
             avg(
-                -case
-                    when r.label = 1 then ln(r.held)
-                    when r.label = 0 then ln(1 - r.held)
-                end
-            ) as log_loss,
-            avg((r.score - r.label) ^ 2) as brier,
+                -- so is that of the smallest
+                case when abs(r.score - r.label) > 1e-100 then (r.score - r.label) ^ 2 else 0 end
+            ) as brier,
             sum(r.place) filter (where r.label = 1) as places,
             count(*) filter (where r.label = 1)::double precision as ones,
             count(*) filter (where r.label = 0)::double precision as zeros,
@@ -118,6 +119,7 @@ as $$
     left join metric as m on a.part = m.part
     left join calibrated as c on a.part = c.part
 $$;
-revoke all on function model.measured(timestamptz, timestamptz) from public;
-comment on function model.measured(timestamptz, timestamptz) is
-'model.live_metric of what was asked as of [p_from, p_to); columns: as there.';
+revoke all on function model.measured(timestamptz, timestamptz, text) from public;
+comment on function model.measured(timestamptz, timestamptz, text) is
+'model.live_metric of what was asked as of [p_from, p_to), of one model (p_model) or of all; '
+'columns: as there.';

@@ -1,4 +1,4 @@
--- depends: functions/model/ask_label
+-- depends: functions/model/note_part
 create or replace function model.note_taken(
     p_model text, p_version integer, p_tenant_id integer, p_source_tenant_id integer,
     p_symbols text[], p_as_ofs timestamptz[]
@@ -12,78 +12,50 @@ declare
         from model.version as v
         where v.model = p_model and v.version = p_version
     );
-    v_places bigint[];
-    v_values double precision[];
-    v_known_ats timestamptz[];
-    v_wrong text;
+    -- so many fail by themselves: it is not for one question
+    c_bad constant integer := 3;
+    v_part int4range;
+    v_parts int4range[] := array[int4range(1, cardinality(p_symbols), '[]')];
+    v_middle integer;
+    v_bad integer := 0;
     v_state text;
     v_message text;
+    v_came bigint;
     v_labels bigint := 0;
 begin
-    begin
-        select
-            array_agg(a.place),
-            array_agg(a.value),
-            array_agg(a.known_at),
-            max(a.wrong)
-        into v_places, v_values, v_known_ats, v_wrong
-        from (
-            select
-                l.*,
-                case
-                    when l.place is null or l.place not between 1 and cardinality(p_symbols)
-                        then format('place is %s of %s', l.place, cardinality(p_symbols))
-                    when count(*) over (partition by l.place) > 1
-                        then format('place %s comes twice', l.place)
-                    when l.value in ('NaN', 'Infinity', '-Infinity') or l.known_at is null
-                        then format('value %s is known at %s', l.value, l.known_at)
-                end as wrong
-            from model.ask_label(c_sql, p_symbols, p_as_ofs, p_source_tenant_id) as l
-            where l.value is not null
-        ) as a;
-        if v_wrong is not null then
-            raise exception 'its answer is wrong: %', v_wrong using errcode = 'data_exception';
-        end if;
-    exception
-        when others then
-            get stacked diagnostics v_state = returned_sqlstate, v_message = message_text;
-    end;
-    if v_state is null then
-        with label as (
-            insert into model.label (model, version, tenant_id, symbol, as_of, value, known_at)
-            select
-                p_model,
-                p_version,
-                p_tenant_id,
-                p_symbols[f.place],
-                p_as_ofs[f.place],
-                f.value,
-                f.known_at
-            from unnest(v_places, v_values, v_known_ats) as f (place, value, known_at)
-            where f.known_at <= clock_timestamp()
-            on conflict (model, version, tenant_id, symbol, as_of) do nothing
-            returning symbol, as_of
-        ),
-
-        ended as (
-            delete from model.label_wait as w
-            using label as l
-            where
-                w.model = p_model
-                and w.version = p_version
-                and w.tenant_id = p_tenant_id
-                and w.symbol = l.symbol
-                and w.as_of = l.as_of
-        )
-
-        select count(*) into v_labels from label as l;
-    end if;
+    while cardinality(v_parts) > 0 and v_bad < c_bad loop
+        v_part := v_parts[1];
+        v_parts := v_parts[2 :];
+        begin
+            v_came := model.note_part(
+                p_model, p_version, p_tenant_id, c_sql, p_symbols[lower(v_part) : upper(v_part) - 1],
+                p_as_ofs[lower(v_part) : upper(v_part) - 1], p_source_tenant_id
+            );
+            v_labels := v_labels + v_came;
+        exception
+            when others then
+                get stacked diagnostics v_state = returned_sqlstate, v_message = message_text;
+                if upper(v_part) - lower(v_part) > 1 then
+                    -- halves, down to the one that fails
+                    v_middle := (lower(v_part) + upper(v_part)) / 2;
+                    v_parts := array[
+                        int4range(lower(v_part), v_middle), int4range(v_middle, upper(v_part))
+                    ] || v_parts;
+                else
+                    v_bad := v_bad + 1;
+                    v_message := format(
+                        '%s, of %s as of %s', v_message, p_symbols[lower(v_part)],
+                        p_as_ofs[lower(v_part)]
+                    );
+                end if;
+        end;
+    end loop;
     update model.label_run as r
     set
         ended_at = clock_timestamp(),
-        failures = case when v_state is null then 0 else r.failures + 1 end,
-        sqlstate = v_state,
-        message = v_message
+        failures = case when v_bad = 0 then 0 else r.failures + 1 end,
+        sqlstate = case when v_bad > 0 then v_state end,
+        message = case when v_bad > 0 then v_message end
     where r.model = p_model and r.version = p_version and r.tenant_id = p_tenant_id;
     return v_labels;
 end
@@ -93,6 +65,6 @@ revoke all on function model.note_taken(
 ) from public;
 comment on function model.note_taken(text, integer, integer, integer, text[], timestamptz[]) is
 'Asks for the labels of what model.take_labels() took, notes those that are known, and how it '
-'went in model.label_run: an error of the label''s SQL, or an answer that is wrong (a place that '
-'was not asked or comes twice, a value that is no number or without known_at), stops nothing else. '
-'Returns how many labels came. Step of model.note_labels().';
+'went in model.label_run: an error stops nothing else. Where the SQL fails it is asked in halves, '
+'down to the question that it fails on, of which three are enough. Returns how many labels came. '
+'Step of model.note_labels().';

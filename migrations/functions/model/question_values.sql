@@ -1,5 +1,7 @@
 -- depends: functions/model/question_numbers functions/model/questions functions/model/source_tenant
-create or replace function model.question_values(p_from timestamptz, p_to timestamptz)
+create or replace function model.question_values(
+    p_from timestamptz, p_to timestamptz, p_model text default null
+)
 returns table (
     model text, version integer, session_day date, column_name text, number double precision
 )
@@ -22,7 +24,7 @@ as $$
                 select distinct on (
                     a.model, a.version, a.session_day, a.tenant_id, a.symbol, a.as_of, a.value
                 ) a.*
-                from model.questions(p_from, p_to) as a
+                from model.questions(p_from, p_to, p_model) as a
                 order by
                     a.model, a.version, a.session_day, a.tenant_id, a.symbol, a.as_of, a.value,
                     a.alias
@@ -89,8 +91,9 @@ as $$
     from value_of as n
     inner join question as q on n.place = q.place
 $$;
-revoke all on function model.question_values(timestamptz, timestamptz) from public;
-comment on function model.question_values(timestamptz, timestamptz) is
-'The numbers that versions were given for what was asked as of [p_from, p_to), and their scores: '
-'one row per question and column (column_name: <set>.<field>, or score), recomputed, each in its '
-'generation; of 10,000 questions of a version and session day at most. NaN is NULL.';
+revoke all on function model.question_values(timestamptz, timestamptz, text) from public;
+comment on function model.question_values(timestamptz, timestamptz, text) is
+'The numbers that versions were given for what was asked as of [p_from, p_to), of one model '
+'(p_model) or of all, and their scores: one row per question and column (column_name: '
+'<set>.<field>, or score), recomputed, each in its generation; of 10,000 questions of a version '
+'and session day at most. NaN is NULL.';

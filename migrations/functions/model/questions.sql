@@ -1,5 +1,7 @@
 -- depends: functions/model/session_days views/model/answer
-create or replace function model.questions(p_from timestamptz, p_to timestamptz) returns table (
+create or replace function model.questions(
+    p_from timestamptz, p_to timestamptz, p_model text default null
+) returns table (
     model text, version integer, alias text, session_day date, tenant_id integer, symbol text,
     as_of timestamptz, value double precision, inputs jsonb, predictions bigint
 )
@@ -18,7 +20,11 @@ as $$
             min(a.inputs::text)::jsonb as inputs,
             count(*) as predictions
         from model.answer as a
-        where a.as_of >= p_from and a.as_of < p_to and isfinite(a.as_of)
+        where
+            a.as_of >= p_from
+            and a.as_of < p_to
+            and isfinite(a.as_of)
+            and (p_model is null or a.model = p_model)
         group by a.model, a.version, a.alias, a.tenant_id, a.symbol, a.as_of, a.value
     ),
 
@@ -47,9 +53,9 @@ as $$
         cross join lateral model.session_days(e.first, e.last + interval '1 minute') as s
     ) as d on a.symbol = d.symbol
 $$;
-revoke all on function model.questions(timestamptz, timestamptz) from public;
-comment on function model.questions(timestamptz, timestamptz) is
-'What was asked as of [p_from, p_to), and answered: one row per version, alias, tenant, symbol, '
-'moment and score, however often it was asked (predictions), so that who asks each second weighs '
-'no more than who asks once. session_day: the local day on which the last session of the '
-'instrument''s calendar opened by then, as it is known now; NULL: none had.';
+revoke all on function model.questions(timestamptz, timestamptz, text) from public;
+comment on function model.questions(timestamptz, timestamptz, text) is
+'What was asked as of [p_from, p_to), and answered, of one model (p_model) or of all: one row per '
+'version, alias, tenant, symbol, moment and score, however often it was asked (predictions), so '
+'that who asks each second weighs no more than who asks once. session_day: the local day on which '
+'the last session of the instrument''s calendar opened by then, as it is known now; NULL: none.';

@@ -23,7 +23,7 @@ begin
         for update;
         update model.label_clock set seen_to = v_now;
         delete from model.label_wait as w
-        where w.as_of < v_now - c_longest and w.tries > 0;
+        where w.queued_at < v_now - c_longest;
     end if;
     insert into model.label_wait (
         model, version, tenant_id, symbol, as_of, source_tenant_id, due_at

@@ -37,7 +37,7 @@ begin
             'label.horizon_s is not a number of seconds'
         ),
         (
-            p_card @? '$.reference ? (@.type() != "array" && @.type() != "null")'
+            p_card @? '$.reference.type() ? (@ != "array" && @ != "null")'
             or p_card @? '$.reference[*] ? (
                 !(@.bins.type() == "array" && @.shares.type() == "array")
             )',

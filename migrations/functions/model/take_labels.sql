@@ -56,7 +56,23 @@ begin
         and w.due_at <= p_began_at
     order by w.due_at
     limit 1;
-    with taken as (
+    -- materialized: a limit that is planned into a loop holds for each turn of it
+    with due as materialized (
+        select w.symbol, w.as_of
+        from model.label_wait as w
+        where
+            w.model = take_labels.model
+            and w.version = take_labels.version
+            and w.tenant_id = take_labels.tenant_id
+            and w.source_tenant_id = take_labels.source_tenant_id
+            and w.due_at <= p_began_at
+        order by w.due_at, w.symbol, w.as_of
+        -- fewer after each failure: of those that do not end, too
+        limit greatest(1000 >> least(4 * v_failures, 12), 1)
+        for update skip locked
+    ),
+
+    taken as (
         update model.label_wait as u
         set
             tries = u.tries + 1,
@@ -64,20 +80,7 @@ begin
             due_at = p_began_at + least(
                 interval '1 minute' * 2 ^ least(u.tries, 6), interval '1 hour'
             )
-        from (
-            select w.symbol, w.as_of
-            from model.label_wait as w
-            where
-                w.model = take_labels.model
-                and w.version = take_labels.version
-                and w.tenant_id = take_labels.tenant_id
-                and w.source_tenant_id = take_labels.source_tenant_id
-                and w.due_at <= p_began_at
-            order by w.due_at, w.symbol, w.as_of
-            -- fewer after each failure: down to the one that fails
-            limit greatest(1000 >> least(4 * v_failures, 12), 1)
-            for update skip locked
-        ) as d
+        from due as d
         where
             u.model = take_labels.model
             and u.version = take_labels.version
@@ -99,5 +102,5 @@ comment on function model.take_labels(timestamptz) is
 'Takes up to a thousand questions of one version and tenant, of one owner of their features, that '
 'are due by p_began_at from the queue, puts them off, a minute at first and an hour at most, and '
 'notes that the run begins: one that is ended from outside is known by that. Those that failed '
-'last come last, once in a call, and fewer at a time, down to one. NULL: none is due. Step of '
+'last come last, once in a call, and fewer at a time. NULL: none is due. Step of '
 'model.note_labels().';

@@ -43,11 +43,10 @@ begin
         )
     then
         return query
-        select (s.answer).*
-        from feature.{name pit_last}(array[v_symbol], v_as_of, v_known_as_of, p_tenant_id) as s
-        where
-            (s.answer).bucket is not null
-            and (s.made_by is null or feature.tell_definitions('{set}', array[s.made_by]));
+        select s.*
+        from feature.{name pit_last}(
+            array[v_symbol], v_as_of, v_known_as_of, p_tenant_id, true
+        ) as s;
         if found then
             return;
         end if;
@@ -150,16 +149,17 @@ as $$
 declare
     -- nearly always the last few minutes hold the bar
     c_last constant interval := interval '{last}';
+    -- no chunk of the log is in the columnstore by then, which has no index but that of its segments
+    c_together constant boolean := {keyed} and p_as_of > clock_timestamp() - interval '182 days';
     -- each of them is looked for in every chunk: of more it pays to leave chunks out
-    c_few constant integer := 8;
+    c_few constant integer := case when c_together then 3 else 8 end;
     v_known_as_of timestamptz;
     v_is_plain boolean;
+    v_bars integer;
+    v_got integer;
     v_done integer := 0;
     v_row feature.{name pit_row};
     v_may_mix boolean;
-    v_rows feature.{name pit_row}[];
-    v_last record;
-    v_made_by integer[];
 begin
     select
         least(coalesce(p_known_as_of, p_as_of), c.published_at),
@@ -219,29 +219,33 @@ begin
                 return next v_row;
                 v_done := v_done + 1;
             end loop;
-        else
-            for v_last in
-                select n.answer, n.made_by
-                from feature.{name pit_last}(p_symbols, p_as_of, p_known_as_of, p_tenant_id) as n
-            loop
-                v_row := v_last.answer;
-                exit when v_row.bucket is null;
-                if v_may_mix then
-                    v_rows := v_rows || v_row;
-                    v_made_by := v_made_by || v_last.made_by;
-                else
-                    return next v_row;
-                end if;
-                v_done := v_done + 1;
+        elsif c_together then
+            -- nearly always the last two hold the bar, of sparse symbols the last few; where
+            -- definitions may mix, of all symbols or of none, for one warning
+            foreach v_bars in array array[2, 4] loop
+                return query
+                select s.*
+                from feature.{name pit_moment}(
+                    p_symbols[v_done + 1 :], p_as_of, v_known_as_of, p_tenant_id, v_bars, v_may_mix
+                ) as s;
+                get diagnostics v_got = row_count;
+                v_done := v_done + v_got;
+                exit when v_done = cardinality(p_symbols);
             end loop;
+        else
+            return query
+            select s.*
+            from feature.{name pit_last}(
+                p_symbols, p_as_of, p_known_as_of, p_tenant_id, v_may_mix
+            ) as s;
+            get diagnostics v_done = row_count;
         end if;
     end if;
 
-    if v_may_mix and v_done = cardinality(p_symbols) then
-        perform feature.tell_definitions('{set}', v_made_by);
-        return query select r.* from unnest(v_rows) as r;
-    -- the rest, and whatever is to be refused; where definitions may mix the whole, for one warning
-    elsif v_done = 0 or v_may_mix then
+    if v_done = cardinality(p_symbols) then
+        return;
+    -- the rest, and whatever is to be refused
+    elsif v_done = 0 then
         return query
         select s.*
         from public.{prefix}_pit_snapshot(
@@ -250,7 +254,7 @@ begin
             feature.for_each(p_symbols, p_known_as_of),
             p_tenant_id
         ) as s;
-    elsif v_done < cardinality(p_symbols) then
+    else
         return query
         select s.*
         from public.{prefix}_pit_snapshot(

@@ -9,7 +9,10 @@ select
     a.symbol,
     a.value,
     s.value as shadow_value,
-    abs(s.value - a.value) as difference,
+    case
+        when a.value between -1e100 and 1e100 and s.value between -1e100 and 1e100
+            then abs(s.value - a.value)
+    end as difference,
     (a.value > 0.5) <> (s.value > 0.5) as is_other_side,
     case
         when late is not null then 'freshness'
@@ -30,9 +33,7 @@ inner join model.answer as s on a.tenant_id = s.tenant_id and a.prediction_id = 
 inner join model.version as v on a.model = v.model and a.version = v.version
 inner join model.version as w on s.model = w.model and s.version = w.version
 cross join lateral model.between_cards(v.card, w.card) as d
-cross join lateral model.late_sets(
-    (v.card -> 'columns') || (w.card -> 'columns'), a.inputs, a.predicted_at
-) as late
+cross join lateral model.late_sets(v.card, w.card, a.inputs, a.predicted_at) as late
 where a.alias <> 'shadow' and s.alias = 'shadow' and a.value is distinct from s.value;
 comment on view model.disagreement is
 'One row per served prediction of which the shadow said something else, and to what that is put '
@@ -45,7 +46,8 @@ comment on column model.disagreement.shadow_version is 'Version that was the sha
 comment on column model.disagreement.symbol is 'Instrument, market.instrument.';
 comment on column model.disagreement.value is 'What was answered.';
 comment on column model.disagreement.shadow_value is 'What the shadow said.';
-comment on column model.disagreement.difference is 'How far apart they are.';
+comment on column model.disagreement.difference is
+'How far apart they are; NULL: one is no number below 1e100.';
 comment on column model.disagreement.is_other_side is 'Whether they are on two sides of 0.5.';
 comment on column model.disagreement.cause is
 'freshness: features were older than the contract promises; features: the versions read other '

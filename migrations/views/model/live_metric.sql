@@ -28,8 +28,8 @@ comment on column model.live_metric.session_day is
 comment on column model.live_metric.predictions is 'How often it was asked.';
 comment on column model.live_metric.questions is 'How many questions these were.';
 comment on column model.live_metric.labelled is
-'Of these, how many have a label by now, and a score that is no NaN: the columns that follow are '
-'of these.';
+'Of these, how many have a label by now, and a score that is a number below 1e100: the columns '
+'that follow are of these.';
 comment on column model.live_metric.log_loss is
 'Mean of -ln(score) where the label is 1 and -ln(1 - score) where it is 0, scores held to [1e-12, '
 '1 - 1e-12]; NULL: no labels, others than 0 and 1, or scores outside [0, 1].';

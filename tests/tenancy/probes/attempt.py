@@ -32,9 +32,20 @@ HIDE = f"""
     from (values ({SECRET_PRICE}::double precision)) as s (p);
     insert into api.watchlist values (1, '{SECRET_WORD}');
     insert into api.watchlist values (2, 'OWN');
-    insert into api.prediction (tenant_id, model, symbol, as_of, value)
-    values (1, '{SECRET_WORD}', 'OWN', '2024-01-01 00:00+00', {SECRET_PRICE}),
-        (2, 'mine', 'OWN', '2024-01-01 00:00+00', 1);
+    select model.register('theirs', 1, 1, '{SECRET_WORD}', jsonb_build_object(
+        'name', 'theirs', 'tenant_id', 1, 'about', '{SECRET_WORD}',
+        'columns', '[{{"feature_set": "market_1m", "field": "close"}}]'::jsonb,
+        'label', '{{"sql": "select 1, 1, now()", "horizon_s": 60}}'::jsonb
+    ));
+    select model.promote('theirs', 'champion', 1, '{SECRET_WORD}');
+    insert into api.prediction (tenant_id, model, symbol, as_of, value, version, inputs)
+    values (1, '{SECRET_WORD}', 'OWN', '2024-01-01 00:00+00', {SECRET_PRICE}, 1,
+        '{{"{SECRET_WORD}": {{}}}}'),
+        (2, 'mine', 'OWN', '2024-01-01 00:00+00', 1, null, null);
+    insert into model.label (model, version, tenant_id, symbol, as_of, value, known_at)
+    values ('theirs', 1, 1, 'OWN', '2024-01-01 00:00+00', {SECRET_PRICE}, now());
+    insert into model.label_run (model, version, tenant_id, began_at, message)
+    values ('theirs', 1, 1, now(), '{SECRET_WORD}');
     insert into api.access_log (tenant_id, login, statement)
     select tenant_id, login, case tenant_id when 1 then '{SECRET_WORD}' else 'mine' end
     from access.login;
@@ -73,6 +84,7 @@ NAMES = """
         d.mat_hypertable_id as mat,
         (select max(job_id) from timescaledb_information.jobs) as job,
         (select key_id from api.api_key where tenant_id = 1) as key,
+        (select prediction_id from api.prediction where tenant_id = 1) as prediction,
         current_database() as database
     from timescaledb_information.continuous_aggregates as a
     inner join _timescaledb_catalog.continuous_agg as d on a.view_name = d.user_view_name
@@ -85,6 +97,8 @@ WATCHED = (
     *("feature.log", "feature.series", "feature.clock", "access.dataset", "access.login"),
     *("api.tenant", "api.entitlement", "api.watchlist", "api.prediction", "api.api_key"),
     *("api.access_log", "audit.event", "audit.head"),
+    *("model.version", "model.promotion", "model.rollout", "model.label", "model.label_wait"),
+    *("model.label_run", "model.label_clock"),
     *("_timescaledb_catalog.hypertable", "_timescaledb_catalog.chunk"),
     *("pg_policy", "pg_default_acl", "pg_largeobject_metadata", "pg_event_trigger"),
     "pg_publication",

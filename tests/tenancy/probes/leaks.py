@@ -127,7 +127,8 @@ LEAKS = [
     ),
     Probe(
         "pg_stats",
-        "select * from pg_stats where schemaname ~ '^(market|feature|audit|access|api|_timescale)'",
+        "select * from pg_stats"
+        " where schemaname ~ '^(market|feature|audit|access|api|model|_timescale)'",
         NOTHING,
     ),
     Probe("pg_stats_ext", "select * from pg_stats_ext", NOTHING),

@@ -75,6 +75,28 @@ READS = [
     Probe("own_set_aside", "select * from api.set_aside", OWN),
     Probe("own_newest_features", "select * from api.feature_1m", OWN),
     Probe("own_predictions", "select * from api.prediction", OWN),
+    Probe("replay_of_others", "select * from api.replay('<prediction>')", "P0002"),
+    Probe("replay_of_nobody", "select * from api.replay(null)", "P0002"),
+    Probe(
+        "replay_of_others_features",
+        "begin; insert into api.prediction"
+        " (prediction_id, model, version, symbol, as_of, value, inputs)"
+        " values ('<key>', 'theirs', 1, 'OWN', now(), 1, '{\"market_1m\":"
+        ' {"as_of": "2024-01-02 01:30Z", "generation": 1, "tenant_id": 1}}\');'
+        " select tenant_id, * from api.replay('<key>') where features is null",
+        f"{OWN} P0002",
+    ),
+    Probe("replay_as_owner", "select * from model.replay('<prediction>')"),
+    Probe("models", "select * from model.version"),
+    Probe("model_aliases", "select * from model.alias"),
+    Probe("model_answers", "select * from model.answer"),
+    Probe("model_labels", "select * from model.label"),
+    Probe("model_label_runs", "select * from model.label_run"),
+    Probe("model_metrics", "select * from model.live_metric"),
+    Probe("model_alerts", "select * from model.alert"),
+    Probe(
+        "model_numbers", "select model.numbers_of('public', '[]', 'market_1m', 1, '{}', '{}', 1)"
+    ),
     Probe("own_access_log", "select tenant_id, * from api.access_log", OWN),
     Probe("own_tenant", "select * from api.tenant", OWN),
     Probe("own_watchlist", "select * from api.watchlist", OWN),

@@ -58,6 +58,32 @@ WRITES = [
         "insert into api.prediction (model, symbol, as_of, predicted_at, value)"
         " values ('m', 'OWN', now(), '2024-01-01', 1)",
     ),
+    Probe(
+        "insert_others_served_prediction",
+        "insert into api.prediction (tenant_id, prediction_id, model, version, alias, route,"
+        " symbol, as_of, value, inputs, latency_ms, shadow_version, shadow_value) values (1,"
+        " gen_random_uuid(), 'theirs', 1, 'champion', 'champion', 'OWN', now(), 1, '{}', 1, 1, 1)",
+    ),
+    Probe(
+        "replace_others_prediction",
+        "insert into api.prediction (prediction_id, model, symbol, as_of, value)"
+        " values ('<prediction>', 'm', 'OWN', now(), 1)"
+        " on conflict (tenant_id, prediction_id) do update set value = 0",
+    ),
+    Probe(
+        "forge_who_logged",
+        "insert into api.prediction (model, symbol, as_of, value, logged_by)"
+        " values ('theirs', 'OWN', now(), 1, 'router')",
+    ),
+    Probe("register_model", "select model.register('mine', 1, 2, 'run', '{}')"),
+    Probe("insert_model", "insert into model.version values ('mine', 1, 2, 'run', '{}')"),
+    Probe("promote_model", "select model.promote('theirs', 'canary', 1, 'better')"),
+    Probe("insert_promotion", "insert into model.promotion (model, alias) values ('m', 'canary')"),
+    Probe("withdraw_canary", "select model.withdraw_canary('theirs', 1, 'worse')"),
+    Probe("set_canary_share", "select model.set_canary_share('theirs', 1)"),
+    Probe("note_labels", "call model.note_labels()"),
+    Probe("queue_labels", "select model.queue_labels()"),
+    Probe("delete_label", "delete from model.label"),
     Probe("delete_prediction", "delete from api.prediction"),
     Probe("update_prediction", "update api.prediction set value = 0"),
     Probe(
