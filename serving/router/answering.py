@@ -159,7 +159,8 @@ class Answering:
             return await self._triton.infer(champion.name, champion.number, matrix)
         except Away as error:
             self._telemetry.failed(champion.model, champion.number, "champion")
-            log.error("%s does not answer: %s", champion.name, error)
+            # of each request a line would fill the disk: the fleet says once that it is away
+            log.debug("%s does not answer: %s", champion.name, error)
             raise unavailable(
                 "triton", "Triton does not answer, or is loading the model"
             ) from error

@@ -120,8 +120,12 @@ def test_what_the_database_does_not_take_until_the_end_is_written_by_the_next(
         eventually(lambda: len(router.router.predictions) == 0)
 
 
-def test_what_was_written_but_not_acknowledged_is_not_written_twice(world: Routed) -> None:
+def test_what_was_written_but_not_acknowledged_is_not_written_twice(
+    world: Routed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[int] = []
     log = world.router.predictions
+    monkeypatch.setattr(log, "_lost", lost.append)
     written: list[Any] = []
     write = log._write
 
@@ -138,6 +142,7 @@ def test_what_was_written_but_not_acknowledged_is_not_written_twice(world: Route
     finally:
         del log._write
     assert logged(world, made) == [1] * 3
+    assert lost == []
 
 
 def test_a_moment_is_of_the_generation_that_was_published_then() -> None:
