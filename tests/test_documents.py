@@ -97,6 +97,7 @@ HOW = {
         "docs/serving.md",
         "make serve-model",
     ): "tests/serving/test_process.py::test_the_command_serves",
+    ("docs/serving.md", "tenant"): "a picture",
     ("docs/serving.md", "KEY="): SERVING + "test_the_request_of_the_document",
     ("docs/serving.md", "select model"): SERVING + "test_the_statements_of_the_document",
     ("docs/serving.md", "make replay"): "tests/serving/test_replay.py::"
