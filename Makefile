@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 BENCH := .venv-bench
 CALENDARS := .venv-calendars
 TRAINING := .venv-training
+SERVING := .venv-serving
 SURE := $(if $(filter 1,$(YES)),--yes)
 UV_VERSION := 0.13.9
 export ENGINE DATABASE_URL KAFKA_BOOTSTRAP REDIS_URL
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test chaos live lint freeze format lock up down status migrate rollback tenant psql dbt feature feature-check check-recipe feast materialize push serve example \
-  train reproduce promote mlflow bench calendars clean clean-data
+  train reproduce promote mlflow serve-model replay bench calendars clean clean-data
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,12 +67,15 @@ lock: install ## pin the newest versions that pyproject.toml allows
 	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o calendars/requirements.lock
 	@$(BIN)/uv pip compile --group training --generate-hashes --upgrade \
 	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o training/requirements.lock
+	@$(BIN)/uv pip compile --group serving --generate-hashes --upgrade \
+	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o serving/requirements.lock
 
 up: install ## start engine, broker and Redis, or find them running, print where they are
 	@$(BIN)/python -m engine up
 
-down: install ## stop the live demo, the embedded engine, broker and Redis; the data stays
+down: install ## stop the live demo, Triton, the embedded engine, broker and Redis; the data stays
 	@$(BIN)/python -m demo.live stop
+	@$(BIN)/python -m serving.triton stop
 	@$(BIN)/python -m embedded.broker stop
 	@$(BIN)/python -m embedded.redis stop
 	@$(BIN)/python -m engine down
@@ -116,6 +120,12 @@ push: install ## publish closed bars every second and have them online; until Ct
 serve: install ## the feature API over HTTP; ARGS="--port 6566"
 	@$(BIN)/python -m feast_repo serve $(ARGS)
 
+serve-model: $(SERVING)/.installed $(TRAINING)/.installed ## Triton and its router answer with MODEL=direction_5m; ARGS="--port 6567"
+	@$(BIN)/python -m serving serve "$(MODEL)" $(ARGS)
+
+replay: $(SERVING)/.installed $(TRAINING)/.installed ## is PREDICTION=<uuid> what psql and the model give? equal, or what differs
+	@$(BIN)/python -m serving replay "$(PREDICTION)" $(ARGS)
+
 example: install ## train a small model, read the same features online
 	@$(BIN)/python -m examples.train_and_serve
 
@@ -153,6 +163,12 @@ $(TRAINING)/.installed: training/requirements.lock $(VENV)/.installed
 	@test -x $(TRAINING)/bin/python || $(PYTHON) -m venv $(TRAINING)
 	@echo "installing training/requirements.lock into $(TRAINING)"
 	@$(BIN)/uv pip install --quiet --require-hashes --python $(TRAINING)/bin/python -r training/requirements.lock
+	@touch $@
+
+$(SERVING)/.installed: serving/requirements.lock $(VENV)/.installed
+	@test -x $(SERVING)/bin/python || $(PYTHON) -m venv $(SERVING)
+	@echo "installing serving/requirements.lock into $(SERVING)"
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(SERVING)/bin/python -r serving/requirements.lock
 	@touch $@
 
 clean: ## delete build leavings; the data stays

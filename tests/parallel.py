@@ -36,7 +36,7 @@ LONGEST = (
     "tests/models/test_replace.py",
 )
 # folders whose modules share what takes long to make
-TOGETHER = ("tests/feast/http/",)
+TOGETHER = ("tests/feast/http/", "tests/serving/")
 
 
 @pytest.hookimpl(optionalhook=True)
