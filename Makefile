@@ -126,7 +126,7 @@ serve-model: $(SERVING)/.installed $(TRAINING)/.installed ## Triton and its rout
 replay: $(SERVING)/.installed $(TRAINING)/.installed ## is PREDICTION=<uuid> what psql and the model give? equal, or what differs
 	@$(BIN)/python -m serving replay "$(PREDICTION)" $(ARGS)
 
-example: install ## train a small model, read the same features online
+example: install ## a model trained, made again, promoted, served and replayed: each step a command of make
 	@$(BIN)/python -m examples.train_and_serve
 
 train: $(TRAINING)/.installed ## train a declared model, MLflow keeps the run: MODEL=direction_5m
