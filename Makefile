@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 CALENDARS := .venv-calendars
+TRAINING := .venv-training
+SERVING := .venv-serving
 SURE := $(if $(filter 1,$(YES)),--yes)
 UV_VERSION := 0.13.9
 export ENGINE DATABASE_URL KAFKA_BOOTSTRAP REDIS_URL
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test chaos live lint freeze format lock up down status migrate rollback tenant psql dbt feature feature-check check-recipe feast materialize push serve example \
-  bench calendars clean clean-data
+  train reproduce promote mlflow serve-model replay bench calendars clean clean-data
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +48,7 @@ lint: install ## ruff, mypy, tsc and sqlfluff; released migrations are as they w
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m embedded.typecheck
-	@$(BIN)/sqlfluff lint --disable-progress-bar migrations models macros tests/dbt
+	@$(BIN)/sqlfluff lint --disable-progress-bar migrations models macros tests/dbt training/models
 
 freeze: ## note the checksums of new numbered migrations in migrations/frozen.txt
 	@cd migrations && for file in [0-9]*.sql; do \
@@ -63,12 +65,17 @@ lock: install ## pin the newest versions that pyproject.toml allows
 	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o bench/requirements.lock
 	@$(BIN)/uv pip compile --group calendars --generate-hashes --upgrade \
 	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o calendars/requirements.lock
+	@$(BIN)/uv pip compile --group training --generate-hashes --upgrade \
+	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o training/requirements.lock
+	@$(BIN)/uv pip compile --group serving --generate-hashes --upgrade \
+	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o serving/requirements.lock
 
 up: install ## start engine, broker and Redis, or find them running, print where they are
 	@$(BIN)/python -m engine up
 
-down: install ## stop the live demo, the embedded engine, broker and Redis; the data stays
+down: install ## stop the live demo, Triton, the embedded engine, broker and Redis; the data stays
 	@$(BIN)/python -m demo.live stop
+	@$(BIN)/python -m serving.triton stop
 	@$(BIN)/python -m embedded.broker stop
 	@$(BIN)/python -m embedded.redis stop
 	@$(BIN)/python -m engine down
@@ -113,8 +120,26 @@ push: install ## publish closed bars every second and have them online; until Ct
 serve: install ## the feature API over HTTP; ARGS="--port 6566"
 	@$(BIN)/python -m feast_repo serve $(ARGS)
 
-example: install ## train a small model, read the same features online
+serve-model: $(SERVING)/.installed $(TRAINING)/.installed ## Triton and its router answer with MODEL=direction_5m; ARGS="--port 6567"
+	@$(BIN)/python -m serving serve "$(MODEL)" $(ARGS)
+
+replay: $(SERVING)/.installed $(TRAINING)/.installed ## is PREDICTION=<uuid> what psql and the model give? equal, or what differs
+	@$(BIN)/python -m serving replay "$(PREDICTION)" $(ARGS)
+
+example: install ## a model trained, made again, promoted, served and replayed: each step a command of make
 	@$(BIN)/python -m examples.train_and_serve
+
+train: $(TRAINING)/.installed ## train a declared model, MLflow keeps the run: MODEL=direction_5m
+	@$(TRAINING)/bin/python -m training train "$(or $(MODEL),direction_5m)" $(ARGS)
+
+reproduce: $(TRAINING)/.installed ## train a run's model again and say what differs: RUN=
+	@$(TRAINING)/bin/python -m training reproduce "$(RUN)"
+
+promote: $(TRAINING)/.installed ## MODEL= VERSION= AS=champion|canary|shadow REASON=, or why it may not
+	@$(TRAINING)/bin/python -m training promote "$(MODEL)" "$(VERSION)" "$(AS)" "$(REASON)"
+
+mlflow: $(TRAINING)/.installed ## MLflow's server over .state/mlflow; until Ctrl-C
+	@$(TRAINING)/bin/python -m training mlflow
 
 bench: $(BENCH)/.installed ## NAME=pit on the server of DATABASE_URL; ARGS=--help
 	@$(BENCH)/bin/python -m bench.$(or $(NAME),pit) $(ARGS)
@@ -132,6 +157,18 @@ $(CALENDARS)/.installed: calendars/requirements.lock $(VENV)/.installed
 	@test -x $(CALENDARS)/bin/python || $(PYTHON) -m venv $(CALENDARS)
 	@echo "installing calendars/requirements.lock into $(CALENDARS)"
 	@$(BIN)/uv pip install --quiet --require-hashes --python $(CALENDARS)/bin/python -r calendars/requirements.lock
+	@touch $@
+
+$(TRAINING)/.installed: training/requirements.lock $(VENV)/.installed
+	@test -x $(TRAINING)/bin/python || $(PYTHON) -m venv $(TRAINING)
+	@echo "installing training/requirements.lock into $(TRAINING)"
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(TRAINING)/bin/python -r training/requirements.lock
+	@touch $@
+
+$(SERVING)/.installed: serving/requirements.lock $(VENV)/.installed
+	@test -x $(SERVING)/bin/python || $(PYTHON) -m venv $(SERVING)
+	@echo "installing serving/requirements.lock into $(SERVING)"
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(SERVING)/bin/python -r serving/requirements.lock
 	@touch $@
 
 clean: ## delete build leavings; the data stays

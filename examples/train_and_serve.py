@@ -1,150 +1,143 @@
-"""Train a small model on a point-in-time training set, then serve it the same features online.
+"""A model from its training set to a prediction that is made again: each step a command of make.
 
     make example          after make demo, or on your own data
 
-The label is whether the close five minutes later is higher. It is asked for in the same way, with
-a later moment: a label may know the future, a feature may not. On the demo's random day expect an
-AUC near 0.5; what the example shows is that training and serving see the same numbers, and that a
-model carries a receipt of what it learned from, by which anyone can see later that it is still so.
-A series whose market is closed has no numbers online, which are then compared with nothing.
+It trains direction_5m, makes it again from what the database knows, lets it answer for the series
+that are online, and makes one of these predictions again from psql. The demo's days are random:
+expect an AUC near 0.5. What it shows is that the numbers are the same each time.
 """
 
-import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
 import sys
-from contextlib import redirect_stdout
-from datetime import UTC, datetime, timedelta
-
-import pandas as pd
-from feast import FeatureStore
-from sklearn.compose import make_column_transformer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 from embedded.errors import UserError
-from feast_repo.quiet import hide_experimental
-from feast_repo.receipts import verify, with_receipts
-from feast_repo.store import apply, open_store
 
-HORIZON = timedelta(minutes=5)
-KEYS = ["tenant_id", "symbol"]
-NUMBERS = ["close_to_vwap", "close_to_sma_20", "range_bps", "volatility_1h", "order_imbalance"]
-FEATURES = [
-    *("ratio:close_to_vwap", "ratio:close_to_sma_20", "ratio:range_bps"),
-    *("signal:volatility_1h", "signal:regime_tag", "liquidity:order_imbalance"),
-]
-# A moment for each of the newest closed bars that have a label: SQL works as an entity frame.
-MOMENTS = f"""
-    select newest.tenant_id, newest.symbol, newest.event_timestamp
-    from (
-        select l.tenant_id::bigint as tenant_id, l.symbol, l.known_at as event_timestamp
-        from feature.log as l
-        where
-            l.cause = 'close'
-            and l.known_at <= (
-                select max(n.known_at) from feature.log as n where n.cause = 'close'
-            ) - interval '{HORIZON.total_seconds()} s'
-        order by l.known_at desc
-        limit 10000
-    ) as newest
-    order by newest.event_timestamp, newest.tenant_id, newest.symbol
-"""
+ROOT = Path(__file__).resolve().parent.parent
+MODEL = "direction_5m"
+SYMBOLS = ["SYN_ES", "SYN_NQ", "SYN_BTCUSD", "SYN_ETHUSD", "SYN_EURUSD", "SYN_AAPL"]
+TENANT = 1
+START_S = 180.0
+STOP_S = 60.0
 
 
-def training_set(store: FeatureStore) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Features as they were known at each moment, rises: 1 where the price then rose; receipts.
+def make(*arguments: str) -> str:
+    """What a target prints, shown as it comes. Errors: UserError where it fails."""
+    print(f"\n$ make {' '.join(arguments)}", flush=True)
+    command = ["make", "-s", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None  # noqa: S101 - it is piped
+        lines = []
+        for line in running.stdout:
+            print(f"  {line}", end="", flush=True)
+            lines.append(line)
+    if running.returncode:
+        raise UserError(f"make {arguments[0]} failed: its lines above say why")
+    return "".join(lines)
 
-    Errors: UserError where there are no bars.
+
+def said(pattern: str, text: str) -> str:
+    """The part of a target's output that a pattern names. Errors: UserError where it is not."""
+    found = re.search(pattern, text, re.MULTILINE)
+    if found is None:
+        raise UserError(f"nothing there is like {pattern}")
+    return found[1]
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The address of `make serve-model` on a free port, once the model answers.
+
+    Errors: UserError where it does not.
     """
-    job = store.get_historical_features(MOMENTS, [*FEATURES, "bar:close"])
-    frame, receipts = with_receipts(job)
-    if len(frame) < 100:
-        raise UserError(f"{len(frame)} bars are too few to train on: run make demo first")
-    later = frame[KEYS].assign(event_timestamp=frame["event_timestamp"] + HORIZON)
-    frame["rises"] = (
-        store.get_historical_features(later, ["bar:close"]).to_df()["close"] > frame["close"]
-    ).astype(int)
-    return frame, receipts
-
-
-def train(frame: pd.DataFrame) -> tuple[Pipeline, float]:
-    """A logistic regression fitted on the first 70 % of the time, and its AUC on the rest."""
-    split = frame["event_timestamp"].quantile(0.7)
-    # labels of the last minutes before the split lie after it
-    past = frame[frame["event_timestamp"] <= split - HORIZON]
-    rest = frame[frame["event_timestamp"] > split]
-    model = make_pipeline(
-        make_column_transformer(
-            (make_pipeline(SimpleImputer(), StandardScaler()), NUMBERS),
-            (OneHotEncoder(handle_unknown="ignore"), ["regime_tag"]),
-        ),
-        LogisticRegression(),
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arguments = [f"MODEL={MODEL}", f"ARGS=--port {port} --metrics-port 0"]
+    print(f"\n$ make serve-model {' '.join(arguments)}", flush=True)
+    running = subprocess.Popen(
+        ["make", "-s", "serve-model", *arguments], cwd=ROOT, start_new_session=True
     )
-    model.fit(past, past["rises"])
-    return model, float(roc_auc_score(rest["rises"], model.predict_proba(rest)[:, 1]))
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + START_S
+        while not _is_ready(url):
+            if running.poll() is not None or time.monotonic() > deadline:
+                raise UserError("make serve-model does not answer: its lines above say why")
+            time.sleep(0.5)
+        yield url
+    finally:
+        _end(running)
 
 
-def served(store: FeatureStore, keys: pd.DataFrame, at: datetime) -> pd.DataFrame:
-    """The same features from the online store, brought to the moment at, and as_of, their time."""
-    with redirect_stdout(io.StringIO()):  # Feast's progress
-        store.materialize(at - HORIZON, at)
-    answer = store.get_online_features(FEATURES, keys.to_dict("records"))
-    names = list(answer.proto.metadata.feature_names.val)
-    times = answer.proto.results[names.index("volatility_1h")].event_timestamps
-    online = pd.DataFrame(answer.to_dict())
-    return online.assign(event_timestamp=[time.ToDatetime(tzinfo=UTC) for time in times])
+def _end(running: subprocess.Popen[bytes]) -> None:
+    """End make and what it runs, which has logged all predictions by then."""
+    os.killpg(running.pid, signal.SIGTERM)
+    running.wait()
+    deadline = time.monotonic() + STOP_S
+    with suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(running.pid, 0)
+            time.sleep(0.1)
 
 
-def compared(online: pd.DataFrame, offline: pd.DataFrame) -> tuple[int, int]:
-    """How many values are the same online and offline, and of how many.
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/v2/health/ready", timeout=5) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
 
-    One that is missing on both sides is no value: it is not counted. On one side, it differs.
-    """
-    columns = [*NUMBERS, "regime_tag"]
-    there = online[columns].notna() | offline[columns].notna()
-    same = (online[columns] == offline[columns]) & there
-    return int(same.to_numpy().sum()), int(there.to_numpy().sum())
+
+def predictions(url: str, key: str) -> list[dict[str, Any]]:
+    """What the model says of each series now: a row of its answer's outputs for each."""
+    symbol = {"name": "symbol", "shape": [len(SYMBOLS)], "datatype": "BYTES", "data": SYMBOLS}
+    request = urllib.request.Request(  # noqa: S310
+        f"{url}/v2/models/{MODEL}/infer",
+        json.dumps({"inputs": [symbol]}).encode(),
+        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        outputs = {one["name"]: one["data"] for one in json.load(answer)["outputs"]}
+    rows = zip(*outputs.values(), strict=True)
+    return [
+        {"symbol": symbol, **dict(zip(outputs, row, strict=True))}
+        for symbol, row in zip(SYMBOLS, rows, strict=True)
+    ]
 
 
 def main() -> int:
-    """Train, serve, and compare; 1 where online and offline differ.
-
-    Errors: UserError where nothing is online to compare.
-    """
-    print("a training set, a model and the same features online; Feast is being loaded", flush=True)
-    hide_experimental()
-    store = open_store()
-    apply(store)
-    frame, receipts = training_set(store)
-    model, auc = train(frame)
-    print(
-        f"trained on {len(frame):,} rows, {frame['rises'].mean():.1%} of them rise; AUC {auc:.3f}"
+    """Run the steps. Errors: UserError for one that fails, or where nothing is online."""
+    trained = make("train", f"MODEL={MODEL}")
+    make("reproduce", f"RUN={said(r'^run (.+)$', trained)}")
+    version = said(r"^version (\d+) ", trained)
+    make(
+        *("promote", f"MODEL={MODEL}", f"VERSION={version}", "AS=champion"),
+        "REASON=the example of README",
     )
-    for name, said in verify(store, frame, receipts).items():
-        print(f"receipt of {name}: {receipts[name]}\n  {said['said']}")
-
-    keys = frame[KEYS].drop_duplicates().reset_index(drop=True)
-    online = served(store, keys, frame["event_timestamp"].max())
-    offline = store.get_historical_features(online[[*KEYS, "event_timestamp"]], FEATURES).to_df()
-    same, values = compared(online, offline)
-    if not values:
-        raise UserError(
-            "nothing is online: every market has been closed for longer than the contract's 15 "
-            "minutes. make demo ends with a live feed that is always open"
-        )
-    is_open = online[NUMBERS].notna().all(axis=1)
-    print(offline[is_open][KEYS].assign(
-        as_of=offline["event_timestamp"],
-        online=model.predict_proba(online[is_open])[:, 1],
-        offline=model.predict_proba(offline[is_open])[:, 1],
-    ).to_string(index=False))  # fmt: skip
-    if not is_open.all():
-        closed = [f"{row.symbol} of {row.tenant_id}" for row in keys[~is_open].itertuples()]
-        print(f"closed or too new, no prediction: {', '.join(closed)}")
-    print(f"{same} of {values} values are the same online and offline")
-    return 0 if same == values else 1
+    key = make("tenant", f"ARGS=key {TENANT}").strip()
+    with served() as url:
+        answered = predictions(url, key)
+        for one in answered:
+            what = one["refused"] or f"{one['score']:.6f} by version {one['version']}, as of "
+            print(f"  {one['symbol']:12} {what}{one['as_of'] or ''}")
+        scored = [one for one in answered if one["refused"] is None]
+        if not scored:
+            raise UserError("nothing is online: make demo ends with a live feed that fills it")
+    # what it answered is in the log by the time it has ended
+    make("replay", f"PREDICTION={scored[0]['prediction_id']}")
+    return 0
 
 
 if __name__ == "__main__":

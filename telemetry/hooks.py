@@ -130,3 +130,41 @@ class ApiTelemetry(PublishingHooks):
 
     def rejected(self, reason: str) -> None:
         """Count a request that was refused; reason: one of a few fixed words."""
+
+
+class RouterTelemetry(PublishingHooks):
+    """The hooks of the model router, called by its event loop. None takes a tenant or a symbol."""
+
+    def watch(self, waiting: Callable[[], int], mirroring: Callable[[], int]) -> None:
+        """Say what is asked at each scrape.
+
+        waiting: how many predictions are not logged yet. mirroring: how many requests wait to be
+        mirrored.
+        """
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count a request. route: one of a few. seconds: from its headers to the answer's end."""
+
+    def rejected(self, reason: str) -> None:
+        """Count a request that was refused; reason: one of a few fixed words."""
+
+    def predicted(self, model: str, version: int, route: str, rows: int) -> None:
+        """Count rows that a version answered; route: champion, canary or fallback."""
+
+    def unscored(self, rows: int) -> None:
+        """Count rows that were answered without a score: stale, missing or unknown features."""
+
+    def failed(self, model: str, version: int, role: str) -> None:
+        """Count a question that a version did not answer; role: champion, canary or shadow."""
+
+    def mirrored(self, model: str, version: int, rows: int) -> None:
+        """Count rows that a version was asked beside the answer."""
+
+    def dropped(self, model: str, rows: int) -> None:
+        """Count rows that were not mirrored, because too many waited."""
+
+    def withdrawn(self, model: str, version: int) -> None:
+        """Count a canary that was rolled back."""
+
+    def lost(self, rows: int) -> None:
+        """Count predictions that the database will never take: their tenant is gone."""

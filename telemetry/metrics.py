@@ -176,4 +176,77 @@ LOG_WAITING = Metric(
 API_PUBLISHING: Final = _publishing("feature_api")
 API: Final = (REQUESTS, REQUEST_S, ENTITIES, REJECTED, LOG_WAITING, *API_PUBLISHING)
 
-ALL: Final = (*INGEST, *PUSH, *API)
+ROUTER_REQUESTS = Metric(
+    "model_router.requests",
+    "counter",
+    "{request}",
+    "Requests that were answered, by route and status.",
+)
+ROUTER_REQUEST_S = Metric(
+    "model_router.request",
+    "histogram",
+    "s",
+    "Time from a request's headers to the end of its answer, by route.",
+    REQUEST_BOUNDS_S,
+)
+ROUTER_REJECTED = Metric(
+    "model_router.rejected", "counter", "{request}", "Requests that were refused, by reason."
+)
+PREDICTIONS = Metric(
+    "model_router.predictions",
+    "counter",
+    "{row}",
+    "Rows that were scored, by model, version and route: champion, canary or fallback.",
+)
+UNSCORED = Metric(
+    "model_router.unscored",
+    "counter",
+    "{row}",
+    "Rows that were answered without a score: features stale, missing or unknown to the model.",
+)
+MODEL_FAILURES = Metric(
+    "model_router.failures",
+    "counter",
+    "{request}",
+    "Questions that a version did not answer, by model, version and role.",
+)
+MIRRORED = Metric(
+    "model_router.mirrored",
+    "counter",
+    "{row}",
+    "Rows that a version was asked beside the answer, by model and version.",
+)
+DROPPED = Metric(
+    "model_router.mirror.dropped",
+    "counter",
+    "{row}",
+    "Rows that were not mirrored because too many waited, by model.",
+)
+WITHDRAWN = Metric(
+    "model_router.withdrawn",
+    "counter",
+    "{canary}",
+    "Canaries that were rolled back, by model and version.",
+)
+LOST = Metric(
+    "model_router.prediction_log.lost",
+    "counter",
+    "{row}",
+    "Predictions that the database will never take, because their tenant is gone.",
+)
+PREDICTIONS_WAITING = Metric(
+    "model_router.prediction_log.waiting",
+    "gauge",
+    "{row}",
+    "Predictions that are not in api.prediction yet.",
+)
+MIRRORING = Metric(
+    "model_router.mirror.waiting", "gauge", "{request}", "Requests that wait to be mirrored."
+)
+ROUTER_PUBLISHING: Final = _publishing("model_router")
+ROUTER: Final = (
+    *(ROUTER_REQUESTS, ROUTER_REQUEST_S, ROUTER_REJECTED, PREDICTIONS, UNSCORED, MODEL_FAILURES),
+    *(MIRRORED, DROPPED, WITHDRAWN, LOST, PREDICTIONS_WAITING, MIRRORING, *ROUTER_PUBLISHING),
+)
+
+ALL: Final = (*INGEST, *PUSH, *API, *ROUTER)

@@ -17,6 +17,7 @@ from telemetry.hooks import (
     Hooks,
     PublishingHooks,
     PushTelemetry,
+    RouterTelemetry,
     Telemetry,
 )
 from telemetry.latency import Latency
@@ -54,7 +55,7 @@ def _partition(topic: str, partition: int) -> dict[str, str]:
 
 
 class _On(Hooks):
-    """What the three share: spans, the port and the end."""
+    """What the four share: spans, the port and the end."""
 
     on = True
     _out: Outputs
@@ -76,7 +77,7 @@ class _On(Hooks):
 
 
 class _Publishing(_On, PublishingHooks):
-    """What two of them share: the database's publishes and jobs."""
+    """What three of them share: the database's publishes and jobs."""
 
     _publishing: Publishing | None = None
 
@@ -288,3 +289,65 @@ class OtelApi(_Publishing, ApiTelemetry):
 
     def rejected(self, reason: str) -> None:  # noqa: D102
         self._out.add(metrics.REJECTED, 1, {"reason": reason})
+
+
+class OtelRouter(_Publishing, RouterTelemetry):
+    """The model router's."""
+
+    def __init__(self, config: TelemetryConfig) -> None:
+        """Start the outputs. Raises ConfigError when the endpoint cannot listen."""
+        super().__init__(Health(config.stall_s))
+        self._waiting: Callable[[], int] = lambda: 0
+        self._mirroring: Callable[[], int] = lambda: 0
+        self._started(
+            Outputs(
+                config,
+                "model_router",
+                self.health,
+                metrics.ROUTER,
+                {
+                    metrics.PREDICTIONS_WAITING: lambda: [(self._waiting(), {})],
+                    metrics.MIRRORING: lambda: [(self._mirroring(), {})],
+                    **self._gauges(metrics.ROUTER_PUBLISHING),
+                },
+            )
+        )
+        for counter in (metrics.UNSCORED, metrics.LOST):
+            self._out.add(counter, 0)
+
+    def watch(  # noqa: D102
+        self, waiting: Callable[[], int], mirroring: Callable[[], int]
+    ) -> None:
+        self._waiting, self._mirroring = waiting, mirroring
+
+    def request(self, route: str, status: int, seconds: float) -> None:  # noqa: D102
+        self._out.add(metrics.ROUTER_REQUESTS, 1, {"route": route, "status": str(status)})
+        self._out.record(metrics.ROUTER_REQUEST_S, seconds, {"route": route})
+
+    def rejected(self, reason: str) -> None:  # noqa: D102
+        self._out.add(metrics.ROUTER_REJECTED, 1, {"reason": reason})
+
+    def predicted(  # noqa: D102
+        self, model: str, version: int, route: str, rows: int
+    ) -> None:
+        of = {"model": model, "version": str(version), "route": route}
+        self._out.add(metrics.PREDICTIONS, rows, of)
+
+    def unscored(self, rows: int) -> None:  # noqa: D102
+        self._out.add(metrics.UNSCORED, rows)
+
+    def failed(self, model: str, version: int, role: str) -> None:  # noqa: D102
+        of = {"model": model, "version": str(version), "role": role}
+        self._out.add(metrics.MODEL_FAILURES, 1, of)
+
+    def mirrored(self, model: str, version: int, rows: int) -> None:  # noqa: D102
+        self._out.add(metrics.MIRRORED, rows, {"model": model, "version": str(version)})
+
+    def dropped(self, model: str, rows: int) -> None:  # noqa: D102
+        self._out.add(metrics.DROPPED, rows, {"model": model})
+
+    def withdrawn(self, model: str, version: int) -> None:  # noqa: D102
+        self._out.add(metrics.WITHDRAWN, 1, {"model": model, "version": str(version)})
+
+    def lost(self, rows: int) -> None:  # noqa: D102
+        self._out.add(metrics.LOST, rows)

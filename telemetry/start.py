@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from telemetry.hooks import ApiTelemetry, PushTelemetry, Telemetry
+from telemetry.hooks import ApiTelemetry, PushTelemetry, RouterTelemetry, Telemetry
 from telemetry.settings import TelemetryConfig
 
 
@@ -45,3 +45,12 @@ def api(config: TelemetryConfig) -> ApiTelemetry:
     from telemetry.otel import OtelApi
 
     return OtelApi(config)
+
+
+def router(config: TelemetryConfig) -> RouterTelemetry:
+    """Start the model router's outputs. Raises ConfigError when the endpoint cannot listen."""
+    if not config.on:
+        return RouterTelemetry()
+    from telemetry.otel import OtelRouter
+
+    return OtelRouter(config)

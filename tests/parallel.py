@@ -21,6 +21,7 @@ LONGEST = (
     "tests/pit/test_state_machine.py",
     "tests/demo/test_demo.py",
     "tests/ingest/test_live.py",
+    "tests/training/test_training.py",
     "tests/migrations/test_upgrade.py",
     "tests/migrations/test_migrations.py",
     "tests/pit/test_live.py",
@@ -35,7 +36,7 @@ LONGEST = (
     "tests/models/test_replace.py",
 )
 # folders whose modules share what takes long to make
-TOGETHER = ("tests/feast/http/",)
+TOGETHER = ("tests/feast/http/", "tests/serving/")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -18,7 +18,10 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = sorted(set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE)))
 CLAIMED = sorted(set(re.findall(r"^\| `([A-Z][A-Z0-9]*_[A-Z0-9_]+)", TEXT, re.MULTILINE)))
 # where settings are read; psql and libpq read those that begin with PG
-READERS = ("bench", "demo", "deploy", "embedded", "engine", "feast_repo", "ingest", "telemetry")
+READERS = (
+    *("bench", "demo", "deploy", "embedded", "engine", "feast_repo", "ingest"),
+    *("serving", "telemetry", "training"),
+)
 OURS = """
     select distinct case n.nspname when 'public' then p.proname else 'api.' || p.proname end
     from pg_proc as p

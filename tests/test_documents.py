@@ -15,6 +15,7 @@ TRAINING = DEMO + "test_the_training_sets_of_the_documents"
 WORKED = "tests/test_docs.py::test_the_worked_example_prints_what_the_document_shows"
 RESTORE = "tests/test_operations.py::test_a_restored_dump_gives_the_same_answers"
 MAPPING = "tests/ingest/replay/test_mapping.py::"
+SERVING = "tests/serving/test_document.py::"
 PREDICTIONS = "tests/model/test_document.py::test_a_statement_of_the_document_answers"
 TLS = "tests/tenancy/test_encryption.py::"
 # document, how the block begins: the test that runs it, or the reason why none does
@@ -49,6 +50,14 @@ HOW = {
     ("docs/feast.md", "from feast_repo"): TRAINING,
     ("docs/feast.md", "KEY="): DEMO + "test_the_request_of_the_document",
     ("docs/ingest.md", "insert into market.policy"): STATEMENTS,
+    (
+        "docs/models.md",
+        "make train",
+    ): "tests/training/test_training.py::test_the_commands_of_the_document",
+    (
+        "docs/models.md",
+        "import mlflow",
+    ): "tests/training/test_training.py::test_the_commands_of_the_document",
     ("docs/operations.md", "select * from feature.set_aside"): STATEMENTS,
     ("docs/operations.md", "select\n    format"): STATEMENTS,
     ("docs/operations.md", "git fetch"): "changes this checkout; make migrate and make dbt over an "
@@ -92,6 +101,16 @@ HOW = {
     ("docs/replay.md", "[null_values]"): MAPPING + "test_the_documented_words_for_no_quote_work",
     ("docs/replay.md", "python -m ingest synthetic"): DEMO
     + "test_the_day_is_as_large_and_as_varied_as_promised",
+    (
+        "docs/serving.md",
+        "make serve-model",
+    ): "tests/serving/test_process.py::test_the_command_serves",
+    ("docs/serving.md", "tenant"): "a picture",
+    ("docs/serving.md", "KEY="): SERVING + "test_the_request_of_the_document",
+    ("docs/serving.md", "select model"): SERVING + "test_the_statements_of_the_document",
+    ("docs/serving.md", "make replay"): "tests/serving/test_replay.py::"
+    "test_a_prediction_is_made_again_to_the_bit",
+    ("docs/serving.md", "tritonserver"): SERVING + "test_a_server_of_ones_own_is_started_as_ours",
 }
 ALL = [one for document in DOCUMENTS for one in blocks(document)]
 

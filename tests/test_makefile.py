@@ -26,8 +26,18 @@ def test_the_docs_name_only_real_targets() -> None:
     assert named <= TARGETS
 
 
+def test_the_workflows_name_only_real_targets_and_pinned_actions() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        text = path.read_text()
+        assert set(re.findall(r"\bmake ([a-z-]+)", text)) <= TARGETS, path
+        actions = re.findall(r"uses: (\S+)", text)
+        assert actions, path
+        assert all(re.fullmatch(r"[\w/-]+@v\d+", action) for action in actions), path
+
+
 def test_lock_files_carry_no_addresses() -> None:
-    pinned = [ROOT / folder / "requirements.lock" for folder in (".", "bench", "calendars")]
+    folders = (".", "bench", "calendars", "training")
+    pinned = [ROOT / folder / "requirements.lock" for folder in folders]
     for lock in (*pinned, ROOT / "embedded" / "package-lock.json"):
         assert "://" not in lock.read_text(), lock
     for lock in pinned:

@@ -134,7 +134,7 @@ def listening_port(pid: int, limit_s: float) -> int:
 
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
-        for port in _ports(pid):
+        for port in listening_ports(pid):
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
                     if b"ok" in answer.read(100):
@@ -145,7 +145,7 @@ def listening_port(pid: int, limit_s: float) -> int:
     raise EngineError(f"process {pid} does not serve within {limit_s:.0f} s: see its messages")
 
 
-def _ports(pid: int) -> list[int]:
+def listening_ports(pid: int) -> list[int]:
     """Ports that a process listens on, by /proc."""
     inodes = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():

@@ -608,6 +608,23 @@ function contractTable(fields) {
   );
 }
 
+// A card for each version of a model that was trained on what is here.
+function modelTable(models) {
+  const cell = (text, className = "") => make("td", text, { className });
+  $("models").hidden = !models.length;
+  $("models").querySelector("tbody").replaceChildren(
+    ...models.map((one) => {
+      const metrics = Object.entries(one.metrics ?? {}).filter(([, value]) => typeof value === "number");
+      return make("tr", [
+        cell([`${one.model} ${one.version}`, make("small", one.label ?? "")]), cell(one.aliases || "nothing yet"), cell(one.learner ?? "", "wide"),
+        cell(one.rows?.toLocaleString("en") ?? ""), cell(`${(one.starts ?? "").slice(0, 16)} to ${(one.ends ?? "").slice(0, 16)}`, "wide"),
+        cell(metrics.map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`).join(", ")),
+        cell([make("code", one.digest ?? ""), make("small", one.run_id ?? "")]),
+      ]);
+    }),
+  );
+}
+
 (async () => {
   const [about] = await unpack("facts");
   const asked = new URLSearchParams(location.hash.slice(1));
@@ -615,6 +632,7 @@ function contractTable(fields) {
   $("empty").hidden = Boolean(about.days.length);
   if (!about.days.length) return;
   contractTable(about.sets);
+  modelTable(about.models);
   if (about.left_out) $("left-out").textContent = ` ${about.left_out} more ${about.left_out === 1 ? "day of a series is" : "days of series are"} in the database; this page is full.`;
   const groups = new Map();
   for (const [tenant, symbol] of about.days) {

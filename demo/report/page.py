@@ -60,6 +60,7 @@ def write(
         "published_us": clock["published_us"],
         "refused": [list(row.values()) for row in rows(connection, queries.REFUSED_OTHERS)],
         "verdict": verdict(served),
+        "models": rows(connection, queries.MODELS),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(assemble(facts, packed, source, made), encoding="utf-8")

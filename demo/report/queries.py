@@ -255,6 +255,26 @@ REFUSED_OTHERS = """
     group by d.reason
     order by messages desc, d.reason
 """
+# The newest versions of models, with what each serves as now.
+MODELS = """
+    select
+        v.model,
+        v.version,
+        coalesce(string_agg(a.alias, ', ' order by a.alias), '') as aliases,
+        v.card -> 'learner' ->> 'name' as learner,
+        v.card -> 'label' ->> 'name' as label,
+        v.card -> 'moments' ->> 'from' as starts,
+        v.card -> 'moments' ->> 'to' as ends,
+        (v.card -> 'moments' ->> 'rows')::bigint as "rows",
+        v.card -> 'metrics' as metrics,
+        v.card ->> 'digest' as digest,
+        v.run_id
+    from model.version as v
+    left join model.alias as a on v.model = a.model and v.version = a.version
+    group by v.model, v.version
+    order by v.registered_at desc, v.model, v.version desc
+    limit 20
+"""
 
 
 def versions(fields: Sequence[str]) -> sql.Composed:

@@ -13,12 +13,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _project(*names: str) -> dict[str, Any]:
-    """The files of deploy/ as docker compose puts them together."""
+def _project(*names: str, profile: str = "") -> dict[str, Any]:
+    """The files of deploy/ as docker compose puts them together, with a profile's services."""
     compose = Path(sys.executable).with_name("docker-compose")
     files = [argument for name in names for argument in ("-f", ROOT / "deploy" / name)]
     finished = subprocess.run(
-        [compose, *files, "config", "--format", "json"],
+        [
+            compose,
+            *files,
+            *(("--profile", profile) if profile else ()),
+            "config",
+            "--format",
+            "json",
+        ],
         env={**os.environ, "POSTGRES_PASSWORD": "test"},
         capture_output=True,
         text=True,
@@ -52,6 +59,30 @@ def test_every_service_has_a_health_check(services: dict[str, Any]) -> None:
 def test_every_port_is_on_loopback(services: dict[str, Any]) -> None:
     for service in services.values():
         assert all(port["host_ip"] == "127.0.0.1" for port in service["ports"])
+
+
+def test_the_profile_of_mlflow_adds_a_server_its_database_and_its_store(
+    services: dict[str, Any],
+) -> None:
+    found = _project("docker-compose.yml", profile="mlflow")["services"]
+    assert {name: found[name] for name in services} == services
+    added = {name: one for name, one in found.items() if name not in services}
+    assert set(added) == {"mlflow", "runs", "artifacts"}
+    for name, one in added.items():
+        assert any(c.isdigit() for c in one["image"].partition(":")[2]), name
+        assert "healthcheck" in one, name
+        assert all(port["host_ip"] == "127.0.0.1" for port in one.get("ports", ())), name
+    server = added["mlflow"]
+    assert set(server["depends_on"]) == {"runs", "artifacts"}
+    assert server["environment"]["PGPASSWORD"] == added["artifacts"]["environment"]["KEY"] == "test"
+    command = server["command"][-1]
+    assert "--backend-store-uri postgresql://mlflow@runs:5432/mlflow" in command
+    assert "--artifacts-destination s3://mlflow" in command
+    # the server of the lock file by which models are trained
+    lock = (ROOT / "training" / "requirements.lock").read_text()
+    version = server["image"].partition(":")[2]
+    assert re.search(rf"^mlflow=={re.escape(version)} ", lock, re.MULTILINE)
+    assert "COPY requirements.lock" in server["build"]["dockerfile_inline"]
 
 
 def test_the_database_password_has_no_default() -> None:

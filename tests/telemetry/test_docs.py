@@ -27,13 +27,16 @@ def test_the_documented_defaults_are_the_defaults() -> None:
 
 
 def test_every_metric_is_documented_with_the_process_that_has_it() -> None:
-    documented = re.findall(r"`((?:messaging|ingest|feature_push|feature_api)\.[a-z_.]+)`", TEXT)
+    documented = re.findall(
+        r"`((?:messaging|ingest|feature_push|feature_api|model_router)\.[a-z_.]+)`", TEXT
+    )
     assert sorted(documented) == sorted(metric.name for metric in ALL)
 
 
 def test_every_metric_has_name_unit_and_meaning() -> None:
     for metric in ALL:
-        assert re.fullmatch(r"(messaging|ingest|feature_push|feature_api)(\.[a-z_]+)+", metric.name)
+        processes = "messaging|ingest|feature_push|feature_api|model_router"
+        assert re.fullmatch(rf"({processes})(\.[a-z_]+)+", metric.name)
         assert metric.unit in {"s", "By"} or re.fullmatch(r"\{[a-z]+\}", metric.unit)
         assert metric.what.endswith(".")
         assert list(metric.bounds) == sorted(set(metric.bounds))

@@ -1,0 +1,1 @@
+"""What the router, Triton and MLflow take to answer."""

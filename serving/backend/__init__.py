@@ -1,0 +1,1 @@
+"""What Triton runs: a version folder of the model repository has a copy of model.py."""
