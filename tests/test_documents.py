@@ -29,6 +29,7 @@ HOW = {
     ("README.md", "files or feeds"): "a picture",
     ("README.md", "select bucket"): STATEMENTS,
     ("README.md", "from feast_repo"): TRAINING,
+    ("README.md", "make train"): DEMO + "test_the_example_goes_from_training_set_to_replay",
     ("README.md", "make up migrate"): DEMO + "test_the_way_of_an_own_file",
     ("README.md", "export DATABASE_URL"): "a server and a broker of the reader's own, for ever; "
     "the same three commands are the way of an own file",
@@ -46,7 +47,7 @@ HOW = {
     ("docs/encryption.md", "export DATABASE_URL"): TLS
     + "test_migrate_takes_the_password_of_an_address_and_the_rest_of_the_environment",
     ("docs/encryption.md", "pg_basebackup"): "needs GPG and a recipient's key",
-    ("docs/feast.md", "make demo"): DEMO + "test_the_example_compares_numbers",
+    ("docs/feast.md", "make demo"): "the demo does all of it: tests/demo/",
     ("docs/feast.md", "from feast_repo"): TRAINING,
     ("docs/feast.md", "KEY="): DEMO + "test_the_request_of_the_document",
     ("docs/ingest.md", "insert into market.policy"): STATEMENTS,

@@ -36,7 +36,7 @@ def test_the_workflows_name_only_real_targets_and_pinned_actions() -> None:
 
 
 def test_lock_files_carry_no_addresses() -> None:
-    folders = (".", "bench", "calendars", "training")
+    folders = (".", "bench", "calendars", "serving", "training")
     pinned = [ROOT / folder / "requirements.lock" for folder in folders]
     for lock in (*pinned, ROOT / "embedded" / "package-lock.json"):
         assert "://" not in lock.read_text(), lock

@@ -31,13 +31,19 @@ from bench.timing import percentile
 from embedded.errors import UserError
 from engine.errors import EngineError
 from engine.settings import Env
+from feast_repo import sets
 from serving import layout, triton
 from serving.replay import TRAINING
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "direction_5m"
-FIELDS = ("close", "vwap", "sma_20", "volatility_1h", "spread_bps", "order_imbalance")
-COLUMNS = [{"feature_set": "market_1m", "field": field} for field in FIELDS]
+FIELDS = [
+    line["field"]
+    for one in sets.read()
+    for line in one.lines
+    if one.name == sets.FIRST and line["data_type"] == "double precision"
+][-6:]
+COLUMNS = [{"feature_set": sets.FIRST, "field": field} for field in FIELDS]
 PEERS = ("uvicorn", "redis", "psycopg")
 KINDS = ("triton", "router", "mlflow")
 LOG_ROWS = 40_000
@@ -162,7 +168,7 @@ def requests_of(kind: str, rows: int, symbols: int, key: str) -> list[bytes]:
             headers = [f"Inference-Header-Content-Length: {len(head)}"]
             found.append(load.post(path, head + raw, headers))
         else:
-            names = [f"market_1m.{field}" for field in FIELDS]
+            names = [f"{sets.FIRST}.{field}" for field in FIELDS]
             split = {"columns": names, "data": matrix.tolist()}
             found.append(load.post("/invocations", json.dumps({"dataframe_split": split}).encode()))
     return found

@@ -298,18 +298,26 @@ class Fleet:
             for model, found in self._models.items():
                 alias = found.aliases.get(role)
                 if alias is not None:
-                    await self._have(model, role, self._versions[model, alias.version], ready)
+                    await self._have(model, role, self._versions[model, alias.version], states)
         await self._retire(ready)
 
-    async def _have(self, model: str, role: str, version: Version, ready: set[str]) -> None:
+    async def _have(
+        self, model: str, role: str, version: Version, states: Mapping[str, str]
+    ) -> None:
         found = self._models[model]
         if version.name in self._warm:
             found.problems.pop(role, None)
             return
         if time.monotonic() < self._again.get(version.name, 0.0):
             return
+        if version.name not in states:
+            said = f"version {version.number} is not in the model repository yet"
+            if found.problems.get(role) != said:
+                log.info("%s of %s: %s", role, model, said)
+            found.problems[role] = said
+            return
         try:
-            if version.name not in ready:
+            if states[version.name] != "READY":
                 await self._triton.load(version.name)
             await self._warm_up(version)
         except (Away, Raised) as error:

@@ -14,11 +14,12 @@ import psycopg
 import pytest
 
 from demo import live
-from demo.report.page import assemble
+from demo.report.page import assemble, write
 from tests.demo import following
 from tests.demo.browsing import WHY, Page, chromium, moment, same_reasons
 from tests.demo.conftest import Demo
 from tests.documents import block, blocks
+from tests.serving.world import running_triton
 
 EXPECTED_REASONS = {
     "undecodable",
@@ -421,14 +422,41 @@ def test_the_request_of_the_document(demo: Demo) -> None:
     assert all(answer["results"][names.index("close")]["values"]), answer
 
 
-def test_the_example_compares_numbers(demo: Demo) -> None:
-    said = demo.shell("make -s example")
-    same = re.search(r"^(\d+) of \1 values are the same online and offline$", said, re.M)
-    assert same is not None, said
-    assert int(same[1]) >= 3 * 6
-    assert re.search(r"^ +1 SYN_BTCUSD .* (0\.\d+) \1$", said, re.M), said
-    # of each tenant
-    assert len(re.findall(r"^receipt of market_1m\.\d: pit1\S+\n  equal: ", said, re.M)) == 2, said
+def test_the_example_goes_from_training_set_to_replay(
+    demo: Demo,
+    training_python: Path,
+    serving_python: Path,
+    tmp_path: Path,
+) -> None:
+    """And the next report has the model's card, with the digest that was trained on."""
+    assert training_python.exists()
+    assert serving_python.exists()
+    with running_triton(tmp_path / "triton", tmp_path / "models") as triton:
+        said = demo.shell(
+            "make -s example",
+            {
+                "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}",
+                "SERVING_REPOSITORY": str(tmp_path / "models"),
+                "TRITON_URL": triton.url,
+            },
+        )
+    assert "\n  reproduced\n" in said
+    assert re.search(r"^  SYN_BTCUSD +0\.\d{6} by version 1, as of ", said, re.M), said
+    assert said.endswith("\n  equal to the bit\n"), said
+    digest = re.search(r"^  digest: (\w{64}) of ", said, re.M)
+    assert digest is not None, said
+    report = tmp_path / "report.html"
+    with psycopg.connect(demo.url) as connection:
+        write(report, connection, source="the demo", served=[])
+    with chromium() as browser:
+        page = Page(browser, report).open()
+        (row,) = page.run(
+            "return [...document.querySelectorAll('#models tbody tr')].map((row) => row.innerText)"
+        )
+        assert not page.run("return document.getElementById('models').hidden")
+        assert page.severe() == []
+    for part in ("direction_5m 1", "champion", "lightgbm", "auc 0.", digest[1]):
+        assert part in row, row
 
 
 def test_the_commands_of_dead_letters(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,18 +13,9 @@ from tests.conftest import Databases
 from tests.feast.conftest import applied, found, published
 from tests.feast.conftest import redis_url as redis_url
 from tests.feast.served import Served, served
-from tests.serving.world import ROOT, Models, Routed, routed, running_triton
+from tests.serving.world import Models, Routed, routed, running_triton
 
 Clock = Callable[[], float]
-
-
-@pytest.fixture(scope="session")
-def serving_environment() -> None:
-    """.venv-serving, as `make serve-model` installs it."""
-    with (ROOT / ".venv-serving.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (triton.ENVIRONMENT_OF / ".installed").exists():
-            subprocess.run(["make", "-s", ".venv-serving/.installed"], cwd=ROOT, check=True)
 
 
 @pytest.fixture(scope="package")
@@ -52,7 +41,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def running(
-    serving_environment: None,  # noqa: ARG001 - before it
+    serving_python: Path,  # noqa: ARG001 - before it
     repository: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[triton.EmbeddedTriton]:

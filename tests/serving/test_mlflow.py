@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from serving import layout, replay
-from tests.serving.test_process import training_environment as training_environment
 from tests.serving.world import MODEL, ROOT, Models, Routed
 
 # what training.train does at its end, without the training; in one process, as MLflow takes its
@@ -44,11 +43,11 @@ def env(world: Routed, tmp_path: Path) -> dict[str, str]:
 def test_what_has_an_alias_is_brought_from_mlflow(
     world: Routed,
     models: Models,
-    training_environment: None,
+    training_python: Path,
     env: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    assert training_environment is None
+    assert training_python.exists()
     assert world.answering() == 1
     program = LOGS.replace("training/pyfunc.py", str(ROOT / "training" / "pyfunc.py"))
     # the registry's first version is the database's first, which is the champion

@@ -14,16 +14,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from serving import replay, triton
+from serving import triton
 from tests.feast.market import SYMBOLS
 from tests.serving.world import MODEL, ROOT, Routed, eventually, outputs, symbols
-
-
-@pytest.fixture(scope="module")
-def training_environment() -> None:
-    """.venv-training, as `make serve-model` installs it."""
-    if not (replay.TRAINING.parents[1] / ".installed").exists():
-        subprocess.run(["make", "-s", ".venv-training/.installed"], cwd=ROOT, check=True)
 
 
 @contextmanager
@@ -56,10 +49,10 @@ def children(pid: int) -> list[int]:
 def test_the_command_serves(
     world: Routed,
     running: triton.EmbeddedTriton,
-    training_environment: None,
+    training_python: Path,
     tmp_path: Path,
 ) -> None:
-    assert training_environment is None
+    assert training_python.exists()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -20,37 +19,10 @@ import requests
 
 from embedded import redis
 from tests.conftest import Databases
+from tests.services import clean
 from tests.training import day
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = ROOT / ".venv-training"
-# what another make, or the caller's settings, would say
-LEFT_OUT = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "ARGS", "MODEL", "MLFLOW_TRACKING_URI")
-
-
-def clean() -> dict[str, str]:
-    """The environment without what a make that runs this has set."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FEAST_")}
-    return {name: value for name, value in kept.items() if name not in LEFT_OUT}
-
-
-@pytest.fixture(scope="session")
-def training_python(shared_directory: Path) -> Path:
-    """Python of .venv-training, installed by its target; skips where it cannot be had."""
-    target = f"{ENVIRONMENT.name}/.installed"
-    with (shared_directory / "training.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        done = subprocess.run(
-            ["make", f"VENV={sys.prefix}", target],
-            cwd=ROOT,
-            env=clean(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        pytest.skip(f"make {target} fails: {done.stderr.strip()[-500:]}")
-    return ENVIRONMENT / "bin" / "python"
 
 
 @dataclass(frozen=True)
