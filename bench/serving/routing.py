@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 from engine.settings import ENVIRONMENT
+from feast_repo.api.app import configured
 from feast_repo.quiet import hide_experimental
 from feast_repo.store import database_url, open_store
-from serving.router.app import Router, Settings, configured
+from serving.router.app import Router, Settings
 
 
 def main(triton: str, model: str, spool: str, now: str) -> None:

@@ -28,6 +28,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
 
 from engine.errors import EngineError
 from engine.settings import Env, number
@@ -457,8 +458,8 @@ def serve(
     configured(app, host, port).run()
 
 
-def configured(app: FastAPI, host: str, port: int) -> uvicorn.Server:
-    """The server for an app."""
+def configured(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
+    """The server for an app, of this API or another."""
     return uvicorn.Server(
         uvicorn.Config(
             app,

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import uvicorn
 from feast import FeatureStore
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
@@ -26,7 +25,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from engine.errors import EngineError
 from feast_repo import sets
-from feast_repo.api.app import rows_of, series, shortened, unknown
+from feast_repo.api.app import configured, rows_of, series, shortened, unknown
 from feast_repo.api.errors import Refused, unavailable
 from feast_repo.api.keys import REREAD_S, AccessLog, Keys, Tenant, make_pool
 from feast_repo.api.models import MAX_BODY
@@ -429,21 +428,3 @@ def serve(
     gc.collect()
     gc.freeze()
     configured(router, host, port).run()
-
-
-def configured(router: Router, host: str, port: int) -> uvicorn.Server:
-    """The server for a router."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            router,
-            host=host,
-            port=port,
-            loop="uvloop",
-            http="httptools",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=10,
-        )
-    )

@@ -17,8 +17,9 @@ from typing import Any
 
 import requests
 
+from feast_repo.api.app import configured
 from serving import layout, triton
-from serving.router.app import Router, Settings, configured
+from serving.router.app import Router, Settings
 from telemetry.hooks import RouterTelemetry
 from tests.feast.served import Served
 
