@@ -121,7 +121,7 @@ def report(path: Path, fields: Any) -> None:
         **{"days": [[1, "ESH6", f"{STARTS:%Y-%m-%d}"]], "made_us": STARTS_US, "left_out": 0},
         **{"contract": fields, "lead": contracts.lead(fields), "causes": CAUSES},
         **{"reach": {"minutes": 60, "bars": 20}, "refused": [], "verdict": ""},
-        "sets": promised(),
+        **{"sets": promised(), "models": []},
         "published_us": STARTS_US + (BARS + 10) * MINUTE,
     }
     packed = [pack(day, list(columns.values()))]
