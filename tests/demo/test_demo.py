@@ -422,6 +422,8 @@ def test_the_request_of_the_document(demo: Demo) -> None:
     assert all(answer["results"][names.index("close")]["values"]), answer
 
 
+# three times ten thousand rows, of an engine that the live demo keeps busy
+@pytest.mark.timeout(1500)
 def test_the_example_goes_from_training_set_to_replay(
     demo: Demo,
     training_python: Path,

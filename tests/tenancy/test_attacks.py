@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -141,6 +142,8 @@ def test_no_answer_tells_whether_it_is_there(
         for name in ("prediction", "no_prediction"):
             said = said.replace(numbers[name], "<prediction>")
         said = said.replace("tenant 999", "tenant 1").replace("'NONE'", "'FEED'")
+        # the embedded engine numbers what it rolls back
+        said = re.sub(r"aborting transaction \d+", "aborting transaction", said)
         return got.state, got.rows, got.affected, said
 
     assert answer(there) == answer(not_there)
