@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.settings import Env, text
+from training.bundle import CARD, FILES
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 REPOSITORY: Final = ROOT / ".state" / "models"
 MAX_ROWS: Final = 1_000
-CARD: Final = "model.json"
-FILES: Final = {"lightgbm": "model.txt", "onnx": "model.onnx"}
 # Files of the version folder, and where they are copied from.
 COPIED: Final = {
     "model.py": ROOT / "serving" / "backend" / "model.py",

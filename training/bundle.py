@@ -106,13 +106,19 @@ class Bundle:
         return found.reshape(len(matrix))
 
 
-def row_digest(row: NDArray[np.float64]) -> str:
-    """SHA-256 of a row of numbers, big-endian as PostgreSQL's float8send() writes them.
+def row_digests(matrix: Matrix) -> list[str]:
+    """SHA-256 of each row of numbers, big-endian as PostgreSQL's float8send() writes them.
 
     Every NaN is the one that PostgreSQL has, so that model.replay() finds the same in psql.
     """
-    bits = np.where(np.isnan(row), np.float64("nan"), row).astype(">f8")
-    return hashlib.sha256(bits.tobytes()).hexdigest()
+    bits = np.where(np.isnan(matrix), np.float64("nan"), matrix).astype(">f8")
+    return [hashlib.sha256(row.tobytes()).hexdigest() for row in bits]
+
+
+def row_digest(row: NDArray[np.float64]) -> str:
+    """row_digests() of one row."""
+    (found,) = row_digests(row[np.newaxis])
+    return found
 
 
 def _learner(kind: str, file: Path) -> Any:

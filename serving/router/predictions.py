@@ -9,7 +9,6 @@ not written twice.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
 import os
@@ -23,14 +22,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import psycopg
 from psycopg import sql
 
 from feast_repo.api.errors import unavailable
 from feast_repo.api.keys import Pool
 from serving.router.versions import Part
-from training.bundle import Matrix
+from training.bundle import row_digests
 
 FLUSH_S: Final = 0.5
 # How long a row waits for what the shadow says.
@@ -97,7 +95,7 @@ class Batch:
     def entries(self, generations: Generations) -> Iterable[Entry]:
         """Its rows of the log."""
         for part in self.parts:
-            digests = digests_of(part.matrix)
+            digests = row_digests(part.matrix)
             for n, place in enumerate(part.places):
                 other = self.tenants[place]
                 at = tuple((of, self.moments[of][place]) for of in part.version.encoder.sets)
@@ -119,12 +117,6 @@ class Batch:
                     "shadow_version": self.shadow_version if place in self.shadow else None,
                     "shadow_value": self.shadow.get(place),
                 }
-
-
-def digests_of(matrix: Matrix) -> list[str]:
-    """training.bundle.row_digest() of each row."""
-    bits = np.where(np.isnan(matrix), np.float64("nan"), matrix).astype(">f8")
-    return [hashlib.sha256(row.tobytes()).hexdigest() for row in bits]
 
 
 @lru_cache(maxsize=10_000)

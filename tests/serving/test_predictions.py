@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import struct
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,18 +20,21 @@ from hypothesis.extra import numpy as arrays
 
 from serving import triton
 from serving.router import predictions
-from serving.router.predictions import digests_of
 from tests.feast.market import SYMBOLS
 from tests.serving.conftest import Clock
 from tests.serving.world import Models, Routed, eventually, outputs, routed, symbols
-from training.bundle import row_digest
+from training.bundle import row_digest, row_digests
 
 OWN = SYMBOLS[1]
 
 
 @given(arrays.arrays(np.float64, st.tuples(st.integers(0, 5), st.integers(1, 5))))
 def test_digests_are_the_bundles(matrix: Any) -> None:
-    assert digests_of(matrix) == [row_digest(row) for row in matrix]
+    found = row_digests(matrix)
+    assert found == [row_digest(row) for row in matrix]
+    nan = bytes.fromhex("7ff8000000000000")
+    written = [b"".join(nan if n != n else struct.pack(">d", n) for n in row) for row in matrix]
+    assert found == [hashlib.sha256(row).hexdigest() for row in written]
 
 
 @contextmanager
